@@ -1,0 +1,52 @@
+# Every target sets up what it needs by itself, in $(VENV); a set-up that is complete costs nothing.
+#
+#   make test PYTHON=python3.12      the Python that makes the environment; if it has PyTorch, that
+#                                    one is used
+#   make test VENV=/path/to/env      an environment that you have: what is in it stays, what is
+#                                    missing is added
+#   make test ARGS="tests/graph -x"  further arguments for pytest
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+# The runs use this checkout, whichever copy of agn_d2 the environment holds.
+PY := PYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" "$(VENV)/bin/python"
+
+# make demo: where it writes, and how it is configured.
+DEMO_OUTPUT ?= output/demo
+DEMO_DATASETS ?= $(DEMO_OUTPUT)/datasets
+DEMO_CONFIG ?= configs/phantom_demo.yaml
+DEMO := DETECTRON2_DATASETS="$(DEMO_DATASETS)" MPLBACKEND=Agg $(PY)
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test lint format clean distclean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+env:  ## set up the environment, Detectron2 included, and nothing else
+	@$(PYTHON) tools/setup_env.py --venv "$(VENV)"
+
+demo: env  ## make phantom data, train on it, evaluate, draw figures
+	$(DEMO) datasets/make_phantom.py
+	$(DEMO) tools/train_net.py --config-file $(DEMO_CONFIG) OUTPUT_DIR "$(DEMO_OUTPUT)"
+	$(DEMO) tools/demo.py --config-file $(DEMO_CONFIG) --output "$(DEMO_OUTPUT)/figures"
+
+test: env  ## run the tests
+	$(PY) -m pytest -q $(ARGS)
+
+lint: env  ## check style and format, change nothing
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+format: env  ## bring style and format in order
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+clean:  ## remove caches, build files and what the demo wrote
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache "$(DEMO_OUTPUT)"
+	find agn_d2 configs datasets tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean  ## and the environment .venv
+	rm -rf .venv
