@@ -1,0 +1,127 @@
+"""FROC: lesion recall against false positives per image (FPPI), as three pure functions.
+
+    match_detections -> FrocEvents -> froc_curve -> FrocCurve -> recall_at_fppi
+
+Shapes: I images, E events, P points of a curve, K FPPI values. The rules of matching stand in
+:mod:`agn_d2.evaluation.matching`; those of the curve are:
+
+5. FPPI divides by all images, also those without a lesion or without a detection.
+6. Detections of equal score, from whichever image, enter the curve together.
+7. The recall at x FPPI is the largest recall with FPPI <= x, never interpolated; beyond the end of
+   the curve its last recall stands (compare x with ``max_fppi``). Without a lesion it is NaN;
+   without a detection it is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agn_d2.evaluation.matching import FrocEvents, match_detections
+from agn_d2.evaluation.records import Detections, Lesions
+
+DEFAULT_FPPI = (0.5, 1.0, 2.0, 3.0, 4.0)
+
+__all__ = [
+    "DEFAULT_FPPI",
+    "Detections",
+    "FrocCurve",
+    "FrocEvents",
+    "Lesions",
+    "check_fppi",
+    "froc_curve",
+    "match_detections",
+    "recall_at_fppi",
+]
+
+
+@dataclass(frozen=True)
+class FrocCurve:
+    """The points of a FROC curve, by falling score threshold; the first is (0, 0) at infinity.
+
+    Attributes:
+        fppi: (P,) float64, not falling.
+        recall: (P,) float64 in 0 .. 1, not falling; NaN throughout if there is no lesion.
+        thresholds: (P,) float64, falling: detections of at least this score are counted.
+        images: number of images counted.
+        lesions: number of lesions counted.
+    """
+
+    fppi: np.ndarray
+    recall: np.ndarray
+    thresholds: np.ndarray
+    images: int
+    lesions: int
+
+    @property
+    def max_fppi(self) -> float:
+        """FPPI with every detection counted: the right end of the curve."""
+        return float(self.fppi[-1])
+
+    def corners(self) -> FrocCurve:
+        """The same step curve without the points inside its horizontal runs (at most 2L + 2)."""
+        rises = np.diff(np.nan_to_num(self.recall)) > 0
+        keep = np.append(True, rises) | np.append(rises, True)
+        return FrocCurve(
+            self.fppi[keep], self.recall[keep], self.thresholds[keep], self.images, self.lesions
+        )
+
+
+def froc_curve(events: FrocEvents, image_weights: np.ndarray | None = None) -> FrocCurve:
+    """Adds the events up to a curve, one point for each distinct score.
+
+    Args:
+        events: from :func:`match_detections`.
+        image_weights: (I,) how often each image counts, not negative; None counts each once.
+            Zero leaves an image out (lesion images only), a bootstrap draw counts it repeatedly.
+
+    Returns:
+        The curve; recall is NaN if no lesion is counted.
+
+    Raises:
+        ValueError: if the weights have another shape or a negative value.
+    """
+    num_images = len(events.lesions_per_image)
+    weights = np.ones(num_images) if image_weights is None else np.asarray(image_weights, float)
+    if weights.shape != (num_images,) or not (weights >= 0).all():
+        raise ValueError(f"image_weights must be ({num_images},) and not negative")
+    images, lesions = weights.sum(), weights @ events.lesions_per_image
+    counts = weights[events.images]
+    # Equal scores enter together: only the last event of each score makes a point.
+    is_last = np.append(events.scores[1:] != events.scores[:-1], True)
+    last = np.flatnonzero(is_last[: len(events.scores)])
+    found = np.cumsum(np.where(events.found, counts, 0))[last]
+    false = np.cumsum(np.where(events.found, 0, counts))[last]
+    recall = np.append(0, found) / lesions if lesions else np.full(len(last) + 1, np.nan)
+    fppi = np.append(0, false) / max(images, 1)
+    thresholds = np.append(np.inf, events.scores[last])
+    return FrocCurve(fppi, recall, thresholds, int(images), int(lesions))
+
+
+def recall_at_fppi(curve: FrocCurve, fppi: Sequence[float] = DEFAULT_FPPI) -> np.ndarray:
+    """Reads the curve: the largest recall whose FPPI is at most each value, not interpolated.
+
+    Beyond the end of the curve (``curve.max_fppi``) its last recall stands.
+
+    Args:
+        curve: from :func:`froc_curve`.
+        fppi: (K,) values, finite, at least 0, in any order.
+
+    Returns:
+        (K,) float64 in 0 .. 1; NaN if there is no lesion.
+
+    Raises:
+        ValueError: if an FPPI value is negative or not finite, or there is none.
+    """
+    check_fppi(fppi)
+    values = np.asarray(fppi, dtype=np.float64)
+    return curve.recall[np.searchsorted(curve.fppi, values, side="right") - 1]
+
+
+def check_fppi(fppi: Sequence[float]) -> None:
+    """Raises ValueError if the FPPI values are not at least one finite number of at least 0."""
+    values = np.asarray(fppi, dtype=np.float64)
+    if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values >= 0)).all():
+        raise ValueError(f"FPPI values must be finite and at least 0, found {fppi}")

@@ -1,0 +1,182 @@
+"""Matching of detections to lesions, the first of the three steps of FROC.
+
+Shapes: I images, L lesions, D detections, E events.
+
+The rule:
+
+1. A detection *reaches* a lesion of its image if their IoU is at least ``iou`` (``hit="iou"``), or
+   if the centre of its box lies in the lesion's box, border included (``hit="center"``).
+2. Image by image, from the highest score down, each detection takes the free lesion that it
+   reaches with the highest IoU. Equal scores: the detection with the higher IoU with any lesion
+   of the image goes first, then the one whose (x0, y0, x1, y1) is smaller; of two lesions with
+   equal IoU the one with the smaller (x0, y0, x1, y1) is taken. So the order in the files is
+   without influence.
+3. A detection that reaches taken lesions only is neither a hit nor a false positive
+   (``duplicates="ignore"``), or a false positive (``"fp"``). With ``"any"`` nothing is taken: a
+   detection finds every lesion that it reaches.
+4. A detection that reaches no lesion is a false positive. But a false positive (of this rule or of
+   rule 3) that lies on an ignored region (COCO's ``iscrowd``) counts as nothing: at least the share
+   ``iou`` of its area is inside the region, or with ``hit="center"`` its centre is. Ignored regions
+   are no lesions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agn_d2.evaluation.records import Detections, Lesions
+
+DEFAULT_IOU = 0.2
+HITS = ("iou", "center")
+DUPLICATES = ("ignore", "fp", "any")
+
+
+@dataclass(frozen=True)
+class FrocEvents:
+    """What happens as the score threshold falls: lesions are found, false positives appear.
+
+    Attributes:
+        scores: (E,) float64, descending.
+        images: (E,) int64.
+        found: (E,) bool, True where a lesion is found, False for a false positive.
+        lesions_per_image: (I,) int64, found or not.
+    """
+
+    scores: np.ndarray
+    images: np.ndarray
+    found: np.ndarray
+    lesions_per_image: np.ndarray
+
+
+def match_detections(
+    detections: Detections,
+    lesions: Lesions,
+    *,
+    iou: float = DEFAULT_IOU,
+    hit: str = "iou",
+    duplicates: str = "ignore",
+) -> FrocEvents:
+    """Matches detections to lesions, by rules 1 to 4 above.
+
+    Args:
+        detections: D detections.
+        lesions: L lesions and ignored regions on I images.
+        iou: least IoU of a hit, above 0, at most 1; not used with ``hit="center"``.
+        hit: ``"iou"`` or ``"center"``.
+        duplicates: ``"ignore"``, ``"fp"`` or ``"any"``.
+
+    Returns:
+        The events, one for each lesion found and one for each false positive.
+
+    Raises:
+        ValueError: for an option out of range, or a detection on an image that does not exist.
+    """
+    check_options(iou, hit, duplicates)
+    if len(detections.images) and detections.images.max() >= lesions.num_images:
+        raise ValueError(
+            f"detection on image {detections.images.max()} of only {lesions.num_images} images"
+        )
+    det, les = _same_image_pairs(detections.images, lesions)
+    overlap, reached = _reach(detections.boxes[det], lesions, les, iou, hit)
+    on_region = reached & lesions.ignored[les]
+    on_lesion = reached & ~lesions.ignored[les]
+
+    if duplicates == "any":
+        lesion_scores = np.full(len(lesions.boxes), -np.inf)
+        np.maximum.at(lesion_scores, les[on_lesion], detections.scores[det[on_lesion]])
+        is_hit = _mark(det[on_lesion], len(detections.scores))
+    else:
+        best = np.zeros(len(detections.scores))
+        np.maximum.at(best, det, np.where(lesions.ignored[les], 0, overlap))
+        rank = _ranks(detections.boxes, -best, -detections.scores)
+        taken_by = _take(det[on_lesion], les[on_lesion], overlap[on_lesion], rank, lesions.boxes)
+        taken = taken_by >= 0
+        lesion_scores = np.full(len(lesions.boxes), -np.inf)
+        lesion_scores[taken] = detections.scores[taken_by[taken]]
+        is_hit = _mark(taken_by[taken], len(detections.scores))
+        if duplicates == "ignore":
+            is_hit |= _mark(det[on_lesion], len(detections.scores))
+
+    false = ~is_hit & ~_mark(det[on_region], len(detections.scores))
+    found = np.isfinite(lesion_scores)
+    scores = np.concatenate([lesion_scores[found], detections.scores[false]])
+    images = np.concatenate([lesions.images[found], detections.images[false]])
+    order = np.argsort(-scores, kind="stable")
+    return FrocEvents(
+        scores=scores[order],
+        images=images[order],
+        found=(np.arange(len(scores)) < found.sum())[order],
+        lesions_per_image=np.bincount(
+            lesions.images[~lesions.ignored], minlength=lesions.num_images
+        ),
+    )
+
+
+def check_options(iou: float, hit: str, duplicates: str) -> None:
+    """Raises ValueError if a matching option is out of range."""
+    if not 0 < iou <= 1:
+        raise ValueError(f"iou must be above 0 and at most 1, found {iou}")
+    if hit not in HITS:
+        raise ValueError(f"hit must be one of {', '.join(HITS)}, found {hit!r}")
+    if duplicates not in DUPLICATES:
+        raise ValueError(f"duplicates must be one of {', '.join(DUPLICATES)}, found {duplicates!r}")
+
+
+def _same_image_pairs(images: np.ndarray, lesions: Lesions) -> tuple[np.ndarray, np.ndarray]:
+    """Every (detection, lesion) pair of one image, as two index arrays."""
+    by_image = np.argsort(lesions.images, kind="stable")
+    per_image = np.bincount(lesions.images, minlength=lesions.num_images)
+    first = np.cumsum(per_image) - per_image
+    partners = per_image[images]
+    det = np.repeat(np.arange(len(images)), partners)
+    within = np.arange(len(det)) - np.repeat(np.cumsum(partners) - partners, partners)
+    return det, by_image[first[images[det]] + within]
+
+
+def _reach(
+    boxes: np.ndarray, lesions: Lesions, les: np.ndarray, iou: float, hit: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """IoU of each pair, and whether the detection reaches the lesion or lies on the region."""
+    others = lesions.boxes[les]
+    sides = np.minimum(boxes[:, 2:], others[:, 2:]) - np.maximum(boxes[:, :2], others[:, :2])
+    shared = np.prod(np.maximum(sides, 0), axis=1)
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    union = area + np.prod(others[:, 2:] - others[:, :2], axis=1) - shared
+    overlap = shared / union
+    if hit == "center":
+        center = (boxes[:, :2] + boxes[:, 2:]) / 2
+        reached = ((others[:, :2] <= center) & (center <= others[:, 2:])).all(axis=1)
+    else:
+        share = shared / np.where(area > 0, area, 1)
+        reached = np.where(lesions.ignored[les], share, overlap) >= iou
+    return overlap, reached
+
+
+def _take(
+    det: np.ndarray, les: np.ndarray, overlap: np.ndarray, rank: np.ndarray, boxes: np.ndarray
+) -> np.ndarray:
+    """Rule 2 over the pairs that reach: (L,) the detection that takes each lesion, or -1."""
+    order = np.lexsort((_ranks(boxes)[les], -overlap, rank[det]))
+    taken_by = [-1] * len(boxes)
+    busy = set()
+    for d, lesion in zip(det[order].tolist(), les[order].tolist(), strict=True):
+        if taken_by[lesion] < 0 and d not in busy:
+            taken_by[lesion] = d
+            busy.add(d)
+    return np.asarray(taken_by, dtype=np.int64)
+
+
+def _ranks(boxes: np.ndarray, *before: np.ndarray) -> np.ndarray:
+    """Rank of each box by the keys ``before`` (the last one first), then by x0, y0, x1, y1."""
+    order = np.lexsort((*boxes.T[::-1], *before))
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks
+
+
+def _mark(indices: np.ndarray, size: int) -> np.ndarray:
+    marked = np.zeros(size, dtype=bool)
+    marked[indices] = True
+    return marked

@@ -1,0 +1,121 @@
+"""Plot of FROC curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from agn_d2.evaluation.froc import DEFAULT_FPPI, FrocCurve, recall_at_fppi
+
+# Line style and marker tell the curves apart without colour; the colours differ in lightness too.
+STYLES = (
+    ("#000000", "-", "o"),
+    ("#b2182b", "--", "s"),
+    ("#0072b2", "-.", "^"),
+    ("#8c8c8c", (0, (5, 1, 1, 1, 1, 1)), "D"),
+    ("#e69f00", (0, (1, 1)), "v"),
+    ("#56b4e9", (0, (8, 2)), "P"),
+)
+FORMATS = {".png": (".png", ".svg"), ".svg": (".svg",), ".pdf": (".pdf",)}
+
+
+def plot_froc(
+    curves: Mapping[str, FrocCurve],
+    path: str | Path,
+    *,
+    fppi: Sequence[float] = DEFAULT_FPPI,
+    intervals: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    rule: str = "",
+) -> list[Path]:
+    """Draws one or several FROC curves into one figure, readable in gray.
+
+    Curves are steps, as they are read. A marker stands at each of ``fppi``. Where a curve ends
+    inside the figure, a thin line carries its last recall on and the legend names the end.
+
+    Args:
+        curves: label of each curve to the curve.
+        path: ``.png`` (an SVG of the same name is written beside it), ``.svg`` or ``.pdf``; its
+            folder is made if need be.
+        fppi: (K,) where the curves are read; the largest (at least 1) ends the axis.
+        intervals: for the labels that have one, (low, high) ends of the recall, (K,) each, 0 .. 1;
+            drawn as bars.
+        rule: the matching rule, printed above the axes (see :func:`describe_rule`).
+
+    Returns:
+        The files written.
+
+    Raises:
+        ValueError: for another file ending, or if there is no curve.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"{path}: a figure must end in {', '.join(FORMATS)}")
+    if not curves:
+        raise ValueError("no FROC curve to draw")
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    right = max(1.0, *fppi) * 1.05
+    # Bars of several curves at one FPPI would hide each other: spread them a little.
+    spread = (np.arange(len(curves)) - (len(curves) - 1) / 2) * right * 0.008
+    for n, (label, curve) in enumerate(curves.items()):
+        interval = (intervals or {}).get(label)
+        _draw_curve(axes, label, curve, n, np.asarray(fppi, float), right, interval, spread[n])
+    axes.set(
+        xlim=(0, right),
+        ylim=(0, 1.02),
+        xlabel="False positives per image (FPPI)",
+        ylabel="Lesion recall",
+    )
+    axes.set_title(rule, fontsize="small", wrap=True)
+    axes.grid(color="0.88", linewidth=0.6)
+    axes.legend(loc="lower right", fontsize="small", handlelength=3.5)
+    return _save(figure, path)
+
+
+def _draw_curve(
+    axes: Axes,
+    label: str,
+    curve: FrocCurve,
+    number: int,
+    fppi: np.ndarray,
+    right: float,
+    interval: tuple[np.ndarray, np.ndarray] | None,
+    shift: float,
+) -> None:
+    color, line, marker = STYLES[number % len(STYLES)]
+    recall = recall_at_fppi(curve, fppi)
+    if not curve.lesions:
+        label += " (no lesion)"
+    elif curve.max_fppi < max(fppi):
+        label += f" (ends at {curve.max_fppi:.3g} FPPI)"
+    corners = curve.corners()
+    axes.plot(
+        corners.fppi, corners.recall, color=color, linestyle=line, linewidth=1.6,
+        drawstyle="steps-post",
+    )  # fmt: skip
+    axes.plot(
+        [curve.max_fppi, max(right, curve.max_fppi)], [curve.recall[-1]] * 2,
+        color=color, linestyle=":", linewidth=0.8,
+    )  # fmt: skip
+    axes.plot(fppi, recall, color=color, linestyle="none", marker=marker, markersize=5)
+    axes.plot([], [], color=color, linestyle=line, marker=marker, markersize=5, label=label)
+    if interval is not None:
+        axes.vlines(fppi + shift, *interval, color=color, linewidth=1)
+
+
+def _save(figure: Figure, path: Path) -> list[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = [path.with_suffix(suffix) for suffix in FORMATS[path.suffix.lower()]]
+    # A fixed salt and no date: the same curves give the same file.
+    with matplotlib.rc_context({"svg.hashsalt": "froc"}):
+        for file in written:
+            no_date = {"CreationDate": None} if file.suffix == ".pdf" else {"Date": None}
+            figure.savefig(file, dpi=200, metadata=None if file.suffix == ".png" else no_date)
+    return written

@@ -1,0 +1,286 @@
+"""The curve and its reading: by hand, and against a second implementation on random data."""
+
+import math
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from agn_d2.evaluation.froc import (
+    Detections,
+    FrocCurve,
+    Lesions,
+    froc_curve,
+    match_detections,
+    recall_at_fppi,
+)
+
+LESIONS = Lesions(
+    np.array([[10, 10, 20, 20], [10, 10, 20, 20], [50, 50, 70, 70], [30, 30, 40, 40]]),
+    np.array([0, 1, 1, 3]),
+    4,
+)
+DETECTIONS = Detections(
+    np.array(
+        [
+            [70, 70, 80, 80],
+            [80, 10, 90, 20],
+            [10, 10, 20, 20],
+            [80, 10, 90, 20],
+            [11, 10, 21, 20],
+            [10, 10, 19, 19],
+        ]
+    ),
+    np.array([0.8, 0.5, 0.7, 0.6, 0.8, 0.9]),
+    np.array([0, 1, 2, 1, 1, 0]),
+)
+NOTHING = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))
+
+
+def test_curve_by_hand():
+    curve = froc_curve(match_detections(DETECTIONS, LESIONS))
+    assert curve.fppi.tolist() == [0, 0, 0.25, 0.5, 0.75, 1]
+    assert curve.recall.tolist() == [0, 0.25, 0.5, 0.5, 0.5, 0.5]
+    assert curve.thresholds.tolist() == [math.inf, 0.9, 0.8, 0.7, 0.6, 0.5]
+    assert (curve.images, curve.lesions, curve.max_fppi) == (4, 4, 1.0)
+
+
+def test_curve_of_lesion_images_by_hand():
+    events = match_detections(DETECTIONS, LESIONS)
+    curve = froc_curve(events, (events.lesions_per_image > 0).astype(float))
+    # Image 2 is out, and its false positive of score 0.7 with it.
+    np.testing.assert_array_equal(curve.fppi, np.array([0, 0, 1, 1, 2, 3]) / 3)
+    assert curve.recall.tolist() == [0, 0.25, 0.5, 0.5, 0.5, 0.5]
+    assert (curve.images, curve.lesions) == (3, 4)
+
+
+def test_reading_takes_the_largest_recall_at_or_left_of_the_value():
+    curve = froc_curve(match_detections(DETECTIONS, LESIONS))
+    read = recall_at_fppi(curve, (0, 0.24, 0.25, 0.26, 4))
+    assert read.tolist() == [0.25, 0.25, 0.5, 0.5, 0.5]
+    assert recall_at_fppi(curve, (4, 0)).tolist() == [0.5, 0.25]
+
+
+def test_a_false_positive_first_leaves_recall_0_until_its_fppi():
+    # One image: false positive 0.9, hit 0.8. At 0.5 FPPI not even the first may count.
+    lesions = Lesions(np.array([[0, 0, 10, 10]]), np.array([0]), 1)
+    boxes = np.array([[50, 50, 60, 60], [0, 0, 10, 10]])
+    curve = froc_curve(match_detections(Detections(boxes, [0.9, 0.8], [0, 0]), lesions))
+    assert recall_at_fppi(curve, (0.5, 1)).tolist() == [0, 1]
+
+
+def test_lowest_score_counts():
+    lesions = Lesions(np.array([[0, 0, 10, 10], [20, 0, 30, 10]]), np.array([0, 0]), 1)
+    curve = froc_curve(match_detections(Detections(lesions.boxes, [0.9, 0.1], [0, 0]), lesions))
+    assert curve.recall.tolist() == [0, 0.5, 1]
+
+
+def test_no_detection_is_recall_0_and_no_lesion_is_nan():
+    curve = froc_curve(match_detections(NOTHING, LESIONS))
+    assert recall_at_fppi(curve).tolist() == [0] * 5
+    assert curve.max_fppi == 0
+    free = Lesions(np.zeros((0, 4)), np.zeros(0, int), 2)
+    curve = froc_curve(match_detections(Detections([[0, 0, 1, 1]], [0.5], [1]), free))
+    assert curve.max_fppi == 0.5
+    assert np.isnan(recall_at_fppi(curve)).all()
+    curve = froc_curve(match_detections(NOTHING, Lesions(np.zeros((0, 4)), np.zeros(0, int), 0)))
+    assert curve.images == 0
+    assert np.isnan(recall_at_fppi(curve)).all()
+
+
+@pytest.mark.parametrize("fppi", [(-1,), (math.nan,), (math.inf,), ()])
+def test_reading_refuses_what_is_no_fppi(fppi):
+    curve = froc_curve(match_detections(NOTHING, LESIONS))
+    with pytest.raises(ValueError, match="FPPI values must be finite and at least 0"):
+        recall_at_fppi(curve, fppi)
+
+
+@pytest.mark.parametrize("weights", [[1, 1, 1], [1, 1, 1, -1], [1, 1, 1, math.nan]])
+def test_curve_refuses_weights_that_do_not_fit(weights):
+    with pytest.raises(ValueError, match=r"image_weights must be \(4,\)"):
+        froc_curve(match_detections(DETECTIONS, LESIONS), np.array(weights))
+
+
+def test_corners_by_hand():
+    fppi = np.array([0, 0, 1, 2, 3, 4, 5, 6.0])
+    recall = np.array([0, 0.2, 0.2, 0.2, 0.5, 0.5, 0.5, 0.5])
+    corners = FrocCurve(fppi, recall, -np.arange(8.0), 1, 10).corners()
+    assert corners.thresholds.tolist() == [0, -1, -3, -4, -7]
+
+
+# --- A second implementation: exact fractions, the whole matching again at every threshold. ---
+
+
+def exact_overlap(a, b):
+    """Shared area, and IoU."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    shared = max(width, 0) * max(height, 0)
+    areas = [(c[2] - c[0]) * (c[3] - c[1]) for c in (a, b)]
+    return shared, Fraction(shared, sum(areas) - shared)
+
+
+def slow_reaches(box, lesion, region, iou, hit):
+    if hit == "center":
+        x, y = Fraction(box[0] + box[2], 2), Fraction(box[1] + box[3], 2)
+        return lesion[0] <= x <= lesion[2] and lesion[1] <= y <= lesion[3]
+    shared, overlap = exact_overlap(box, lesion)
+    if region:
+        area = (box[2] - box[0]) * (box[3] - box[1])
+        overlap = Fraction(shared, area) if area else 0
+    return overlap >= Fraction(str(iou))
+
+
+def slow_image(detections, annotations, iou, hit, duplicates):
+    """(lesions found, false positives) of one image; detections (score, box), (box, region)."""
+    lesions = sorted(box for box, region in annotations if not region)
+
+    def place(detection):
+        score, box = detection
+        best = max((exact_overlap(box, lesion)[1] for lesion in lesions), default=0)
+        return -score, -best, box
+
+    found, false = set(), 0
+    for _, box in sorted(detections, key=place):
+        reach = [k for k, g in enumerate(lesions) if slow_reaches(box, g, False, iou, hit)]
+        free = [k for k in reach if k not in found]
+        if duplicates == "any":
+            found.update(reach)
+        elif free:
+            found.add(max(free, key=lambda k: (exact_overlap(box, lesions[k])[1], -k)))
+        excused = any(slow_reaches(box, g, True, iou, hit) for g, region in annotations if region)
+        if not reach or (duplicates == "fp" and not free):
+            false += not excused
+    return len(found), false
+
+
+def slow_recall(images, fppi, *, iou, hit, duplicates, lesion_images_only):
+    """Recall at each FPPI and the last FPPI; images are (detections, annotations)."""
+    if lesion_images_only:
+        images = [image for image in images if not all(region for _, region in image[1])]
+    lesions = sum(not region for _, annotations in images for _, region in annotations)
+    points = [(Fraction(0), Fraction(0))]
+    for threshold in {score for detections, _ in images for score, _ in detections}:
+        found = false = 0
+        for detections, annotations in images:
+            kept = [d for d in detections if d[0] >= threshold]
+            more = slow_image(kept, annotations, iou, hit, duplicates)
+            found, false = found + more[0], false + more[1]
+        points.append((Fraction(false, len(images)), Fraction(found, max(lesions, 1))))
+    end = float(max(x for x, _ in points))
+    if not lesions:
+        return [math.nan] * len(fppi), end
+    return [float(max(y for x, y in points if x <= Fraction(str(f)))) for f in fppi], end
+
+
+def random_box(rng, empty):
+    x, y = rng.randrange(8), rng.randrange(8)
+    return (x, y, x + rng.randrange(not empty, 7), y + rng.randrange(not empty, 7))
+
+
+def random_images(rng):
+    images = []
+    for _ in range(rng.randrange(1, 6)):
+        annotations = [
+            (random_box(rng, False), rng.random() < 0.2) for _ in range(rng.choice((0, 0, 1, 2, 4)))
+        ]
+        detections = []
+        for _ in range(rng.choice((0, 1, 3, 7))):
+            exact = annotations and rng.random() < 0.2
+            box = rng.choice(annotations)[0] if exact else random_box(rng, True)
+            detections.append((rng.choice((0.1, 0.5, 0.6, 0.9)), box))
+        images.append((detections, annotations))
+    return images
+
+
+def as_arrays(images):
+    dets = [(i, *d) for i, (detections, _) in enumerate(images) for d in detections]
+    anns = [(i, *a) for i, (_, annotations) in enumerate(images) for a in annotations]
+    return (
+        Detections(
+            np.array([d[2] for d in dets]),
+            np.array([d[1] for d in dets]),
+            np.array([d[0] for d in dets], int),
+        ),
+        Lesions(
+            np.array([a[1] for a in anns]),
+            np.array([a[0] for a in anns], int),
+            len(images),
+            np.array([a[2] for a in anns], bool),
+        ),
+    )
+
+
+FPPI = (0, 0.2, 0.25, 0.5, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("duplicates", ["ignore", "fp", "any"])
+@pytest.mark.parametrize("hit", ["iou", "center"])
+def test_against_the_second_implementation(hit, duplicates):
+    rng = random.Random(f"{hit} {duplicates}")
+    values = set()
+    for case in range(400):
+        images = random_images(rng)
+        iou, lesion_images_only = rng.choice((0.1, 0.2, 0.5, 1)), rng.random() < 0.5
+        detections, lesions = as_arrays(images)
+        events = match_detections(detections, lesions, iou=iou, hit=hit, duplicates=duplicates)
+        weights = (events.lesions_per_image > 0).astype(float) if lesion_images_only else None
+        if lesion_images_only and not weights.any():
+            continue
+        curve = froc_curve(events, weights)
+        expected, end = slow_recall(
+            images,
+            FPPI,
+            iou=iou,
+            hit=hit,
+            duplicates=duplicates,
+            lesion_images_only=lesion_images_only,
+        )
+        np.testing.assert_array_equal(recall_at_fppi(curve, FPPI), expected, err_msg=f"case {case}")
+        np.testing.assert_array_equal(
+            recall_at_fppi(curve.corners(), FPPI), expected, err_msg=f"corners, case {case}"
+        )
+        assert curve.max_fppi == end
+        values.update(expected)
+    assert len(values) > 10  # the cases are not all trivial
+
+
+def test_order_of_the_entries_is_without_influence():
+    rng = random.Random(5)
+    for _ in range(100):
+        images = random_images(rng)
+        curve = froc_curve(match_detections(*as_arrays(images)))
+        shuffled = [(rng.sample(d, len(d)), rng.sample(a, len(a))) for d, a in images]
+        rng.shuffle(shuffled)
+        again = froc_curve(match_detections(*as_arrays(shuffled)))
+        np.testing.assert_array_equal(curve.fppi, again.fppi)
+        np.testing.assert_array_equal(curve.recall, again.recall)
+
+
+def test_weights_do_what_repeated_images_do():
+    rng = random.Random(6)
+    for _ in range(100):
+        images = random_images(rng)
+        times = [rng.randrange(3) for _ in images]
+        if not any(times):
+            continue
+        curve = froc_curve(match_detections(*as_arrays(images)), np.array(times, float))
+        repeated = [image for image, n in zip(images, times, strict=True) for _ in range(n)]
+        again = froc_curve(match_detections(*as_arrays(repeated)))
+        assert (curve.images, curve.lesions) == (again.images, again.lesions)
+        np.testing.assert_array_equal(recall_at_fppi(curve, FPPI), recall_at_fppi(again, FPPI))
+        assert curve.max_fppi == again.max_fppi
+
+
+def test_only_the_order_of_the_scores_matters():
+    rng = random.Random(7)
+    for _ in range(30):
+        detections, lesions = as_arrays(random_images(rng))
+        curve = froc_curve(match_detections(detections, lesions))
+        logits = Detections(
+            detections.boxes, np.log(detections.scores) * 1e3 - 7, detections.images
+        )
+        again = froc_curve(match_detections(logits, lesions))
+        np.testing.assert_array_equal(curve.fppi, again.fppi)
+        np.testing.assert_array_equal(curve.recall, again.recall)
