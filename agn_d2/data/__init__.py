@@ -1,0 +1,1 @@
+"""Data sets whose images know their patient, laterality, view and landmarks."""

@@ -1,0 +1,117 @@
+"""Loaders that hand over whole cases."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog
+from detectron2.data.build import worker_init_reset_seed
+from detectron2.data.samplers import InferenceSampler
+from detectron2.utils import comm
+from torch.utils.data import DataLoader, Dataset
+
+from .cases import Case, count_links, group_cases
+from .mapper import CaseMapper
+from .sampler import CaseBatchSampler, CaseItem
+
+logger = logging.getLogger(__name__)
+
+
+class CaseDataset(Dataset):
+    """Cases, read through a mapper; an item is a ``CaseItem`` or the number of a case."""
+
+    def __init__(self, cases: Sequence[Case], mapper: CaseMapper) -> None:
+        self.cases = list(cases)
+        self.mapper = mapper
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, item: CaseItem | int) -> list[dict[str, Any]]:
+        if isinstance(item, CaseItem):
+            return self.mapper(self.cases[item.case], item.examined)
+        return self.mapper(self.cases[item])
+
+
+def load_cases(dataset_names: Sequence[str]) -> list[Case]:
+    """The cases of registered data sets; cases never reach across data sets.
+
+    Raises:
+        KeyError: a name is not registered.
+        ValueError: no images at all.
+    """
+    cases = []
+    for name in dataset_names:
+        of_dataset = group_cases(DatasetCatalog.get(name))
+        links = ", ".join(f"{n} {what}" for what, n in count_links(of_dataset).items())
+        logger.info("%s: %d cases; images that read other views: %s", name, len(of_dataset), links)
+        cases += of_dataset
+    if not cases:
+        raise ValueError(f"No images in {list(dataset_names)}")
+    return cases
+
+
+def examinable_views(case: Case, filter_empty: bool) -> list[int]:
+    """Positions of the views to train on, views of one breast next to each other.
+
+    Args:
+        filter_empty: leave out views without a lesion; they still serve as context.
+    """
+    positions = sorted(range(len(case)), key=lambda p: case.images[p]["laterality"])
+    if not filter_empty:
+        return positions
+    return [p for p in positions if _has_lesion(case.images[p])]
+
+
+def build_train_loader(cfg: CfgNode, mapper: CaseMapper | None = None) -> DataLoader:
+    """The endless training loader of ``DATASETS.TRAIN``.
+
+    ``SOLVER.IMS_PER_BATCH`` counts examined images over all GPUs, as in Detectron2.
+    """
+    cases = load_cases(cfg.DATASETS.TRAIN)
+    filter_empty = cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
+    examinable = [examinable_views(case, filter_empty) for case in cases]
+    kept, total = sum(map(len, examinable)), sum(map(len, cases))
+    logger.info("Training examines %d of %d images", kept, total)
+    world_size = comm.get_world_size()
+    if cfg.SOLVER.IMS_PER_BATCH % world_size:
+        raise ValueError(
+            f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is not divisible by the "
+            f"{world_size} processes"
+        )
+    seed = None if cfg.SEED < 0 else cfg.SEED
+    sampler = CaseBatchSampler(examinable, cfg.SOLVER.IMS_PER_BATCH // world_size, seed=seed)
+    return DataLoader(
+        CaseDataset(cases, mapper or CaseMapper(cfg, is_train=True)),
+        batch_sampler=sampler,
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+        collate_fn=_concatenate,
+        worker_init_fn=worker_init_reset_seed,
+        persistent_workers=cfg.DATALOADER.NUM_WORKERS > 0,
+    )
+
+
+def build_test_loader(
+    cfg: CfgNode, dataset_name: str, mapper: CaseMapper | None = None
+) -> DataLoader:
+    """The loader of one test data set: each batch is one case with all its views."""
+    cases = load_cases([dataset_name])
+    return DataLoader(
+        CaseDataset(cases, mapper or CaseMapper(cfg, is_train=False)),
+        batch_size=1,
+        sampler=InferenceSampler(len(cases)),
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+        collate_fn=_concatenate,
+    )
+
+
+def _has_lesion(image: dict[str, Any]) -> bool:
+    return any(not a.get("iscrowd", 0) for a in image.get("annotations", []))
+
+
+def _concatenate(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return list(itertools.chain.from_iterable(lists))

@@ -1,0 +1,97 @@
+"""Cases: the views of one examination, and which view serves which."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+OTHER_VIEW = {"CC": "MLO", "MLO": "CC"}
+OTHER_SIDE = {"L": "R", "R": "L"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """The views of one examination.
+
+    Attributes:
+        case_id: the patient, or the examination where the data set tells them apart.
+        images: dataset dicts, each with ``laterality`` (L/R) and ``view`` (CC/MLO).
+        auxiliary: for each image the position of the other view of the same breast, or None.
+        contralateral: for each image the position of the same view of the other breast, or None.
+    """
+
+    case_id: str
+    images: tuple[dict[str, Any], ...]
+    auxiliary: tuple[int | None, ...]
+    contralateral: tuple[int | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def group_cases(images: Sequence[dict[str, Any]]) -> list[Case]:
+    """Group dataset dicts into cases, in the order in which the cases first appear.
+
+    Where a view was taken twice, both are examined, and the first one serves the others.
+
+    Args:
+        images: dataset dicts with ``patient_id``, ``laterality``, ``view``, and ``case_id`` if
+            a patient has several examinations.
+
+    Raises:
+        ValueError: a dict lacks a key or has another laterality or view; names the file.
+    """
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for image in images:
+        _check(image)
+        groups.setdefault(str(image.get("case_id", image["patient_id"])), []).append(image)
+    return [_link(case_id, group) for case_id, group in groups.items()]
+
+
+def count_links(cases: Sequence[Case]) -> dict[str, int]:
+    """Number of images by the views that they can read.
+
+    Returns:
+        counts under "both", "auxiliary only", "contralateral only", "neither" and "total".
+    """
+    names = {
+        (True, True): "both",
+        (True, False): "auxiliary only",
+        (False, True): "contralateral only",
+        (False, False): "neither",
+    }
+    counts = Counter(
+        names[auxiliary is not None, contralateral is not None]
+        for case in cases
+        for auxiliary, contralateral in zip(case.auxiliary, case.contralateral, strict=True)
+    )
+    return {name: counts[name] for name in names.values()} | {"total": counts.total()}
+
+
+def _check(image: dict[str, Any]) -> None:
+    for key, allowed in (("patient_id", None), ("laterality", OTHER_SIDE), ("view", OTHER_VIEW)):
+        if key not in image or (allowed and image[key] not in allowed):
+            wanted = f"one of {sorted(allowed)}" if allowed else "a patient's name"
+            raise ValueError(
+                f"{image.get('file_name', image)}: {key!r} is {image.get(key)!r}, expected {wanted}"
+            )
+
+
+def _link(case_id: str, images: list[dict[str, Any]]) -> Case:
+    first: dict[tuple[str, str], int] = {}
+    for position, image in enumerate(images):
+        key = (image["laterality"], image["view"])
+        if key in first:
+            logger.info("Case %s has more than one %s %s view", case_id, *key)
+        first.setdefault(key, position)
+    return Case(
+        case_id,
+        tuple(images),
+        tuple(first.get((i["laterality"], OTHER_VIEW[i["view"]])) for i in images),
+        tuple(first.get((OTHER_SIDE[i["laterality"]], i["view"])) for i in images),
+    )

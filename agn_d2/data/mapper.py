@@ -1,0 +1,142 @@
+"""From a case to model inputs: image, boxes, masks and nodes, moved by one transform."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.data import detection_utils as utils
+from detectron2.data import transforms as T
+
+from ..landmarks.nodes import NodeLayout, place_nodes
+from ..structures import View
+from .cases import Case
+from .image import read_gray
+from .transforms import build_augmentations
+
+
+class CaseMapper:
+    """Read the views of a case and make one model input per examined view.
+
+    Each view is read and transformed once; the inputs of a case share their ``View`` objects,
+    so that the model computes each of them once.
+
+    Args:
+        augmentations: Detectron2 augmentations, drawn for each view anew.
+        is_train: hand over ``instances``.
+        with_masks: hand over ``gt_masks`` where annotations have a segmentation.
+        layout: (N_cc, N_mlo); None: no nodes and no context views (a detector without AGN).
+        mask_format: "polygon" or "bitmask".
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        augmentations: Sequence[T.Augmentation],
+        is_train: bool,
+        with_masks: bool,
+        layout: Sequence[int] | None,
+        mask_format: str = "bitmask",
+    ) -> None:
+        self.augmentations = T.AugmentationList(list(augmentations))
+        self.is_train = is_train
+        self.with_masks = with_masks
+        self.layout = None if layout is None else NodeLayout.parse(layout)
+        self.mask_format = mask_format
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, is_train: bool) -> dict[str, Any]:
+        return {
+            "augmentations": build_augmentations(cfg, is_train),
+            "is_train": is_train,
+            "with_masks": cfg.MODEL.MASK_ON,
+            "layout": cfg.MODEL.AGN.LAYOUT if cfg.MODEL.AGN.ENABLED else None,
+            "mask_format": cfg.INPUT.MASK_FORMAT,
+        }
+
+    def __call__(self, case: Case, examined: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Model inputs of the examined views.
+
+        Args:
+            case: a case of ``group_cases``.
+            examined: positions of the views to examine; None: all. The other views are read
+                only where an examined one needs them.
+
+        Returns:
+            For each examined view its dataset dict with
+
+            - ``image``: (1, H, W) float32 in [0, 1];
+            - ``instances``: in training;
+            - ``examined_view``, ``auxiliary_view``, ``contralateral_view``: View or None.
+
+        Raises:
+            FileNotFoundError, ValueError: an image is missing, broken or of another size than
+                the annotations say, or has no landmarks.
+        """
+        examined = range(len(case)) if examined is None else examined
+        cache: dict[int, tuple[View, T.TransformList]] = {}
+
+        def view(position: int | None) -> tuple[View | None, T.TransformList | None]:
+            if position is None or (self.layout is None and position not in examined):
+                return None, None
+            if position not in cache:
+                cache[position] = self._read(case.images[position])
+            return cache[position]
+
+        inputs = []
+        for position in examined:
+            examined_view, transforms = view(position)
+            item = self._describe(case.images[position], examined_view, transforms)
+            if self.layout is not None:
+                item["auxiliary_view"] = view(case.auxiliary[position])[0]
+                item["contralateral_view"] = view(case.contralateral[position])[0]
+            inputs.append(item)
+        return inputs
+
+    def _read(self, record: dict[str, Any]) -> tuple[View, T.TransformList]:
+        image = read_gray(record["file_name"])
+        if image.shape != (record["height"], record["width"]):
+            raise ValueError(
+                f"{record['file_name']} is {image.shape} (h, w), but the annotations say "
+                f"{(record['height'], record['width'])}"
+            )
+        aug_input = T.AugInput(image)
+        transforms = self.augmentations(aug_input)
+        nodes = None if self.layout is None else self._nodes(record, transforms)
+        tensor = torch.from_numpy(np.ascontiguousarray(aug_input.image, dtype=np.float32))
+        return View(tensor[None], record["view"], nodes), transforms
+
+    def _nodes(self, record: dict[str, Any], transforms: T.TransformList) -> torch.Tensor:
+        if record.get("landmarks") is None:
+            raise ValueError(
+                f"{record['file_name']} has no landmarks, but AGN needs them. Run "
+                "tools/extract_landmarks.py on the images, or set MODEL.AGN.ENABLED False."
+            )
+        nodes = place_nodes(record["landmarks"], self.layout)
+        return torch.as_tensor(transforms.apply_coords(nodes.astype(np.float64))).float()
+
+    def _describe(
+        self, record: dict[str, Any], view: View, transforms: T.TransformList
+    ) -> dict[str, Any]:
+        item = {k: v for k, v in record.items() if k not in ("annotations", "landmarks")}
+        item |= {"image": view.image, "examined_view": view}
+        if self.is_train:
+            item["instances"] = self._instances(record, view, transforms)
+        return item
+
+    def _instances(self, record: dict[str, Any], view: View, transforms: T.TransformList) -> Any:
+        size = tuple(view.image.shape[-2:])
+        annotations = []
+        for annotation in copy.deepcopy(record.get("annotations", [])):
+            if annotation.get("iscrowd", 0):
+                continue
+            if not self.with_masks:
+                annotation.pop("segmentation", None)
+            annotations.append(utils.transform_instance_annotations(annotation, transforms, size))
+        instances = utils.annotations_to_instances(annotations, size, self.mask_format)
+        return utils.filter_empty_instances(instances)

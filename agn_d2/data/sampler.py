@@ -1,0 +1,91 @@
+"""Batches of whole cases with a fixed number of examined images."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from detectron2.utils import comm
+from torch.utils.data import Sampler
+
+
+@dataclass(frozen=True)
+class CaseItem:
+    """A case and the positions of its views to be examined."""
+
+    case: int
+    examined: tuple[int, ...]
+
+
+class CaseBatchSampler(Sampler[list[CaseItem]]):
+    """An endless stream of batches: whole cases, ``images_per_batch`` examined images each.
+
+    Every pass over the cases has a new order. The cases of a pass are dealt out to the ranks
+    without repeats. A case with more examined images than a batch holds is cut into parts; the
+    views of the other parts still serve as context. Cases are packed first-fit from a short queue, so that batches come out full.
+
+    Args:
+        examinable: for each case the positions of its examinable views, views of one breast
+            next to each other.
+        images_per_batch: examined images per batch on this rank.
+        shuffle: a new random order each pass.
+        seed: of the order; the same on all ranks. Default: drawn and shared.
+
+    Raises:
+        ValueError: nothing to examine, or ``images_per_batch`` below 1.
+    """
+
+    QUEUE = 32
+
+    def __init__(
+        self,
+        examinable: Sequence[Sequence[int]],
+        images_per_batch: int,
+        *,
+        shuffle: bool = True,
+        seed: int | None = None,
+    ) -> None:
+        if images_per_batch < 1:
+            raise ValueError(f"a batch needs at least one image, got {images_per_batch}")
+        self.items = [
+            CaseItem(case, tuple(views[start : start + images_per_batch]))
+            for case, views in enumerate(examinable)
+            for start in range(0, len(views), images_per_batch)
+        ]
+        if not self.items:
+            raise ValueError("no image to examine: the data set is empty after filtering")
+        self.images_per_batch = images_per_batch
+        self.shuffle = shuffle
+        self.seed = comm.shared_random_seed() if seed is None else seed
+        self.rank, self.world_size = comm.get_rank(), comm.get_world_size()
+
+    def __iter__(self) -> Iterator[list[CaseItem]]:
+        stream = itertools.islice(self._stream(), self.rank, None, self.world_size)
+        queue: list[CaseItem] = []
+        while True:
+            batch, size = [], 0
+            while size < self.images_per_batch:
+                if len(queue) < self.QUEUE:
+                    queue.extend(itertools.islice(stream, self.QUEUE - len(queue)))
+                fitting = next(
+                    (i for i in queue if size + len(i.examined) <= self.images_per_batch), None
+                )
+                if fitting is None:
+                    break
+                queue.remove(fitting)
+                batch.append(fitting)
+                size += len(fitting.examined)
+            yield batch
+
+    def _stream(self) -> Iterator[CaseItem]:
+        generator = torch.Generator()
+        generator.manual_seed(self.seed)
+        while True:
+            if self.shuffle:
+                order = torch.randperm(len(self.items), generator=generator).tolist()
+            else:
+                order = range(len(self.items))
+            for position in order:
+                yield self.items[position]

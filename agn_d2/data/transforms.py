@@ -1,0 +1,111 @@
+"""Augmentations for float images of one channel, as Detectron2 ``Augmentation``s."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from detectron2.config import CfgNode
+from detectron2.data import transforms as T
+from fvcore.transforms.transform import Transform
+
+
+class AreaResizeTransform(T.ResizeTransform):
+    """Resize that averages where it shrinks.
+
+    Detectron2's ``ResizeTransform`` resizes float images without a low-pass filter, which
+    aliases fine structures of a mammogram; this one takes the mean of each area.
+    """
+
+    def __init__(self, h: int, w: int, new_h: int, new_w: int) -> None:
+        super().__init__(h, w, new_h, new_w)
+
+    def apply_image(self, img: np.ndarray, interp: int | None = None) -> np.ndarray:
+        """(H, W) or (H, W, C) of any dtype -> resized."""
+        if interp is None:
+            shrinks = self.new_h < self.h or self.new_w < self.w
+            interp = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return cv2.resize(img, (self.new_w, self.new_h), interpolation=interp)
+
+    def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
+        return cv2.resize(segmentation, (self.new_w, self.new_h), interpolation=cv2.INTER_NEAREST)
+
+    def inverse(self) -> AreaResizeTransform:
+        return AreaResizeTransform(self.new_h, self.new_w, self.h, self.w)
+
+
+class ResizeTo(T.Augmentation):
+    """Resize to a fixed size, or to the largest that fits into it.
+
+    Args:
+        size: (H, W) in pixels.
+        mode: "stretch" (exactly ``size``, the aspect ratio is lost) or "fit" (it is kept; the
+            batch is padded at the right and the bottom).
+
+    Raises:
+        ValueError: another mode, or a size that is not positive.
+    """
+
+    def __init__(self, size: tuple[int, int], mode: str = "stretch") -> None:
+        if mode not in ("stretch", "fit"):
+            raise ValueError(f"INPUT.RESIZE must be stretch or fit, got {mode!r}")
+        if len(size) != 2 or min(size) < 1:
+            raise ValueError(f"INPUT.SIZE must be (height, width) in pixels, got {size}")
+        super().__init__()
+        self.size = tuple(size)
+        self.mode = mode
+
+    def get_transform(self, image: np.ndarray) -> Transform:
+        height, width = image.shape[:2]
+        new_height, new_width = self.size
+        if self.mode == "fit":
+            scale = min(new_height / height, new_width / width)
+            new_height, new_width = round(height * scale), round(width * scale)
+        return AreaResizeTransform(height, width, max(new_height, 1), max(new_width, 1))
+
+
+class GammaTransform(Transform):
+    """I -> I^gamma on an image in [0, 1]; geometry stays."""
+
+    def __init__(self, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+
+    def apply_image(self, img: np.ndarray) -> np.ndarray:
+        return cv2.pow(np.clip(img, 0, 1), self.gamma)
+
+    def apply_coords(self, coords: np.ndarray) -> np.ndarray:
+        return coords
+
+    def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
+        return segmentation
+
+
+class RandomGamma(T.Augmentation):
+    """Gamma drawn log-uniformly from a range.
+
+    Raises:
+        ValueError: the range is not 0 < low <= high.
+    """
+
+    def __init__(self, low: float, high: float) -> None:
+        if not 0 < low <= high:
+            raise ValueError(f"INPUT.GAMMA must be 0 < low <= high, got ({low}, {high})")
+        super().__init__()
+        self.low, self.high = low, high
+
+    def get_transform(self, image: np.ndarray) -> Transform:
+        return GammaTransform(float(np.exp(np.random.uniform(np.log(self.low), np.log(self.high)))))
+
+
+def build_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
+    """The augmentations of ``INPUT``: the resize always, the random ones in training only."""
+    augmentations: list[T.Augmentation] = [ResizeTo(cfg.INPUT.SIZE, cfg.INPUT.RESIZE)]
+    if not is_train:
+        return augmentations
+    if cfg.INPUT.FLIP_HORIZONTAL > 0:
+        augmentations.append(T.RandomFlip(cfg.INPUT.FLIP_HORIZONTAL))
+    if cfg.INPUT.FLIP_VERTICAL > 0:
+        augmentations.append(T.RandomFlip(cfg.INPUT.FLIP_VERTICAL, horizontal=False, vertical=True))
+    if tuple(cfg.INPUT.GAMMA) != (1, 1):
+        augmentations.append(RandomGamma(*cfg.INPUT.GAMMA))
+    return augmentations

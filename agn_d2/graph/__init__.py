@@ -1,0 +1,1 @@
+"""Pure functions on the graph of pseudo-landmarks."""

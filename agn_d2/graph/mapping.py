@@ -1,0 +1,92 @@
+"""Node mapping between a feature grid and the pseudo-landmarks: phi_k and psi_k of [P], [S].
+
+Shape legend
+    V: views      C: channels      H, W: cells of the feature grid      P = H * W
+    N: nodes (padded)      k: neighbours of a cell
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def assign_cells(
+    nodes: Tensor,
+    node_valid: Tensor,
+    view_sizes: Tensor,
+    grid: tuple[int, int],
+    stride: int,
+    k: int,
+) -> Tensor:
+    """The adjacency A of grid cells and nodes: A_ij = 1 if node j is among the k nearest of cell i.
+
+    A cell stands where its centre lies in the input image. Cells in the padding (centre outside
+    the view's own height and width) belong to no node, so that padding never changes a result.
+
+    Args:
+        nodes: (V, N, 2) float, (x, y) in input pixels.
+        node_valid: (V, N) bool, False for padded nodes.
+        view_sizes: (V, 2) int, height and width of each view before padding.
+        grid: (H, W) of the feature map.
+        stride: input pixels per cell.
+        k: neighbours of each cell; every view must have at least k valid nodes.
+
+    Returns:
+        (V, P, N) float32 of zeros and ones.
+
+    Raises:
+        ValueError: k is below 1 or above N.
+    """
+    if not 1 <= k <= nodes.shape[1]:
+        raise ValueError(f"k = {k} neighbours, but there are {nodes.shape[1]} nodes")
+    height, width = grid
+    ys = (torch.arange(height, device=nodes.device, dtype=torch.float32) + 0.5) * stride
+    xs = (torch.arange(width, device=nodes.device, dtype=torch.float32) + 0.5) * stride
+    nodes = nodes.float()
+    # Squared distances split into x and y: (V, H, 1, N) + (V, 1, W, N), no (P, N, 2) tensor.
+    dx2 = (xs[None, :, None] - nodes[:, None, :, 0]).square()
+    dy2 = (ys[None, :, None] - nodes[:, None, :, 1]).square()
+    dx2 = dx2.masked_fill(~node_valid[:, None, :], float("inf"))
+    distance = (dy2[:, :, None, :] + dx2[:, None, :, :]).flatten(1, 2)
+    nearest = distance.topk(k, dim=2, largest=False).indices
+    inside = (ys[None, :, None] < view_sizes[:, :1, None]) & (
+        xs[None, None, :] < view_sizes[:, 1:, None]
+    )
+    share = inside.flatten(1)[:, :, None].to(torch.float32).expand(-1, -1, k)
+    return torch.zeros_like(distance).scatter_(2, nearest, share)
+
+
+def pixels_to_nodes(features: Tensor, assignment: Tensor) -> Tensor:
+    """phi_k: X = (Q^f)^T F with Q^f = A (Lambda^f)^-1, Lambda^f_jj = sum_i A_ij.
+
+    Each node receives the mean of the cells that belong to it; a node without cells receives 0.
+
+    Args:
+        features: (V, C, H, W).
+        assignment: (V, P, N), from ``assign_cells``.
+
+    Returns:
+        (V, N, C) in the dtype of ``features``.
+    """
+    cells = assignment.sum(dim=1, keepdim=True).clamp(min=1)
+    weights = (assignment / cells).to(features.dtype)
+    return torch.matmul(features.flatten(2), weights).transpose(1, 2)
+
+
+def nodes_to_pixels(values: Tensor, assignment: Tensor, grid: tuple[int, int], k: int) -> Tensor:
+    """psi_k: F = Q^r Z with Q^r = (Lambda^r)^-1 A, Lambda^r_ii = sum_j A_ij = k.
+
+    Each cell receives the mean of its k nodes; a cell in the padding receives 0.
+
+    Args:
+        values: (V, N, C).
+        assignment: (V, P, N), from ``assign_cells`` with the same k.
+        grid: (H, W) with P = H * W.
+
+    Returns:
+        (V, C, H, W) in the dtype of ``values``.
+    """
+    weights = assignment.to(values.dtype) / k
+    return torch.matmul(values.transpose(1, 2), weights.transpose(1, 2)).unflatten(2, grid)

@@ -1,0 +1,23 @@
+"""Anatomical landmarks of mammograms, and the graph nodes placed by them."""
+
+from .batch import Extraction, extract, read_gray, view_from_name
+from .contour import breast_box, breast_mask
+from .detect import detect_landmarks
+from .nodes import NodeLayout, breast_polygon, place_nodes
+from .record import Landmarks, read_landmarks, write_landmarks
+
+__all__ = [
+    "Extraction",
+    "Landmarks",
+    "NodeLayout",
+    "breast_box",
+    "breast_mask",
+    "breast_polygon",
+    "detect_landmarks",
+    "extract",
+    "place_nodes",
+    "read_gray",
+    "read_landmarks",
+    "view_from_name",
+    "write_landmarks",
+]

@@ -1,0 +1,133 @@
+"""Landmarks of many image files, in parallel."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from .detect import detect_landmarks
+from .record import VIEWS, Landmarks
+
+logger = logging.getLogger(__name__)
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_VIEW = re.compile(r"(?<![A-Za-z])[LR]?(CC|MLO)(?![A-Za-z])", re.IGNORECASE)
+
+
+@dataclass
+class Extraction:
+    """Landmarks of the images that could be read, and why the others could not.
+
+    Attributes:
+        landmarks: path as it was given -> landmarks, in the order given.
+        failures: path as it was given -> reason.
+    """
+
+    landmarks: dict[str, Landmarks] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def status_counts(self) -> Counter[tuple[str, str]]:
+        """How often each (view, status) occurs."""
+        return Counter((item.view, item.status) for item in self.landmarks.values())
+
+
+def view_from_name(name: str | os.PathLike[str]) -> str | None:
+    """View that a file name such as 00001_LEFT_MLO.jpg or RCC.png names; None if none or both."""
+    views = {match.upper() for match in _VIEW.findall(Path(name).stem)}
+    return views.pop() if len(views) == 1 else None
+
+
+def read_gray(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read an 8- or 16-bit image file as gray levels, (H, W) uint8 or uint16.
+
+    Raises:
+        ValueError: if the file is missing, or no image that can be read.
+    """
+    try:
+        data = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE
+    try:
+        image = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:
+        image = None
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"{path}: no 8- or 16-bit image that can be read")
+    return image
+
+
+def extract(
+    paths: Sequence[str | os.PathLike[str]],
+    views: Sequence[str] | Mapping[str, str] | str | None = None,
+    workers: int = 1,
+) -> Extraction:
+    """Detect the landmarks of image files; a file that cannot be read is skipped and named.
+
+    Args:
+        paths: image files.
+        views: of each path in turn, or path -> view, or one view for all; None reads them from
+            the file names.
+        workers: threads (decoding and OpenCV run outside of Python's lock); -1 for one per core.
+
+    Returns:
+        Landmarks and failures by path.
+
+    Raises:
+        ValueError: if the view of an image is unknown (all such files are named), or on a wrong
+            number of views or workers.
+    """
+    names = [os.fspath(path) for path in paths]
+    view_of = _views(names, views)
+    if workers == 0 or workers < -1:
+        raise ValueError(f"workers must be positive, or -1 for one per core, not {workers}")
+    jobs = Parallel(n_jobs=workers, backend="threading", return_as="generator")(
+        delayed(_detect_file)(name, view) for name, view in zip(names, view_of, strict=True)
+    )
+    result = Extraction()
+    bar = tqdm(jobs, total=len(names), unit="image", disable=not sys.stderr.isatty())
+    for name, outcome in zip(names, bar, strict=True):
+        if isinstance(outcome, str):
+            result.failures[name] = outcome
+            logger.warning("no landmarks: %s", outcome)
+        else:
+            result.landmarks[name] = outcome
+    return result
+
+
+def _detect_file(name: str, view: str) -> Landmarks | str:
+    """Landmarks of one file, or the reason why there are none."""
+    try:
+        image = read_gray(name)
+    except ValueError as error:
+        return str(error)
+    return detect_landmarks(image, view)
+
+
+def _views(names: Sequence[str], views: Sequence[str] | Mapping[str, str] | str | None) -> list:
+    if views is None:
+        found = [view_from_name(name) for name in names]
+    elif isinstance(views, str):
+        found = [views] * len(names)
+    elif isinstance(views, Mapping):
+        found = [views.get(name) for name in names]
+    else:
+        found = list(views)
+        if len(found) != len(names):
+            raise ValueError(f"{len(names)} images, but {len(found)} views")
+    unknown = [name for name, view in zip(names, found, strict=True) if view not in VIEWS]
+    if unknown:
+        shown = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
+        raise ValueError(f"view (CC or MLO) unknown for {len(unknown)} image(s): {shown}")
+    return found

@@ -1,0 +1,141 @@
+"""Skin line of the breast, breast mask and crop box of a mammogram."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from scipy.linalg import solveh_banded
+
+from .record import Landmarks
+from .segment import WALL, oriented_copy, segment
+
+CONTOUR_POINTS = 192
+_SMOOTH = 0.03  # of the skin line's length: shorter waves are smoothed away
+_NO_SKIN = 0.02  # of the height: so near to the end of the film an outline is no skin line
+
+
+def breast_mask(image: np.ndarray) -> np.ndarray:
+    """Breast without film borders, labels, tape and neighbouring folds of skin.
+
+    Args:
+        image: (H, W) mammogram, uint8, uint16 or float.
+
+    Returns:
+        (H, W) bool; all True where no breast could be told from the background.
+
+    Raises:
+        ValueError: if the image is not a two-dimensional array of finite numbers.
+    """
+    small, mirrored = oriented_copy(image)
+    height, width = np.shape(image)
+    mask = segment(small)
+    if mirrored:
+        mask = mask[:, ::-1]
+    if not mask.any():
+        return np.ones((height, width), dtype=bool)
+    grown = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
+    return grown >= 128
+
+
+def skin_line(
+    mask: np.ndarray, film: np.ndarray, points: int = CONTOUR_POINTS
+) -> np.ndarray | None:
+    """Smooth open curve along the skin, chest wall at the left, from top to bottom.
+
+    Args:
+        mask: (h, w) bool, one region.
+        film: (h, w) bool, where the film ends: no skin line along it.
+        points: of the curve, at equal distances.
+
+    Returns:
+        (points, 2) float64 in pixels of the mask, or None if the mask has no usable outline.
+    """
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return None
+    outline = max(contours, key=len).reshape(-1, 2).astype(np.float64)
+    height, _ = mask.shape
+    wall = outline[:, 0].min()
+    near = 2 * round(_NO_SKIN * height / 2) + 1
+    frame = cv2.dilate(film.astype(np.uint8), np.ones((near, near), np.uint8)).astype(bool)
+    frame[[0, -1]] = frame[:, [0, -1]] = True
+    columns, rows = outline.astype(int).T
+    inside = (outline[:, 0] > wall + WALL * height) & ~frame[rows, columns]
+    # A large breast may reach the far border: there the border stands for the skin.
+    inside |= outline[:, 0] >= wall + 0.9 * (outline[:, 0].max() - wall)
+    apex = int(np.argmax(outline[:, 0]))
+    outline, inside = np.roll(outline, -apex, axis=0), np.roll(inside, -apex)
+    ends = np.flatnonzero(~inside)
+    if ends.size == 0:
+        return None
+    curve = np.concatenate([outline[ends[-1] + 1 :], outline[: ends[0]]])
+    if curve.shape[0] < 8:
+        return None
+    if curve[0, 1] > curve[-1, 1]:
+        curve = curve[::-1]
+    return smooth_curve(resample(curve + 0.5, points), _SMOOTH)
+
+
+def resample(curve: np.ndarray, points: int) -> np.ndarray:
+    """Points at equal distances along a polyline: (M, 2) -> (points, 2)."""
+    steps = np.hypot(*np.diff(curve, axis=0).T)
+    length = np.concatenate([[0.0], np.cumsum(steps)])
+    where = np.linspace(0.0, length[-1], points)
+    return np.stack([np.interp(where, length, curve[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def smooth_curve(curve: np.ndarray, wavelength: float) -> np.ndarray:
+    """Smoothing spline min Σ|C_i − S_i|² + s Σ|Δ²S_i|² through equally spaced points ([S]).
+
+    The weight s follows from the wavelength that is halved, given as a share of the curve's
+    length, and so depends on neither the scale nor the number of points.
+
+    Args:
+        curve: (M, 2) points at equal distances.
+        wavelength: share of the length of the curve.
+
+    Returns:
+        (M, 2) float64.
+    """
+    count = curve.shape[0]
+    weight = (wavelength * count / (2 * np.pi)) ** 4
+    second = np.array([1.0, -2.0, 1.0])
+    bands = np.zeros((3, count))
+    bands[2] = 1.0
+    for row in range(3):
+        for column in range(row, 3):
+            start = np.s_[column : count - 2 + column]
+            bands[2 - (column - row), start] += weight * second[row] * second[column]
+    return solveh_banded(bands, curve)
+
+
+def breast_box(landmarks: Landmarks, margin: float = 0.03) -> tuple[int, int, int, int]:
+    """Box to crop an image to the breast without cutting it; generous at the chest wall.
+
+    It holds the skin line and the image border at the chest wall; in an MLO view also the top of
+    the image, where breast and axilla go on.
+
+    Args:
+        landmarks: of the image.
+        margin: added all around, as a share of the longer side of the breast's box.
+
+    Returns:
+        (x0, y0, x1, y1), whole pixels within the image, x1 and y1 exclusive.
+
+    Raises:
+        ValueError: on a negative margin.
+    """
+    if margin < 0:
+        raise ValueError(f"margin must not be negative, not {margin}")
+    height, width = landmarks.image_size
+    (x0, y0), (x1, y1) = landmarks.contour.min(axis=0), landmarks.contour.max(axis=0)
+    if landmarks.chest_wall == "left":
+        x0 = 0.0
+    else:
+        x1 = float(width)
+    if landmarks.view == "MLO":
+        y0 = 0.0
+    pad = margin * max(x1 - x0, y1 - y0)
+    low = np.maximum(np.floor([x0 - pad, y0 - pad]), 0).astype(int)
+    high = np.minimum(np.ceil([x1 + pad, y1 + pad]), [width, height]).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])

@@ -1,0 +1,262 @@
+"""The breast in a mammogram as a mask, with the chest wall at the left.
+
+Everything works on a small copy of fixed height, and all lengths are shares of that height, so the
+result depends on neither the resolution nor the bit depth. [S] (thesis, 2025) takes the largest
+region above Otsu's threshold; on scanned film that loses the dim skin and keeps film borders, tape
+and neighbouring folds of skin, hence the further steps here.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+WORK_HEIGHT = 512
+_TINY_HEIGHT = 192  # enough to tell the side of the chest wall
+
+_FILM_WHITE = 218  # of 255: film borders and paper are brighter than this, tissue seldom is
+_FILM_WIDTH = 0.045  # of the image height: a white region thinner than this is a film border
+_FILM_RIM = 0.008  # of the image height: a film border is grown by half of this
+_FILM_SPAN = 0.6  # share of a row or column of the image that is white: a border, however deep
+_FILM_DEPTH = 0.15  # of the image height: the deepest border of that kind
+_OTSU_SHARE = 0.2  # the skin line lies far below Otsu's threshold, which halves the breast's glow
+_LABEL_WIDTH = 0.02  # of the height: bridges thinner than this do not join labels to the breast
+_TAPE_WIDTH = 0.06  # of the height: what is thinner than this is no breast, but a tape or nipple
+_MIN_AREA = 0.02  # of the image: a smaller "breast" is none
+WALL = 0.012  # of the height: what reaches less far from the chest wall is not breast
+_SLIVER = 0.12  # of the breast's reach: tails thinner than this are skin beyond the breast
+_AXILLA = 0.15  # of the breast's reach: an MLO view that stays wider goes on to the image border
+_NIPPLE = 0.06  # of the height: the farthest a nipple stands out, or spans from its middle
+_FOLD_DEPTH = 0.03  # of the height: a rise of the profile by more than this is another fold of skin
+
+
+def working_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> np.ndarray:
+    """Small 8-bit copy of an image, its range stretched to 0..255.
+
+    Args:
+        image: (H, W), uint8, uint16 or float.
+        height: of the copy in pixels; the aspect ratio is kept.
+
+    Returns:
+        (height, w) uint8.
+
+    Raises:
+        ValueError: if the image is not a two-dimensional array of finite numbers.
+    """
+    image = np.asarray(image)
+    if image.ndim != 2 or image.size == 0:
+        raise ValueError(f"a mammogram is a gray image (H, W), not of the shape {image.shape}")
+    image = np.ascontiguousarray(image, dtype=np.float32)
+    if not np.isfinite(image).all():
+        raise ValueError("the image holds numbers that are not finite")
+    # Four times as wide as high is no mammogram: do not blow such a strip up.
+    width = min(max(1, round(image.shape[1] * height / image.shape[0])), 4 * height)
+    method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
+    small = cv2.resize(image, (width, height), interpolation=method)
+    low, high = float(image.min()), float(image.max())
+    if high <= low:
+        return np.zeros((height, width), np.uint8)
+    return np.clip((small - low) * (255.0 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
+
+
+def oriented_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> tuple[np.ndarray, bool]:
+    """Working copy with the chest wall at the left.
+
+    The side is read from the image. Both orientations go through the same steps and the better one
+    is kept, so that a mirrored image gives exactly the same copy.
+
+    Returns:
+        (height, w) uint8, and whether the image was mirrored for it.
+
+    Raises:
+        ValueError: as working_copy.
+    """
+    image = np.asarray(image)
+    tiny = working_copy(image, _TINY_HEIGHT)
+    flipped = image[:, ::-1]
+    score = chest_wall_score(segment(tiny))
+    mirrored = chest_wall_score(segment(working_copy(flipped, _TINY_HEIGHT))) > score
+    return working_copy(flipped if mirrored else image, height), mirrored
+
+
+def segment(small: np.ndarray) -> np.ndarray:
+    """Breast mask of a working copy whose chest wall is taken to be at the left.
+
+    Returns:
+        (h, w) bool; empty where no region is large enough to be a breast.
+    """
+    small = np.ascontiguousarray(small)
+    height, width = small.shape
+    film = film_border(small)
+    tissue = small[~film]
+    if tissue.size == 0 or tissue.max() == tissue.min():
+        return np.zeros(small.shape, dtype=bool)
+    otsu, _ = cv2.threshold(tissue[None], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    background = np.median(tissue[tissue <= otsu])
+    level = background + _OTSU_SHARE * (otsu - background)
+    mask = ((cv2.GaussianBlur(small, (0, 0), height / 512) > level) & ~film).astype(np.uint8)
+    opened = _opened(mask, _LABEL_WIDTH * height / 2)
+    core = _main_region(_opened(opened, _TAPE_WIDTH * height / 2))
+    if core is None or core.sum() < _MIN_AREA * height * width:
+        return np.zeros(small.shape, dtype=bool)
+    # Back come nipple and fine edges, but not the far end of a label or tape at the skin.
+    region = _main_region(opened & _dilated(core, _NIPPLE * height))
+    return _filled(region)
+
+
+def film_border(small: np.ndarray) -> np.ndarray:
+    """White film borders: very bright, at the image border, and thin or along all of it.
+
+    Args:
+        small: (h, w) uint8 working copy.
+
+    Returns:
+        (h, w) bool.
+    """
+    height, _ = small.shape
+    white = (small >= _FILM_WHITE).astype(np.uint8)
+    thick = cv2.morphologyEx(
+        cv2.copyMakeBorder(white, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0),
+        cv2.MORPH_OPEN,
+        np.ones((_odd(_FILM_WIDTH * height),) * 2, np.uint8),
+    )[1:-1, 1:-1]
+    film = white & (1 - thick)
+    for turn in range(4):
+        lines, out = np.rot90(white, turn), np.rot90(film, turn)
+        spans = lines.mean(axis=1) > _FILM_SPAN
+        depth = int(np.argmin(spans)) if not spans.all() else 0
+        if depth <= _FILM_DEPTH * height:
+            out[:depth] = lines[:depth]
+    count, labels = cv2.connectedComponents(film, connectivity=4)
+    touching = np.zeros(count, dtype=bool)
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        touching[edge] = True
+    touching[0] = False
+    rim = _odd(_FILM_RIM * height)
+    # The scanner blurs the border: its gray rim goes with it.
+    return cv2.dilate(touching[labels].astype(np.uint8), np.ones((rim, rim), np.uint8)).astype(bool)
+
+
+def chest_wall_score(mask: np.ndarray) -> float:
+    """How much the left side of the mask looks like a chest wall, towards which a breast widens.
+
+    The mask's pixels in the left quarter of its bounding box.
+    """
+    columns = np.flatnonzero(mask.any(axis=0))
+    if columns.size == 0:
+        return 0.0
+    quarter = max(1, round(0.25 * (columns[-1] - columns[0] + 1)))
+    return float(mask[:, columns[0] : columns[0] + quarter].sum())
+
+
+def _odd(length: float) -> int:
+    return 2 * int(round(length / 2)) + 1
+
+
+def _dilated(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Dilation with a disc, by distances (the time does not depend on the radius)."""
+    away = cv2.distanceTransform((mask == 0).astype(np.uint8), cv2.DIST_L2, 5)
+    return (away <= radius).astype(np.uint8)
+
+
+def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
+    """Opening with a disc that sees the mask going on beyond the image, as the breast does."""
+    pad = int(np.ceil(radius)) + 1
+    padded = cv2.copyMakeBorder(mask, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+    eroded = 1 - _dilated(1 - padded, radius)
+    if not eroded.any():
+        return np.zeros_like(mask)
+    return _dilated(eroded, radius)[pad:-pad, pad:-pad]
+
+
+def _main_region(mask: np.ndarray) -> np.ndarray | None:
+    """Largest connected region, (h, w) bool."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    if count < 2:
+        return None
+    return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+
+
+def _filled(region: np.ndarray) -> np.ndarray:
+    contours, _ = cv2.findContours(
+        region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    out = np.zeros(region.shape, np.uint8)
+    cv2.drawContours(out, contours, -1, 1, thickness=cv2.FILLED)
+    return out.astype(bool)
+
+
+def trim_folds(mask: np.ndarray, view: str) -> np.ndarray:
+    """Cut off neighbouring folds of skin (arm, belly, the other breast); chest wall at the left.
+
+    Going up and down from the row where the breast reaches farthest, its reach can only shrink;
+    where it grows again, another fold begins. The mask ends at that fold, or where it thins out to
+    a sliver along the chest wall. At the top of an MLO view, where breast and axilla go on to the
+    image border, it is narrowed to its reach instead.
+
+    Returns:
+        (h, w) bool.
+    """
+    height, width = mask.shape
+    wall = int(np.argmax(mask.any(axis=0)))
+    reach = np.where(mask.any(axis=1), width - np.argmax(mask[:, ::-1], axis=1) - wall, 0)
+    apex = _apex_row(reach, view)
+    out = mask.copy()
+    for step in (-1, 1):
+        rows = np.arange(apex, -1, -1) if step < 0 else np.arange(apex, height)
+        rows = rows[: int(np.argmin(reach[rows] > 0)) or rows.size]
+        # The breast beside a nipple in profile recedes and comes again: that is no fold.
+        skipped = np.where(np.arange(rows.size) < _NIPPLE * height, reach[apex], reach[rows])
+        lowest = np.minimum.accumulate(skipped)
+        if view == "MLO" and step < 0 and lowest[-1] > _AXILLA * reach[apex]:
+            # The muscle may be as white as a film border: nothing is missing left of the skin.
+            columns = np.arange(width)[None]
+            end = wall + np.minimum(lowest, reach[rows])[:, None]
+            out[rows] = (columns >= wall) & (columns < end)
+            continue
+        grows = np.flatnonzero(reach[rows] > lowest + _FOLD_DEPTH * height)
+        if grows.size:
+            fold = int(np.flatnonzero(skipped == lowest[grows[0]])[0])
+            out[rows[fold + 1 :]] = False
+            rows = rows[: fold + 1]
+        out[rows[_sliver_start(reach[rows], height) :]] = False
+    return out
+
+
+def _apex_row(reach: np.ndarray, view: str) -> int:
+    """Row of the nipple's height, more or less: that of the greatest reach.
+
+    Thin strips at the image ends (film borders) do not count. In an MLO view the arm at the top
+    may reach farther than the breast, so there the reach is measured aslant to the pectoral line.
+    """
+    height = reach.size
+    size = _odd(0.08 * height)
+    thick = cv2.morphologyEx(
+        np.pad(reach.astype(np.float32), size)[:, None],
+        cv2.MORPH_OPEN,
+        np.ones((size, 1), np.uint8),
+    )[size:-size, 0]
+    strip = reach - thick > _FOLD_DEPTH * height
+    strip[size : height - size] = False
+    far = np.where(strip | (reach == 0), 0.0, reach.astype(np.float64))
+    if view == "MLO":
+        rows = np.arange(height)
+        low = (rows >= 0.35 * height) & (rows < 0.9 * height) & (far > 0)
+        if low.any():
+            far = np.where(low, far + 0.15 * rows, 0.0)
+    return int(np.argmax(far))
+
+
+def _sliver_start(reach: np.ndarray, height: int) -> int:
+    """Index from which on a falling profile is but a sliver of skin along the chest wall."""
+    count = reach.size
+    if count < 3:
+        return count
+    # Distance of the profile inside the chord from the apex to its end: largest at the fold.
+    inside = np.linspace(reach[0], reach[-1], count) - reach
+    fold = int(np.argmax(inside))
+    tail = reach[fold:]
+    if inside[fold] > 0.05 * height and tail.mean() < _SLIVER * reach[0]:
+        return fold
+    wide = np.flatnonzero(reach > WALL * height)
+    return int(wide[-1]) + 1 if wide.size else count

@@ -1,0 +1,27 @@
+"""Where data sets lie: Detectron2's convention ``DETECTRON2_DATASETS``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def datasets_root() -> Path:
+    """The root of all data sets: ``DETECTRON2_DATASETS``, or ``datasets`` as Detectron2 has it."""
+    return Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser()
+
+
+def resolve_data_path(path: str | Path) -> Path:
+    """A path that exists as it is, or else lies below the root of the data sets.
+
+    Raises:
+        FileNotFoundError: neither exists; the message names both.
+    """
+    direct, below = Path(path).expanduser(), datasets_root() / path
+    for candidate in (direct, below):
+        if candidate.exists():
+            return candidate
+    raise FileNotFoundError(
+        f"No such file: {direct}, nor {below}. Set DETECTRON2_DATASETS to the folder that holds "
+        "the prepared data sets (see datasets/README.md)."
+    )

@@ -1,0 +1,110 @@
+#!/usr/bin/env python
+"""Bring CBIS-DDSM at 800 px (squashed, boxes) into the canonical form.
+
+    datasets/prepare_cbis_ddsm_coco.py --source mass_800px [--output $DETECTRON2_DATASETS/cbis_ddsm]
+
+Undoes the squash, crops to the breast, finds the landmarks, splits off a validation set by
+patient, links the views, and counts the priors. Prints what came out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from agn_d2.data.build import load_cases
+from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.data.cases import count_links, group_cases
+from agn_d2.data.cbis_ddsm import read_source, split_patients
+from agn_d2.data.lesion_pairs import count_prior
+from agn_d2.data.prepare import PreparedImage, prepare_image, write_annotations
+from agn_d2.graph.prior import write_prior
+from agn_d2.landmarks.nodes import NodeLayout
+from agn_d2.landmarks.record import write_landmarks
+from agn_d2.paths import datasets_root
+
+LAYOUTS = ("13,17", "22,26", "100,105")
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", required=True, type=Path, help="the folder mass_800px")
+    parser.add_argument("--output", type=Path, help="default: $DETECTRON2_DATASETS/cbis_ddsm")
+    parser.add_argument("--val-share", type=float, default=0.1, help="of the training patients")
+    parser.add_argument("--seed", type=int, default=0, help="of the validation split")
+    parser.add_argument("--format", choices=("png", "jpg"), default="png")
+    parser.add_argument("--no-crop", action="store_true", help="keep the whole film")
+    parser.add_argument("--workers", type=int, default=-1, help="processes, -1: one per core")
+    return parser.parse_args()
+
+
+def assign_splits(
+    images: list[PreparedImage], val_share: float, seed: int
+) -> dict[str, list[PreparedImage]]:
+    """The released test split, and the released training split cut in two by patient."""
+    patients = [image.entry["patient_id"] for image in images if image.split == "train"]
+    validation = split_patients(patients, val_share, seed)
+    splits: dict[str, list[PreparedImage]] = {"train": [], "val": [], "test": []}
+    for image in images:
+        held_out = image.split == "train" and image.entry["patient_id"] in validation
+        splits["val" if held_out else image.split].append(image)
+    return splits
+
+
+def print_summary(splits: dict[str, list[PreparedImage]]) -> None:
+    """Images, lesions, links and landmark statuses of each split."""
+    for split, images in splits.items():
+        lesions = sum(len(image.entry["boxes"]) for image in images)
+        links = count_links(group_cases([image.entry for image in images]))
+        print(f"{split}: {len(images)} images, {lesions} masses; read other views: {links}")
+    every = [image for images in splits.values() for image in images]
+    for view in ("CC", "MLO"):
+        statuses = Counter(i.landmarks.status for i in every if i.landmarks.view == view)
+        print(f"landmarks {view}: " + "; ".join(f"{n} {s}" for s, n in statuses.most_common()))
+    print(f"masses that reach out of the crop: {sum(image.cut_boxes for image in every)}")
+
+
+def main() -> None:
+    args = parse_args()
+    output = args.output or datasets_root() / "cbis_ddsm"
+    try:
+        sources = read_source(args.source)
+        (output / "images").mkdir(parents=True, exist_ok=True)
+        jobs = (
+            delayed(prepare_image)(
+                source, output / "images", crop=not args.no_crop, suffix=f".{args.format}"
+            )
+            for source in sources
+        )
+        results = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
+        images = list(tqdm(results, total=len(sources), disable=None, unit="image"))
+        splits = assign_splits(images, args.val_share, args.seed)
+    except (FileNotFoundError, ValueError, OSError) as error:
+        sys.exit(f"prepare_cbis_ddsm_coco: {error}")
+    annotations = output / "annotations"
+    landmarks = {i.entry["file_name"]: i.landmarks for s in splits.values() for i in s}
+    write_landmarks(annotations / "landmarks.json", landmarks)
+    write_annotations(annotations, splits)
+    print_summary(splits)
+    register_builtin_datasets(output.parent)
+    write_priors(annotations)
+
+
+def write_priors(annotations: Path) -> None:
+    """H^g of the three layouts, counted on the training split only."""
+    cases = load_cases(["cbis_ddsm_mass_train"])
+    for text in LAYOUTS:
+        layout = NodeLayout.parse(text)
+        prior = count_prior(cases, layout, "cbis_ddsm_mass_train")
+        path = annotations / f"prior_{layout.cc}_{layout.mlo}.json"
+        write_prior(path, prior)
+        print(f"{path}: {prior.counts.sum():.0f} masses seen in both views")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Grouping of views into cases, on examples worked out by hand."""
+
+import pytest
+
+from agn_d2.data.cases import count_links, group_cases
+
+
+def view(patient: str, laterality: str, projection: str, **extra):
+    name = f"{patient}_{laterality}{projection}"
+    return {
+        "file_name": name,
+        "patient_id": patient,
+        "laterality": laterality,
+        "view": projection,
+    } | extra
+
+
+def test_four_views_serve_each_other():
+    (case,) = group_cases(
+        [view("A", "L", "CC"), view("A", "R", "MLO"), view("A", "L", "MLO"), view("A", "R", "CC")]
+    )
+    assert case.auxiliary == (2, 3, 0, 1)
+    assert case.contralateral == (3, 2, 1, 0)
+
+
+def test_missing_views_are_none():
+    cases = group_cases([view("A", "L", "CC"), view("A", "R", "MLO"), view("B", "L", "MLO")])
+    assert [case.auxiliary for case in cases] == [(None, None), (None,)]
+    assert [case.contralateral for case in cases] == [(None, None), (None,)]
+
+
+def test_patients_never_mix_and_examinations_stay_apart():
+    cases = group_cases(
+        [
+            view("A", "L", "CC", case_id="A1"),
+            view("B", "L", "MLO"),
+            view("A", "L", "MLO", case_id="A2"),
+        ]
+    )
+    assert [case.case_id for case in cases] == ["A1", "B", "A2"]
+    assert all(link is None for case in cases for link in case.auxiliary)
+
+
+def test_a_repeated_view_is_examined_but_the_first_serves():
+    (case,) = group_cases([view("A", "L", "CC"), view("A", "L", "CC"), view("A", "L", "MLO")])
+    assert case.auxiliary == (2, 2, 0)
+
+
+def test_count_links():
+    cases = group_cases(
+        [
+            *(view("A", side, v) for side in "LR" for v in ("CC", "MLO")),
+            view("B", "L", "CC"),
+            view("B", "L", "MLO"),
+            view("C", "L", "CC"),
+            view("C", "R", "CC"),
+            view("D", "L", "CC"),
+        ]
+    )
+    assert count_links(cases) == {
+        "both": 4,
+        "auxiliary only": 2,
+        "contralateral only": 2,
+        "neither": 1,
+        "total": 9,
+    }
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"laterality": "LEFT"}, r"A_LCC: 'laterality' is 'LEFT', expected one of \['L', 'R'\]"),
+        ({"view": "XCCL"}, "A_LCC: 'view' is 'XCCL'"),
+    ],
+)
+def test_bad_values_name_the_file(bad, message):
+    with pytest.raises(ValueError, match=message):
+        group_cases([view("A", "L", "CC") | bad])
+
+
+def test_a_missing_patient_names_the_file():
+    image = view("A", "L", "CC")
+    del image["patient_id"]
+    with pytest.raises(ValueError, match="A_LCC: 'patient_id' is None"):
+        group_cases([image])

@@ -1,0 +1,105 @@
+"""The 800-px release in canonical form, on a made-up release of two images and on the real one."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from agn_d2.data.cases import count_links, group_cases
+from agn_d2.data.cbis_ddsm import (
+    coco_annotations,
+    read_source,
+    split_patients,
+    unsquash,
+    unsquashed_size,
+)
+
+HEADER = "patient,breast,view,split,file,n_mass_boxes,original_width,original_height,annotation"
+
+
+@pytest.fixture
+def release(tmp_path):
+    rows = ["P_1,LEFT,CC,train,train/1_LEFT_CC.jpg,1,100,200,box only"]
+    for split, names in (("train", ["1_LEFT_CC.jpg"]), ("test", [])):
+        (tmp_path / split).mkdir()
+        images = [{"id": k, "file_name": n, "height": 80, "width": 80} for k, n in enumerate(names)]
+        boxes = [{"image_id": k, "bbox": [8, 16, 8, 4]} for k in range(len(names))]
+        (tmp_path / split / "_annotations.coco.json").write_text(
+            json.dumps({"images": images, "annotations": boxes})
+        )
+        for name in names:
+            cv2.imwrite(str(tmp_path / split / name), np.zeros((80, 80), np.uint8))
+    (tmp_path / "views.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    return tmp_path
+
+
+def test_unsquashed_size_keeps_every_pixel():
+    assert unsquashed_size((800, 800), (4800, 2400)) == (1600, 800)
+    assert unsquashed_size((800, 800), (2400, 4800)) == (800, 1600)
+
+
+def test_boxes_are_stretched_with_the_image(release):
+    (source,) = read_source(release)
+    assert (source.patient_id, source.laterality, source.view) == ("P_1", "L", "CC")
+    image, boxes = unsquash(source)
+    assert image.shape == (160, 80)
+    assert boxes.tolist() == [[8, 32, 8, 8]]
+
+
+def test_a_row_that_contradicts_the_boxes_is_named(release):
+    text = (release / "views.csv").read_text().replace(",1,100", ",2,100")
+    (release / "views.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"views\.csv, line 2: 2 boxes, but 1"):
+        read_source(release)
+
+
+def test_missing_release(tmp_path):
+    with pytest.raises(FileNotFoundError, match="mass_800px"):
+        read_source(tmp_path)
+
+
+def test_validation_patients_are_drawn_once_and_for_all():
+    patients = [f"P_{n}" for n in range(50)] * 2
+    drawn = split_patients(patients, 0.1, seed=0)
+    assert len(drawn) == 5
+    assert drawn == split_patients(patients[::-1], 0.1, seed=0)
+    assert drawn != split_patients(patients, 0.1, seed=1)
+    assert split_patients(patients, 0.0, seed=0) == set()
+    with pytest.raises(ValueError, match="share"):
+        split_patients(patients, 1.0, seed=0)
+
+
+def test_coco_json():
+    content = coco_annotations([{"file_name": "a.png", "boxes": np.array([[1, 2, 3, 4.0]])}])
+    assert content["images"] == [{"id": 1, "file_name": "a.png"}]
+    assert content["annotations"] == [
+        {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 12, "iscrowd": 0}
+    ]
+
+
+REAL = Path(os.environ.get("AGN_TEST_DATA", "../shared/data/cbis_ddsm")) / "mass_800px"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no CBIS-DDSM at 800 px (AGN_TEST_DATA)")
+def test_links_of_the_real_release_are_those_of_its_documentation():
+    sources = read_source(REAL)
+    with (REAL / "views.csv").open(newline="") as file:
+        assert len(sources) == sum(1 for _ in csv.DictReader(file)) == 1592
+    expected = {"train": (87, 931, 13, 200, 1231), "test": (24, 278, 4, 55, 361)}
+    for split, counts in expected.items():
+        of_split = [
+            {
+                "file_name": s.name,
+                "patient_id": s.patient_id,
+                "laterality": s.laterality,
+                "view": s.view,
+            }
+            for s in sources
+            if s.split == split
+        ]
+        assert tuple(count_links(group_cases(of_split)).values()) == counts
+    assert sum(len(s.boxes) for s in sources) == 1318 + 378

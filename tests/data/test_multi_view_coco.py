@@ -1,0 +1,79 @@
+"""Loading and registration of the canonical form."""
+
+import json
+import shutil
+
+import pytest
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.data.multi_view_coco import load_multi_view_coco
+
+
+def load(folder, **changes):
+    files = {
+        "json_file": folder / "annotations/train.json",
+        "image_root": folder / "images",
+        "landmarks_file": folder / "annotations/landmarks.json",
+    }
+    return load_multi_view_coco(**(files | changes))
+
+
+@pytest.fixture
+def copy(toy_root, tmp_path):
+    return shutil.copytree(toy_root / "phantom", tmp_path / "phantom")
+
+
+def edit(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_dicts_carry_view_landmarks_and_lesions(toy_root):
+    dicts = load(toy_root / "phantom", dataset_name="toy_of_this_test")
+    assert len(dicts) == 9
+    first = dicts[0]
+    assert (first["patient_id"], first["laterality"], first["view"]) == ("P1", "L", "CC")
+    assert first["landmarks"].view == "CC"
+    assert first["annotations"][0]["lesion_id"] == "P1_L_1"
+    assert first["annotations"][0]["category_id"] == 0
+
+
+def test_landmarks_are_optional(toy_root):
+    assert load(toy_root / "phantom", landmarks_file=None)[0]["landmarks"] is None
+
+
+def test_registration_is_explicit_repeatable_and_lazy(tmp_path, toy_root):
+    names = register_builtin_datasets(tmp_path / "nowhere")
+    assert "cbis_ddsm_mass_train" in names
+    assert "phantom_test" in names
+    with pytest.raises(FileNotFoundError, match=r"phantom_test: no file .*DETECTRON2_DATASETS"):
+        DatasetCatalog.get("phantom_test")
+    register_builtin_datasets(toy_root)
+    assert len(DatasetCatalog.get("phantom_test")) == 9
+    assert MetadataCatalog.get("phantom_test").thing_classes == ["mass"]
+
+
+def test_an_image_without_its_patient_is_named(copy):
+    edit(copy / "annotations/train.json", lambda c: c["images"][2].pop("patient_id"))
+    with pytest.raises(ValueError, match=r"image P1_RCC\.png has no patient_id"):
+        load(copy)
+
+
+def test_an_image_without_landmarks_is_named(copy):
+    edit(copy / "annotations/landmarks.json", lambda c: c.pop("P2_LCC.png"))
+    with pytest.raises(ValueError, match=r"P2_LCC\.png has no landmarks"):
+        load(copy)
+
+
+def test_landmarks_of_another_size_are_refused(copy):
+    edit(copy / "annotations/landmarks.json", lambda c: c["P2_LCC.png"].update(width=65))
+    with pytest.raises(ValueError, match=r"P2_LCC\.png: landmarks are for a CC view of \(96, 65\)"):
+        load(copy)
+
+
+def test_not_a_coco_file(copy):
+    (copy / "annotations/train.json").write_text("[1, 2")
+    with pytest.raises(ValueError, match=r"train\.json is not a COCO JSON"):
+        load(copy)

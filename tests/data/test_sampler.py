@@ -1,0 +1,67 @@
+"""Batches of whole cases: full, without repeats, shared out over ranks."""
+
+import itertools
+from collections import Counter
+
+import pytest
+
+from agn_d2.data.sampler import CaseBatchSampler
+
+SIZES = [2, 2, 4, 1, 2, 1, 3, 2, 2, 1]
+EXAMINABLE = [list(range(size)) for size in SIZES]
+
+
+def take(sampler, batches):
+    return list(itertools.islice(sampler, batches))
+
+
+def images(batch):
+    return [(item.case, position) for item in batch for position in item.examined]
+
+
+def test_batches_are_full_and_never_too_full():
+    batches = take(CaseBatchSampler(EXAMINABLE, 4, seed=0), 200)
+    sizes = Counter(len(images(batch)) for batch in batches)
+    assert max(sizes) == 4
+    assert sizes[4] >= 198
+
+
+def test_every_image_is_seen_equally_often():
+    seen = Counter()
+    for batch in take(CaseBatchSampler(EXAMINABLE, 4, seed=1), 500):
+        seen.update(images(batch))
+    total = sum(SIZES)
+    assert len(seen) == total
+    # 500 batches of 4 over 20 images: 100 passes; the queue holds back less than 4 of them.
+    assert min(seen.values()) >= 2000 / total - 4
+    assert max(seen.values()) <= 2000 / total + 4
+
+
+def test_a_large_case_is_cut_and_a_small_one_stays_whole():
+    items = CaseBatchSampler([[0, 1, 2, 3], [0, 1]], 2, seed=0).items
+    assert [(item.case, item.examined) for item in items] == [
+        (0, (0, 1)),
+        (0, (2, 3)),
+        (1, (0, 1)),
+    ]
+
+
+def test_same_seed_same_batches_and_passes_differ():
+    first, again = (take(CaseBatchSampler(EXAMINABLE, 4, seed=3), 30) for _ in range(2))
+    assert first == again
+    assert first != take(CaseBatchSampler(EXAMINABLE, 4, seed=4), 30)
+    assert first[:5] != first[5:10]
+
+
+def test_ranks_share_a_pass_without_repeats():
+    samplers = [CaseBatchSampler([[0]] * 10, 1, seed=5) for _ in range(2)]
+    for rank, sampler in enumerate(samplers):
+        sampler.rank, sampler.world_size = rank, 2
+    seen = [item.case for sampler in samplers for (item,) in take(sampler, 5)]
+    assert sorted(seen) == list(range(10))
+
+
+@pytest.mark.parametrize(("examinable", "size"), [([], 2), ([[], []], 2), ([[0]], 0)])
+def test_nothing_to_examine_is_an_error(examinable, size):
+    with pytest.raises(ValueError, match="image"):
+        CaseBatchSampler(examinable, size, seed=0)
