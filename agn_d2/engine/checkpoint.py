@@ -1,0 +1,54 @@
+"""Checkpoints whose RGB stem meets a model of one gray channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.checkpoint import DetectionCheckpointer
+from torch import nn
+
+from ..modeling.gray_stem import gray_stem
+
+
+class GrayStemCheckpointer(DetectionCheckpointer):
+    """Detectron2's checkpointer, which also turns an RGB stem gray.
+
+    Args:
+        model, save_dir: see ``DetectionCheckpointer``.
+        stem_to_gray: "luma" or "sum", see ``gray_stem``.
+        stem_order: channel order of the checkpoint's stem, "RGB" or "BGR".
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        save_dir: str = "",
+        *,
+        stem_to_gray: str = "luma",
+        stem_order: str = "RGB",
+        **checkpointables: Any,
+    ) -> None:
+        super().__init__(model, save_dir, **checkpointables)
+        self.stem_to_gray = stem_to_gray
+        self.stem_order = stem_order
+
+    def _load_model(self, checkpoint: dict[str, Any]) -> Any:
+        if self._model_stem_is_gray():
+            checkpoint["model"] = {
+                name: self._gray(name, value) for name, value in checkpoint["model"].items()
+            }
+        return super()._load_model(checkpoint)
+
+    def _model_stem_is_gray(self) -> bool:
+        first = next((m for m in self.model.modules() if isinstance(m, nn.Conv2d)), None)
+        return first is not None and first.in_channels == 1
+
+    def _gray(self, name: str, value: Any) -> Any:
+        shape = getattr(value, "shape", ())
+        if not (len(shape) == 4 and shape[1] == 3):
+            return value
+        self.logger.info("%s: RGB stem turned gray (%s)", name, self.stem_to_gray)
+        tensor = torch.as_tensor(np.asarray(value))
+        return gray_stem(tensor, self.stem_to_gray, order=self.stem_order)

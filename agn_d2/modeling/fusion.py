@@ -1,0 +1,114 @@
+"""Fusion of the examined view's features with what the graph brought from the other views.
+
+Shape legend
+    B: examined images      C: channels      H, W: cells      P = H * W      N: nodes
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..graph.mapping import nodes_to_pixels
+
+FUSIONS = ("residual", "paper")
+RESIDUAL_GAIN, RESIDUAL_FLOOR = 2.0, 0.2  # [S]: F_e o (2 F_I + 0.2)
+
+
+class GraphFusion(nn.Module):
+    """Y = [factor o F_e, F_B] W_f^T with F_B = psi_k(Z^B) and F_I = psi_k(Z^I).
+
+    The factor holds the attention F^_I = sigmoid(F_I w_I):
+
+    - ``paper`` [P]: 2 F^_I. [P] has F^_I alone; the constant 2 is absorbed by W_f and makes the
+      factor 1 at the start, so that views with and without attention meet the same W_f.
+    - ``residual`` [S]: 2 F^_I + 0.2, which keeps a share of F_e whatever the attention does.
+
+    Starts as the identity: W_f = [I, 0], w_I = 0 and a bias that makes the factor 1. Both W_f
+    and w_I act on nodes before psi_k, since Q^r (Z W) = (Q^r Z) W: only the C x C half of W_f
+    that meets F_e works on pixels.
+
+    A missing auxiliary view means F_B = 0, a missing contralateral view a factor of 1.
+
+    Args:
+        channels: C.
+        kind: "residual" or "paper".
+        bipartite: F_B exists.
+        inception: F_I exists.
+    """
+
+    def __init__(
+        self, channels: int, kind: str = "residual", *, bipartite: bool, inception: bool
+    ) -> None:
+        super().__init__()
+        if kind not in FUSIONS:
+            raise ValueError(f"fusion must be one of {FUSIONS}, got {kind!r}")
+        self.kind = kind
+        self.weight_examined = nn.Parameter(torch.empty(channels, channels))
+        self.weight_auxiliary = nn.Parameter(torch.empty(channels, channels)) if bipartite else None
+        self.attention = nn.Linear(channels, 1) if inception else None  # w_I
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.eye_(self.weight_examined)
+        if self.weight_auxiliary is not None:
+            nn.init.zeros_(self.weight_auxiliary)
+        if self.attention is not None:
+            nn.init.zeros_(self.attention.weight)
+            # sigmoid(bias) such that the factor is 1.
+            start = 0.5 if self.kind == "paper" else (1 - RESIDUAL_FLOOR) / RESIDUAL_GAIN
+            nn.init.constant_(self.attention.bias, math.log(start / (1 - start)))
+
+    def attention_map(self, z_inception: Tensor, assignment: Tensor, grid: tuple, k: int) -> Tensor:
+        """F^_I = sigmoid(psi_k(Z^I w_I)), (B, 1, H, W)."""
+        return torch.sigmoid(nodes_to_pixels(self.attention(z_inception), assignment, grid, k))
+
+    def factor(self, attention: Tensor, has_contralateral: Tensor) -> Tensor:
+        """What F_e is multiplied with, (B, 1, H, W); 1 where there is no contralateral view."""
+        floor = 0.0 if self.kind == "paper" else RESIDUAL_FLOOR
+        factor = RESIDUAL_GAIN * attention + floor
+        return torch.where(has_contralateral[:, None, None, None], factor, 1.0)
+
+    def auxiliary_map(
+        self, z_bipartite: Tensor, has_auxiliary: Tensor, assignment: Tensor, grid: tuple, k: int
+    ) -> Tensor:
+        """F_B times its half of W_f, (B, C, H, W); 0 where there is no auxiliary view."""
+        on_nodes = z_bipartite @ self.weight_auxiliary.t() * has_auxiliary[:, None, None]
+        return nodes_to_pixels(on_nodes, assignment, grid, k)
+
+    def forward(
+        self,
+        features: Tensor,
+        z_bipartite: Tensor | None,
+        z_inception: Tensor | None,
+        has_auxiliary: Tensor,
+        has_contralateral: Tensor,
+        assignment: Tensor,
+        k: int,
+    ) -> Tensor:
+        """Fuse one level.
+
+        Args:
+            features: (B, C, H, W), F_e.
+            z_bipartite: (B, N, C), Z^B, or None without BGN.
+            z_inception: (B, N, C), Z^I, or None without IGN.
+            has_auxiliary, has_contralateral: (B,) bool.
+            assignment: (B, P, N) of the examined views.
+            k: neighbours of a cell in ``assignment``.
+
+        Returns:
+            (B, C, H, W).
+        """
+        grid = features.shape[-2:]
+        examined = features
+        if z_inception is not None:
+            attention = self.attention_map(z_inception, assignment, grid, k)
+            examined = examined * self.factor(attention, has_contralateral).to(features.dtype)
+        fused = F.conv2d(examined, self.weight_examined[:, :, None, None])
+        if z_bipartite is not None:
+            brought = self.auxiliary_map(z_bipartite, has_auxiliary, assignment, grid, k)
+            fused = fused + brought.to(fused.dtype)
+        return fused

@@ -1,0 +1,43 @@
+#!/usr/bin/env python
+"""Train or evaluate a detector that reads several views.
+
+tools/train_net.py --config-file configs/agrcnn_R50_FPN.yaml [--eval-only] [KEY VALUE ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from detectron2.engine import default_argument_parser, default_setup, launch
+
+import agn_d2  # noqa: F401  registers backbones and meta-architectures
+from agn_d2.engine import AGNTrainer, setup_cfg
+from agn_d2.engine.trainer import build_checkpointer
+
+
+def main(args: argparse.Namespace):
+    cfg = setup_cfg(args)
+    default_setup(cfg, args)
+    if args.eval_only:
+        model = AGNTrainer.build_model(cfg)
+        build_checkpointer(cfg, model).resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
+        return AGNTrainer.test(cfg, model)
+    trainer = AGNTrainer(cfg)
+    trainer.resume_or_load(resume=args.resume)
+    return trainer.train()
+
+
+if __name__ == "__main__":
+    args = default_argument_parser().parse_args()
+    try:
+        launch(
+            main,
+            args.num_gpus,
+            num_machines=args.num_machines,
+            machine_rank=args.machine_rank,
+            dist_url=args.dist_url,
+            args=(args,),
+        )
+    except (FileNotFoundError, ImportError, ValueError, KeyError) as error:
+        sys.exit(f"train_net: {error}")
