@@ -1,4 +1,4 @@
-"""Views of one examination and the typed batch that the backbone reads.
+"""Views of one examination, the typed batch that the backbone reads, and results per view.
 
 Shape legend
     B: examined images      V: distinct views (examined ones and their context)      N: nodes
@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from detectron2.structures import Instances
 from torch import Tensor
 
 PROJECTIONS = ("CC", "MLO")
@@ -39,6 +41,22 @@ class View:
     def __post_init__(self) -> None:
         if self.projection not in PROJECTIONS:
             raise ValueError(f"projection must be one of {PROJECTIONS}, got {self.projection!r}")
+
+
+@dataclass(frozen=True)
+class ViewResult:
+    """What the model says of one view.
+
+    Attributes:
+        record: the dataset dict of the view.
+        instances: detections in pixels of the stored image, on the CPU.
+        attention: (H, W) float32, F^_I of IGN on the grid of one level; None without IGN or
+            without a contralateral view.
+    """
+
+    record: dict[str, Any]
+    instances: Instances
+    attention: np.ndarray | None
 
 
 @dataclass

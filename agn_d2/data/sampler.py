@@ -24,7 +24,8 @@ class CaseBatchSampler(Sampler[list[CaseItem]]):
 
     Every pass over the cases has a new order. The cases of a pass are dealt out to the ranks
     without repeats. A case with more examined images than a batch holds is cut into parts; the
-    views of the other parts still serve as context. Cases are packed first-fit from a short queue, so that batches come out full.
+    views of the other parts still serve as context. Cases are packed first-fit from a short
+    queue, so that batches come out full.
 
     Args:
         examinable: for each case the positions of its examinable views, views of one breast

@@ -34,6 +34,21 @@ class GrayStemCheckpointer(DetectionCheckpointer):
         self.stem_to_gray = stem_to_gray
         self.stem_order = stem_order
 
+    def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Load a checkpoint.
+
+        Raises:
+            FileNotFoundError: the file is missing or cannot be fetched; says what to do.
+        """
+        try:
+            return super().load(path, *args, **kwargs)
+        except (OSError, AssertionError) as error:
+            # fvcore asserts that the file exists; a download fails with an OSError.
+            raise FileNotFoundError(
+                f"MODEL.WEIGHTS: cannot load {path} ({error}). Without a network, fetch the file "
+                "elsewhere and give its path; '' starts from random weights."
+            ) from error
+
     def _load_model(self, checkpoint: dict[str, Any]) -> Any:
         if self._model_stem_is_gray():
             checkpoint["model"] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,12 +19,22 @@ logger = logging.getLogger(__name__)
 
 
 def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
-    """Detectron2's defaults with the keys of agn_d2, a YAML and KEY VALUE overrides."""
+    """Detectron2's defaults with the keys of agn_d2, a YAML and KEY VALUE overrides.
+
+    Raises:
+        FileNotFoundError: no such YAML.
+        ValueError: an unknown key, a value of the wrong type, or a key without a value.
+    """
     cfg = get_cfg()
     add_agn_config(cfg)
-    if config_file:
-        cfg.merge_from_file(config_file)
-    cfg.merge_from_list(list(overrides))
+    if config_file and not Path(config_file).is_file():
+        raise FileNotFoundError(f"No config file {config_file}")
+    try:
+        if config_file:
+            cfg.merge_from_file(config_file)
+        cfg.merge_from_list(list(overrides))
+    except (AssertionError, KeyError) as error:
+        raise ValueError(f"config: {error.args[0] if error.args else error}") from error
     return cfg
 
 

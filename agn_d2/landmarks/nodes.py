@@ -78,11 +78,16 @@ class NodeLayout:
 def breast_polygon(landmarks: Landmarks) -> np.ndarray:
     """Breast outline: the skin line, closed along the chest wall.
 
+    The chest wall is where skin line and pectoral line come nearest to its side of the image: the
+    skin line may end a little before it.
+
     Returns:
         (M + 2, 2) float64, first point not repeated.
     """
     contour = landmarks.contour
-    x = contour[:, 0].min() if landmarks.chest_wall == "left" else contour[:, 0].max()
+    reached = np.concatenate([contour[:, 0], landmarks.pectoral_line[:, 0]])
+    reached = np.clip(reached, 0, landmarks.image_size[1])
+    x = reached.min() if landmarks.chest_wall == "left" else reached.max()
     closing = np.array([[x, contour[-1, 1]], [x, contour[0, 1]]])
     return np.concatenate([contour, closing])
 

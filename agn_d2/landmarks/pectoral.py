@@ -62,9 +62,10 @@ def find_pectoral_line(
         top + height * np.linspace(0.15, 1.3, 36),
     )
     # The clipped steps say that there is an edge; where it is steepest, the full ones say nearby.
-    fine = np.linspace(-0.04, 0.04, 17)
     steep = replace(scene, contrast=_STEEP * scene.contrast)
-    x, y, _ = _best_line(steep, _STEP / 2, x + reach * fine, y + height * fine)
+    for span in (0.05, 0.012):
+        fine = np.linspace(-span, span, 13)
+        x, y, _ = _best_line(steep, _STEP / 2, x + reach * fine, y + height * fine)
     if score < _MIN_SCORE:
         x, y = wall + _DEFAULT[0] * reach, top + _DEFAULT[1] * height
     if y > height:  # the line leaves the image at the bottom
@@ -73,7 +74,9 @@ def find_pectoral_line(
     return np.array([[x, top], [wall, y]]), score >= _MIN_SCORE
 
 
-def _best_line(scene: _Scene, tops: np.ndarray, bottoms: np.ndarray) -> tuple[float, float, float]:
+def _best_line(
+    scene: _Scene, step: float, tops: np.ndarray, bottoms: np.ndarray
+) -> tuple[float, float, float]:
     """Best of the lines from (tops[i], top) to (wall, bottoms[j]): its top, bottom and score.
 
     Brightness is compared at `step` times the height on both sides.

@@ -27,6 +27,7 @@ WALL = 0.012  # of the height: what reaches less far from the chest wall is not 
 _SLIVER = 0.12  # of the breast's reach: tails thinner than this are skin beyond the breast
 _AXILLA = 0.15  # of the breast's reach: an MLO view that stays wider goes on to the image border
 _NIPPLE = 0.06  # of the height: the farthest a nipple stands out, or spans from its middle
+_EDGE = 0.05  # of the height: rows so near to the top of the image do not tell the axilla's width
 _FOLD_DEPTH = 0.03  # of the height: a rise of the profile by more than this is another fold of skin
 
 
@@ -208,11 +209,14 @@ def trim_folds(mask: np.ndarray, view: str) -> np.ndarray:
         # The breast beside a nipple in profile recedes and comes again: that is no fold.
         skipped = np.where(np.arange(rows.size) < _NIPPLE * height, reach[apex], reach[rows])
         lowest = np.minimum.accumulate(skipped)
-        if view == "MLO" and step < 0 and lowest[-1] > _AXILLA * reach[apex]:
+        # The outermost rows belong to the film's edge rather than to the axilla.
+        sure = max(1, int((rows >= _EDGE * height).sum()))
+        if view == "MLO" and step < 0 and lowest[sure - 1] > _AXILLA * reach[apex]:
             # The muscle may be as white as a film border: nothing is missing left of the skin.
+            end = np.full(apex + 1, lowest[sure - 1])
+            end[:sure] = np.minimum(lowest, reach[rows])[:sure]
             columns = np.arange(width)[None]
-            end = wall + np.minimum(lowest, reach[rows])[:, None]
-            out[rows] = (columns >= wall) & (columns < end)
+            out[apex::-1] = (columns >= wall) & (columns < wall + end[:, None])
             continue
         grows = np.flatnonzero(reach[rows] > lowest + _FOLD_DEPTH * height)
         if grows.size:

@@ -165,6 +165,30 @@ class AnatomyGraphNetwork(nn.Module):
             links = links.masked_fill(hidden, -1)
         return links
 
+    def attention(
+        self, features: dict[str, Tensor], batch: MultiViewBatch, level: str
+    ) -> Tensor | None:
+        """The attention F^_I of one level, to look at.
+
+        Args:
+            features: level -> (V, C, H, W), before the fusion.
+            batch: the views and their nodes.
+            level: one of ``in_features``.
+
+        Returns:
+            (B, 1, H, W) in (0, 1), NaN where an image has no contralateral view; None without IGN.
+        """
+        layer, feature = self.layer(level), features[level]
+        if layer.inception is None:
+            return None
+        links, grid = self.links(batch), feature.shape[-2:]
+        assignment = self.assignment(level, grid, batch)
+        _, z_inception = layer.node_features(feature, assignment, batch, links)
+        attention = layer.fusion.attention_map(
+            z_inception, batch.take_examined(assignment), grid, self.num_neighbors
+        )
+        return attention.masked_fill((links[1] < 0)[:, None, None, None], float("nan"))
+
     def forward(self, features: dict[str, Tensor], batch: MultiViewBatch) -> dict[str, Tensor]:
         """Fuse the views.
 

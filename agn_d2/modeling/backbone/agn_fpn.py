@@ -77,6 +77,14 @@ class AGNFPN(FPN):
         fused = self.agn(features, x)
         return fused | self._top_levels(fused)
 
+    def attention(self, batch: MultiViewBatch, level: str) -> Tensor | None:
+        """IGN's attention of the examined views on one level, see ``AnatomyGraphNetwork``."""
+        return (
+            None
+            if self.agn is None
+            else self.agn.attention(super().forward(batch.views), batch, level)
+        )
+
     def _top_levels(self, fused: dict[str, Tensor]) -> dict[str, Tensor]:
         """Top levels made from a fused level; those made from the bottom-up stay as they are."""
         if self.top_block is None or self.top_block.in_feature not in fused:

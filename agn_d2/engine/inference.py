@@ -1,0 +1,56 @@
+"""Detections and attention of one case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..data.cases import Case
+from ..data.mapper import CaseMapper
+from ..structures import ViewResult
+
+
+@torch.no_grad()
+def predict_case(
+    model: nn.Module, mapper: CaseMapper, case: Case, *, attention_level: str | None = "p3"
+) -> list[ViewResult]:
+    """Run a detector on all views of a case.
+
+    Args:
+        model: a multi-view detector in eval mode.
+        mapper: of test time.
+        case: the views.
+        attention_level: level whose attention is handed back; None for none.
+
+    Returns:
+        one result per view, in the order of ``case.images``.
+    """
+    inputs = mapper(case)
+    outputs = model(inputs)
+    maps = _attention(model, inputs, attention_level)
+    return [
+        ViewResult(record, output["instances"].to("cpu"), attention)
+        for record, output, attention in zip(case.images, outputs, maps, strict=True)
+    ]
+
+
+def _attention(
+    model: nn.Module, inputs: list[dict[str, Any]], level: str | None
+) -> list[np.ndarray | None]:
+    backbone = model.backbone
+    if level is None or not getattr(backbone, "reads_context", False):
+        return [None] * len(inputs)
+    images = model.preprocess_image(inputs)
+    attention = backbone.attention(images.tensor, level)
+    if attention is None:
+        return [None] * len(inputs)
+    stride = backbone.output_shape()[level].stride
+    maps = []
+    for one, (height, width) in zip(attention[:, 0].cpu().numpy(), images.image_sizes, strict=True):
+        # Without the padding, so that the map covers the image.
+        inside = one[: -(-height // stride), : -(-width // stride)]
+        maps.append(None if np.isnan(inside).any() else inside)
+    return maps

@@ -1,0 +1,124 @@
+"""The views of a case side by side, as radiologists hang them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+# Right breast at the left of the picture, CC above MLO.
+HANGING = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
+TRUTH, PREDICTION, NODE = "#40e060", "#ffb000", "#50b0ff"
+
+
+@dataclass(frozen=True)
+class ViewPanel:
+    """What is drawn of one view; all coordinates in pixels of ``image``.
+
+    Attributes:
+        image: (H, W) float in [0, 1].
+        predicted: (M, 4) XYXY boxes.
+        scores: (M,) of the boxes.
+        truth: (K, 4) XYXY boxes, or None where the truth is unknown.
+        nodes: (N, 2), or None.
+        attention: (h, w) in (0, 1) that covers the image, or None.
+    """
+
+    image: np.ndarray
+    predicted: np.ndarray
+    scores: np.ndarray
+    truth: np.ndarray | None = None
+    nodes: np.ndarray | None = None
+    attention: np.ndarray | None = None
+
+
+def case_figure(
+    title: str, panels: Mapping[tuple[str, str], ViewPanel], *, with_attention: bool
+) -> Figure:
+    """Draw a case.
+
+    Args:
+        title: above the figure.
+        panels: (laterality, view) -> panel; a missing view is drawn as such.
+        with_attention: a second picture of each view with IGN's attention.
+
+    Returns:
+        the figure; write it with ``save_figure``.
+    """
+    columns = 4 if with_attention else 2
+    figure = Figure(figsize=(2.9 * columns, 8.6), layout="constrained", facecolor="black")
+    figure.suptitle(title, color="white", fontsize=11)
+    grid = figure.subplots(2, columns)
+    for index, (laterality, view) in enumerate(HANGING):
+        row, column = divmod(index, 2)
+        panel = panels.get((laterality, view))
+        _draw_view(grid[row, column], f"{laterality} {view}", panel)
+        if with_attention:
+            _draw_attention(grid[row, column + 2], f"{laterality} {view} attention", panel)
+    figure.text(
+        0.5,
+        0.002,
+        "green: truth    orange: prediction and score    blue: nodes    red: attention",
+        color="0.75",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+    )
+    return figure
+
+
+def save_figure(figure: Figure, path: str) -> None:
+    """Write a figure as PNG, without a display."""
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def _draw_view(axes: Axes, name: str, panel: ViewPanel | None) -> None:
+    if not _draw_image(axes, name, panel):
+        return
+    if panel.nodes is not None:
+        axes.plot(*panel.nodes.T, ".", color=NODE, markersize=3.5)
+    for box in () if panel.truth is None else panel.truth:
+        _draw_box(axes, box, TRUTH, 1.8)
+    for box, score in zip(panel.predicted, panel.scores, strict=True):
+        _draw_box(axes, box, PREDICTION, 1.2)
+        axes.text(box[0], box[1], f"{score:.2f}", color=PREDICTION, fontsize=7, va="bottom")
+
+
+def _draw_attention(axes: Axes, name: str, panel: ViewPanel | None) -> None:
+    if panel is not None and panel.attention is None:
+        name += "\n(no contralateral view)"
+    if not _draw_image(axes, name, panel) or panel.attention is None:
+        return
+    height, width = panel.image.shape
+    attention = cv2.resize(panel.attention.astype(np.float32), (width, height))
+    shown = axes.imshow(attention, cmap="inferno", alpha=0.55, vmin=0, vmax=1)
+    low, high = float(attention.min()), float(attention.max())
+    axes.set_xlabel(f"{low:.2f} to {high:.2f}", color="0.75", fontsize=7)
+    shown.set_interpolation("nearest")
+
+
+def _draw_image(axes: Axes, name: str, panel: ViewPanel | None) -> bool:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_facecolor("0.08")
+    axes.set_title(name, color="white", fontsize=9)
+    if panel is None:
+        axes.text(0.5, 0.5, "no such view", color="0.6", ha="center", transform=axes.transAxes)
+        return False
+    axes.imshow(panel.image, cmap="gray", vmin=0, vmax=float(panel.image.max()) or 1.0)
+    axes.set_xlim(0, panel.image.shape[1])
+    axes.set_ylim(panel.image.shape[0], 0)
+    return True
+
+
+def _draw_box(axes: Axes, box: Sequence[float], colour: str, width: float) -> None:
+    x0, y0, x1, y1 = box
+    axes.add_patch(
+        Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=width)
+    )

@@ -1,0 +1,64 @@
+"""Optimizers and clipping."""
+
+import pytest
+import torch
+from torch import nn
+
+from agn_d2.engine.setup import load_cfg
+from agn_d2.engine.solver import build_optimizer
+
+
+class Toy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Module()
+        self.backbone.bottom_up = nn.Linear(2, 2)
+        self.backbone.agn = nn.Linear(2, 2)
+        self.head = nn.Linear(2, 2)
+
+
+def cfg(*opts):
+    return load_cfg(None, ["SOLVER.BASE_LR", "1.0", "SOLVER.WEIGHT_DECAY", "0.0", *opts])
+
+
+def rate_of(optimizer, parameter):
+    return next(g["lr"] for g in optimizer.param_groups if any(p is parameter for p in g["params"]))
+
+
+def test_learning_rate_factors():
+    model = Toy()
+    optimizer = build_optimizer(
+        cfg("SOLVER.BACKBONE_LR_FACTOR", "0.1", "SOLVER.AGN_LR_FACTOR", "3.0"), model
+    )
+    assert rate_of(optimizer, model.backbone.bottom_up.weight) == pytest.approx(0.1)
+    assert rate_of(optimizer, model.backbone.agn.bias) == pytest.approx(3.0)
+    assert rate_of(optimizer, model.head.weight) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("SGD", torch.optim.SGD), ("ADAMW", torch.optim.AdamW)]
+)
+def test_kinds(kind, expected):
+    assert isinstance(build_optimizer(cfg("SOLVER.OPTIMIZER", kind), Toy()), expected)
+
+
+def test_unknown_kind():
+    with pytest.raises(ValueError, match="SOLVER.OPTIMIZER must be SGD or ADAMW, got 'LION'"):
+        build_optimizer(cfg("SOLVER.OPTIMIZER", "LION"), Toy())
+
+
+def test_clipping_is_global():
+    """Two parameters of gradient norms 3 and 4: together 5, so each is divided by 5."""
+    model = nn.ParameterDict({name: nn.Parameter(torch.zeros(1)) for name in "ab"})
+    optimizer = build_optimizer(
+        cfg(
+            *("SOLVER.MOMENTUM", "0.0", "SOLVER.CLIP_GRADIENTS.ENABLED", "True"),
+            *("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "global_norm"),
+            *("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", "1.0"),
+        ),
+        model,
+    )
+    model["a"].grad, model["b"].grad = torch.tensor([3.0]), torch.tensor([4.0])
+    optimizer.step()
+    assert model["a"].item() == pytest.approx(-0.6, abs=1e-5)
+    assert model["b"].item() == pytest.approx(-0.8, abs=1e-5)

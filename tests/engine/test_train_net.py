@@ -1,0 +1,120 @@
+"""The main job on a toy data set: train, resume, evaluate, draw; and what goes wrong clearly."""
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agn_d2.engine.setup import setup_cfg
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / "configs" / "agrcnn_phantom_demo.yaml")
+SMALL = ["INPUT.SIZE", "(96, 64)", "DATALOADER.NUM_WORKERS", "0", "MODEL.DEVICE", "cpu"]
+SMALL += ["MODEL.TIMM.WEIGHTS", "", "MODEL.AGN.BGN.PRIOR", ""]
+
+
+def run(tool, *args, root):
+    env = os.environ | {"DETECTRON2_DATASETS": str(root), "OMP_NUM_THREADS": "1"}
+    env["PYTHONPATH"] = f"{ROOT}{os.pathsep}{env.get('PYTHONPATH', '')}"
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools" / tool), *map(str, args)],
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_train_resume_evaluate_and_draw(toy_root, tmp_path):
+    common = ["--config-file", CONFIG]
+    options = [*SMALL, "OUTPUT_DIR", tmp_path / "out"]
+    first = run("train_net.py", *common, *options, "SOLVER.MAX_ITER", 2, root=toy_root)
+    assert first.returncode == 0, first.stderr
+    froc = tmp_path / "out/inference/phantom_test/froc_phantom_test.json"
+    report = json.loads(froc.read_text())
+    assert report["images"] == 9
+    assert report["lesions"] == 9
+    assert (tmp_path / "out/inference/phantom_test/coco_instances_results.json").is_file()
+
+    resumed = run(
+        "train_net.py", *common, "--resume", *options, "SOLVER.MAX_ITER", 3, root=toy_root
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Starting training from iteration 2" in resumed.stdout
+
+    weights = ["MODEL.WEIGHTS", tmp_path / "out/model_final.pth"]
+    froc.unlink()
+    only = run("train_net.py", *common, "--eval-only", *options, *weights, root=toy_root)
+    assert only.returncode == 0, only.stderr
+    assert json.loads(froc.read_text())["images"] == 9
+
+    drawn = run(
+        "demo.py",
+        *common,
+        *("--dataset", "phantom_test", "--case", "P1", "P3", "--output", tmp_path / "pictures"),
+        *options,
+        *weights,
+        root=toy_root,
+    )
+    assert drawn.returncode == 0, drawn.stderr
+    for case in ("P1", "P3"):
+        assert (tmp_path / f"pictures/{case}.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["MODEL.AGN.BGN.PRIOR", "nowhere.json"], "No such file: nowhere.json"),
+        (["DATASETS.TRAIN", "('phantom_trian',)"], "unknown data set 'phantom_trian'"),
+        (["MODEL.WEIGHTS", "nowhere.pth"], "MODEL.WEIGHTS: cannot load nowhere.pth"),
+    ],
+)
+def test_errors_are_one_line(toy_root, tmp_path, options, message):
+    result = run(
+        "train_net.py",
+        *("--config-file", CONFIG),
+        *SMALL,
+        *("OUTPUT_DIR", tmp_path),
+        *options,
+        root=toy_root,
+    )
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("train_net: ")
+    assert message in last
+    assert "Traceback" not in result.stderr
+
+
+def setup(*options):
+    return setup_cfg(argparse.Namespace(config_file=CONFIG, opts=list(options)))
+
+
+def test_without_a_gpu_it_says_so_and_takes_the_cpu(toy_datasets, monkeypatch, caplog):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with caplog.at_level(logging.WARNING):
+        assert setup("MODEL.DEVICE", "cuda").MODEL.DEVICE == "cpu"
+    assert "No CUDA device" in caplog.text
+
+
+def test_without_masks_it_says_so_and_trains_boxes(toy_root, tmp_path, monkeypatch, caplog):
+    assert setup_masks(toy_root, monkeypatch) is True
+    folder = tmp_path / "phantom/annotations"
+    folder.mkdir(parents=True)
+    content = json.loads((toy_root / "phantom/annotations/train.json").read_text())
+    for annotation in content["annotations"]:
+        annotation["segmentation"] = []
+    (folder / "train.json").write_text(json.dumps(content))
+    landmarks = (toy_root / "phantom/annotations/landmarks.json").read_text()
+    (folder / "landmarks.json").write_text(landmarks)
+    with caplog.at_level(logging.WARNING):
+        assert setup_masks(tmp_path, monkeypatch) is False
+    assert "no masks" in caplog.text
+
+
+def setup_masks(root, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(root))
+    return setup("MODEL.DEVICE", "cpu").MODEL.MASK_ON

@@ -1,0 +1,137 @@
+"""phi_k and psi_k against loops over cells and nodes."""
+
+import numpy as np
+import pytest
+import torch
+
+from agn_d2.graph.mapping import assign_cells, nodes_to_pixels, pixels_to_nodes
+
+from .slow_mapping import assign, phi, psi
+
+GRID, STRIDE = (5, 6), 4
+SIZES = [(20, 24), (17, 24), (11, 9)]  # whole grid; last row cut; most of it is padding
+COUNTS = [7, 5, 6]
+
+
+def random_views(seed=0):
+    """Nodes (V, N, 2) padded with zeros, their validity and the view sizes."""
+    generator = torch.Generator().manual_seed(seed)
+    nodes = torch.zeros(len(COUNTS), max(COUNTS), 2)
+    valid = torch.zeros(len(COUNTS), max(COUNTS), dtype=torch.bool)
+    for row, (count, (height, width)) in enumerate(zip(COUNTS, SIZES, strict=True)):
+        scale = torch.tensor([width, height], dtype=torch.float32)
+        nodes[row, :count] = torch.rand(count, 2, generator=generator) * scale
+        valid[row, :count] = True
+    return nodes, valid, torch.tensor(SIZES)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_mapping_equals_loops(k, seed):
+    nodes, valid, sizes = random_views(seed)
+    adjacency = assign_cells(nodes, valid, sizes, GRID, STRIDE, k)
+    features = torch.randn(3, 4, *GRID, dtype=torch.float64)
+    values = torch.randn(3, max(COUNTS), 2, dtype=torch.float64)
+    gathered = pixels_to_nodes(features, adjacency)
+    spread = nodes_to_pixels(values, adjacency, GRID, k)
+    assert gathered.shape == (3, max(COUNTS), 4) and spread.shape == (3, 2, *GRID)
+    for v, count in enumerate(COUNTS):
+        slow = assign(nodes[v, :count].numpy(), SIZES[v], GRID, STRIDE, k)
+        np.testing.assert_array_equal(adjacency[v, :, :count], slow)
+        np.testing.assert_allclose(gathered[v, :count], phi(features[v].numpy(), slow), atol=1e-6)
+        np.testing.assert_allclose(
+            spread[v], psi(values[v, :count].numpy(), slow, GRID), atol=1e-12
+        )
+        # Padded nodes take part in nothing.
+        assert not adjacency[v, :, count:].any() and not gathered[v, count:].any()
+
+
+def test_by_hand_on_a_two_by_two_grid():
+    # Cell centres (x, y): (1, 1) (3, 1) / (1, 3) (3, 3); k = 1.
+    nodes = torch.tensor([[[0.0, 0.0], [4.0, 2.0], [1.0, 3.5], [100.0, 100.0]]])
+    valid = torch.ones(1, 4, dtype=torch.bool)
+    adjacency = assign_cells(nodes, valid, torch.tensor([[4, 4]]), (2, 2), 2, 1)
+    assert adjacency[0].tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0]]
+    features = torch.tensor([[[[10.0, 20.0], [30.0, 40.0]]]])
+    gathered = pixels_to_nodes(features, adjacency)[0, :, 0]
+    assert gathered.tolist() == [10, 30, 30, 0]  # node 1: (20 + 40) / 2; node 3 is empty
+    values = torch.tensor([[[1.0], [2.0], [3.0], [4.0]]])
+    assert nodes_to_pixels(values, adjacency, (2, 2), 1)[0, 0].tolist() == [[1, 2], [3, 2]]
+
+
+def test_a_cell_is_padding_from_its_centre_on():
+    nodes = torch.tensor([[[1.0, 1.0]]])
+    valid = torch.ones(1, 1, dtype=torch.bool)
+
+    def cells(height, width):
+        size = torch.tensor([[height, width]])
+        return assign_cells(nodes, valid, size, (2, 3), 4, 1)[0, :, 0].reshape(2, 3).tolist()
+
+    # Centres lie at x = 2, 6, 10 and y = 2, 6.
+    assert cells(8, 12) == [[1, 1, 1], [1, 1, 1]]
+    assert cells(6, 11) == [[1, 1, 1], [0, 0, 0]]
+    assert cells(7, 10) == [[1, 1, 0], [1, 1, 0]]
+
+
+def test_psi_keeps_a_constant_inside_and_gives_zero_in_the_padding():
+    nodes, valid, sizes = random_views()
+    adjacency = assign_cells(nodes, valid, sizes, GRID, STRIDE, 3)
+    spread = nodes_to_pixels(torch.full((3, max(COUNTS), 1), 7.0), adjacency, GRID, 3)
+    for v, (height, width) in enumerate(SIZES):
+        rows = torch.arange(GRID[0]) * STRIDE + STRIDE / 2 < height
+        columns = torch.arange(GRID[1]) * STRIDE + STRIDE / 2 < width
+        inside = rows[:, None] & columns
+        torch.testing.assert_close(spread[v, 0], torch.where(inside, 7.0, 0.0))
+
+
+def test_features_in_the_padding_never_reach_a_node():
+    nodes, valid, sizes = random_views()
+    adjacency = assign_cells(nodes, valid, sizes, GRID, STRIDE, 3)
+    features = torch.randn(3, 4, *GRID)
+    spoiled = features.clone()
+    spoiled[1, :, 4:] = 1e6  # centre at y = 18 of 17
+    spoiled[2, :, 3:] = 1e6
+    spoiled[2, :, :, 2:] = 1e6
+    torch.testing.assert_close(
+        pixels_to_nodes(features, adjacency), pixels_to_nodes(spoiled, adjacency)
+    )
+
+
+def test_permuting_nodes_permutes_them_and_leaves_the_pixels():
+    nodes, valid, sizes = random_views()
+    order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
+    adjacency = assign_cells(nodes, valid, sizes, GRID, STRIDE, 3)
+    permuted = assign_cells(nodes[:, order], valid[:, order], sizes, GRID, STRIDE, 3)
+    torch.testing.assert_close(permuted, adjacency[:, :, order])
+    values = torch.randn(3, 7, 2)
+    torch.testing.assert_close(
+        nodes_to_pixels(values[:, order], permuted, GRID, 3),
+        nodes_to_pixels(values, adjacency, GRID, 3),
+    )
+
+
+@pytest.mark.parametrize("k", [0, 8])
+def test_k_out_of_range_is_refused(k):
+    nodes, valid, sizes = random_views()
+    with pytest.raises(ValueError, match=f"k = {k} neighbours, but there are 7 nodes"):
+        assign_cells(nodes, valid, sizes, GRID, STRIDE, k)
+
+
+def test_gradients_of_both_mappings():
+    nodes, valid, sizes = random_views()
+    adjacency = assign_cells(nodes, valid, sizes, GRID, STRIDE, 3)
+    features = torch.randn(3, 2, *GRID, dtype=torch.float64, requires_grad=True)
+    values = torch.randn(3, max(COUNTS), 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda f: pixels_to_nodes(f, adjacency), features)
+    assert torch.autograd.gradcheck(lambda z: nodes_to_pixels(z, adjacency, GRID, 3), values)
+
+
+def test_half_precision_features_stay_half():
+    nodes, valid, sizes = random_views()
+    adjacency = assign_cells(nodes, valid, sizes, GRID, STRIDE, 3)
+    features = torch.randn(3, 4, *GRID)
+    halved = pixels_to_nodes(features.bfloat16(), adjacency)
+    assert halved.dtype == torch.bfloat16
+    torch.testing.assert_close(
+        halved.float(), pixels_to_nodes(features, adjacency), atol=0.05, rtol=0.05
+    )

@@ -1,0 +1,78 @@
+import cv2
+import numpy as np
+import pytest
+
+from agn_d2.landmarks.batch import extract, read_gray, view_from_name
+from agn_d2.landmarks.detect import detect_landmarks
+
+
+@pytest.mark.parametrize(
+    ("name", "view"),
+    [
+        ("00001_LEFT_MLO.jpg", "MLO"),
+        ("Mass-Training_P_00001_LEFT_CC.png", "CC"),
+        ("x/MLO/rcc.png", "CC"),
+        ("p1-LMLO-2.png", "MLO"),
+        ("accident.png", None),
+        ("CCMLO.png", None),
+        ("a_CC_MLO.png", None),
+    ],
+)
+def test_view_from_name(name, view):
+    assert view_from_name(name) == view
+
+
+@pytest.fixture
+def folder(tmp_path, cc, mlo):
+    cv2.imwrite(str(tmp_path / "a_CC.png"), cc.image)
+    cv2.imwrite(str(tmp_path / "b_MLO.png"), mlo.image[:, ::-1])
+    (tmp_path / "c_CC.png").write_bytes(b"no image")
+    (tmp_path / "d_CC.png").write_bytes(b"")
+    return tmp_path
+
+
+def test_files_in_order_and_unreadable_ones_named(folder, cc):
+    paths = sorted(folder.iterdir()) + [folder / "missing_MLO.png"]
+    result = extract(paths)
+    assert list(result.landmarks) == [str(folder / "a_CC.png"), str(folder / "b_MLO.png")]
+    first, second = result.landmarks.values()
+    assert first.to_dict() == detect_landmarks(cc.image, "CC").to_dict()
+    assert (second.view, second.chest_wall) == ("MLO", "right")
+    assert result.status_counts() == {("CC", "ok"): 1, ("MLO", "ok"): 1}
+    assert len(result.failures) == 3
+    for path, reason in result.failures.items():
+        assert path in reason
+
+
+def test_two_workers_do_what_one_does(folder):
+    paths = [folder / "b_MLO.png", folder / "a_CC.png", folder / "c_CC.png"]
+    one, two = extract(paths), extract(paths, workers=2)
+    assert list(one.landmarks) == list(two.landmarks)
+    for path in one.landmarks:
+        assert one.landmarks[path].to_dict() == two.landmarks[path].to_dict()
+    assert one.failures == two.failures
+
+
+def test_views_given_in_other_ways(folder):
+    path = str(folder / "a_CC.png")
+    for views in ("MLO", ["MLO"], {path: "MLO"}):
+        assert extract([path], views).landmarks[path].view == "MLO"
+    with pytest.raises(ValueError, match="1 images, but 2 views"):
+        extract([path], ["CC", "CC"])
+
+
+def test_all_files_of_unknown_view_are_named():
+    with pytest.raises(ValueError, match=r"2 image.*one\.png, two\.png"):
+        extract(["one.png", "a_CC.png", "two.png"])
+
+
+def test_no_files_no_landmarks():
+    assert extract([]).landmarks == {}
+    with pytest.raises(ValueError, match="workers"):
+        extract([], workers=0)
+
+
+def test_sixteen_bits_are_kept(tmp_path):
+    image = np.arange(0, 60000, 100, dtype=np.uint16).reshape(20, 30)
+    cv2.imwrite(str(tmp_path / "x.png"), image)
+    np.testing.assert_array_equal(read_gray(tmp_path / "x.png"), image)

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+
+from agn_d2.landmarks.contour import CONTOUR_POINTS, smooth_curve
+from agn_d2.landmarks.detect import detect_landmarks
+from agn_d2.landmarks.nipple import find_nipple
+from agn_d2.landmarks.nodes import place_nodes
+
+
+def line_distance(line, point):
+    (x0, y0), (x1, y1) = line
+    return abs((x1 - x0) * (y0 - point[1]) - (x0 - point[0]) * (y1 - y0)) / np.hypot(
+        x1 - x0, y1 - y0
+    )
+
+
+@pytest.mark.parametrize("view", ["CC", "MLO"])
+def test_landmarks_of_a_sketch(view, make_sketch):
+    sketch = make_sketch(view)
+    found = detect_landmarks(sketch.image, view)
+    assert found.status == "ok"
+    assert (found.view, found.chest_wall) == (view, "left")
+    assert found.image_size == sketch.image.shape
+    assert np.hypot(*(found.nipple - sketch.nipple)) < 8  # the nipple's radius is 9
+    assert found.contour.shape == (CONTOUR_POINTS, 2)
+    assert found.contour[0, 1] < found.contour[-1, 1]
+    # Away from the ends the contour follows the ellipse.
+    centre = 270 if view == "CC" else 300
+    lower = found.contour[(found.contour[:, 1] > centre + 40) & (found.contour[:, 0] > 40)]
+    radius = np.hypot(lower[:, 0] / 190, (lower[:, 1] - centre) / 200)
+    assert len(lower) > 20
+    assert np.abs(radius - 1).max() < 0.03
+
+
+def test_pectoral_line_of_a_sketch(mlo):
+    line = detect_landmarks(mlo.image, "MLO").pectoral_line
+    assert line[0, 1] < line[1, 1]
+    assert line_distance(mlo.pectoral_line, line.mean(axis=0)) < 6
+    angle = np.degrees(np.arctan2(line[0, 0] - line[1, 0], line[1, 1] - line[0, 1]))
+    assert abs(angle - np.degrees(np.arctan2(110, 260))) < 4
+
+
+def test_without_muscle_the_default_line_is_named(make_sketch):
+    found = detect_landmarks(make_sketch("MLO", muscle=False).image, "MLO")
+    assert "pectoral: default line" in found.status
+
+
+def test_cc_pectoral_line_is_the_vertical_chest_wall(cc):
+    line = detect_landmarks(cc.image, "CC").pectoral_line
+    assert line[0, 0] == line[1, 0] < 12
+    assert line[0, 1] < line[1, 1]
+
+
+@pytest.mark.parametrize("view", ["CC", "MLO"])
+def test_a_mirrored_image_gives_exactly_mirrored_landmarks_and_nodes(view, make_sketch):
+    image = make_sketch(view).image[:, :317]  # an odd width
+    found, mirrored = detect_landmarks(image, view), detect_landmarks(image[:, ::-1], view)
+    assert mirrored.chest_wall == "right"
+    assert mirrored.to_dict() == found.mirrored().to_dict()
+    nodes = place_nodes(found, (22, 26))
+    nodes[:, 0] = 317 - nodes[:, 0]
+    np.testing.assert_array_equal(place_nodes(mirrored, (22, 26)), nodes)
+
+
+@pytest.mark.parametrize("view", ["CC", "MLO"])
+def test_bit_depth_changes_nothing(view, make_sketch):
+    image = make_sketch(view).image
+    found = detect_landmarks(image, view)
+    for other in (image.astype(np.uint16) * 257, image / 255.0):
+        again = detect_landmarks(other, view)
+        assert again.status == found.status
+        np.testing.assert_allclose(again.contour, found.contour, atol=0.5)
+        np.testing.assert_allclose(again.nipple, found.nipple, atol=0.5)
+        np.testing.assert_allclose(again.pectoral_line, found.pectoral_line, atol=0.5)
+
+
+@pytest.mark.parametrize("view", ["CC", "MLO"])
+def test_landmarks_scale_with_the_image(view, make_sketch):
+    small = detect_landmarks(make_sketch(view, 512).image, view)
+    large = detect_landmarks(make_sketch(view, 1280).image, view)
+    assert large.status == small.status
+    np.testing.assert_allclose(large.nipple / 2.5, small.nipple, atol=4)
+    np.testing.assert_allclose(large.pectoral_line / 2.5, small.pectoral_line, atol=6)
+    # The same curve but for its ends, where the pixel at which it stops may differ.
+    between = np.linalg.norm(large.contour[:, None] / 2.5 - small.contour[None], axis=2)
+    assert max(between.min(axis=0)[6:-6].max(), between.min(axis=1)[6:-6].max()) < 2
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (1, 1), (3, 500), (700, 2)])
+@pytest.mark.parametrize("view", ["CC", "MLO"])
+def test_an_image_without_breast_falls_back_and_says_so(shape, view):
+    found = detect_landmarks(np.zeros(shape, np.uint8), view)
+    steps = ["contour: whole image", "pectoral: default line", "nipple: farthest point"]
+    if view == "CC":
+        del steps[1]
+    assert found.status == "; ".join(steps)
+    nodes = place_nodes(found, (22, 26))
+    assert (nodes >= 0).all() and (nodes <= shape[::-1]).all()
+
+
+def test_noise_gives_landmarks_too():
+    rng = np.random.default_rng(0)
+    for size in ((64, 48), (300, 20), (20, 300), (128, 128)):
+        image = rng.integers(0, 256, size, dtype=np.uint8)
+        for view in ("CC", "MLO"):
+            found = detect_landmarks(image, view)
+            assert found.image_size == size
+            assert (found.contour >= 0).all() and (found.contour <= size[::-1]).all()
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(ValueError, match="ML"):
+        detect_landmarks(np.zeros((9, 9)), "ML")
+    with pytest.raises(ValueError, match="gray image"):
+        detect_landmarks(np.zeros((9, 9, 3), np.uint8), "CC")
+
+
+def bumpy(row):
+    """Skin line: an arc of radius 100 with a nipple of 4 px at the given share of it."""
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 192)
+    radius = 100 + 4 * np.exp(-(((np.linspace(0, 1, 192) - row) / 0.015) ** 2))
+    return np.stack([radius * np.cos(angle), 100 + radius * np.sin(angle)], axis=1)
+
+
+@pytest.mark.parametrize("row", [0.42, 0.5, 0.57])
+def test_nipple_is_the_bump_though_it_is_not_the_farthest_point(row):
+    curve = bumpy(row)
+    point, distinct = find_nipple(curve, np.array([[0.0, 0], [0, 200]]))
+    assert distinct
+    assert np.hypot(*(point - curve[round(row * 191)])) < 4
+
+
+def test_without_bump_the_nipple_is_the_point_farthest_from_the_line():
+    curve = smooth_curve(bumpy(5.0), 0.03)
+    point, distinct = find_nipple(curve, np.array([[60.0, 0], [0, 80]]))
+    assert not distinct
+    # The normal of the line (60, 0)-(0, 80) is (4, 3) / 5.
+    np.testing.assert_allclose(point, [80, 160], atol=1.5)

@@ -1,0 +1,80 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from agn_d2.landmarks import read_landmarks
+
+TOOL = Path(__file__).parents[2] / "tools" / "extract_landmarks.py"
+
+
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("extract_landmarks_tool", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def images(tmp_path, cc, mlo):
+    folder = tmp_path / "images"
+    (folder / "sub").mkdir(parents=True)
+    cv2.imwrite(str(folder / "a_CC.png"), cc.image)
+    cv2.imwrite(str(folder / "sub" / "b_MLO.jpg"), mlo.image)
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+def test_records_nodes_overlays_and_counts(main, images, tmp_path, capsys):
+    (images / "broken_CC.png").write_bytes(b"x")
+    out, overlays = tmp_path / "landmarks.json", tmp_path / "overlays"
+    options = ["--images", str(images), "--output", str(out), "--overlays", str(overlays)]
+    assert main([*options, "--layout", "13,17"]) == 0
+    assert set(read_landmarks(out)) == {"a_CC.png", "sub/b_MLO.jpg"}
+    records = json.loads(out.read_text())
+    assert len(records["a_CC.png"]["nodes"]) == 13
+    assert len(records["sub/b_MLO.jpg"]["nodes"]) == 17
+    drawing = cv2.imread(str(overlays / "sub" / "b_MLO.jpg.png"))
+    assert drawing.shape == (512, 320, 3)
+    said = capsys.readouterr()
+    assert "1  CC   ok" in said.out and "1  MLO  ok" in said.out
+    assert "2 of 3 images" in said.out
+    assert "broken_CC.png" in said.err
+
+
+def test_all_unreadable_is_a_failure(main, tmp_path):
+    (tmp_path / "broken_CC.png").write_bytes(b"x")
+    out = tmp_path / "landmarks.json"
+    assert main(["--images", str(tmp_path), "--output", str(out)]) == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "unknown view", "layout"])
+def test_clear_errors(main, kind, images, tmp_path, capsys):
+    folder, layout = images, "22,26"
+    if kind == "missing":
+        folder = tmp_path / "nowhere"
+        expected = "nowhere: no such folder"
+    elif kind == "empty":
+        folder = tmp_path / "empty"
+        folder.mkdir()
+        expected = "empty: holds no images"
+    elif kind == "unknown view":
+        (images / "a_CC.png").rename(images / "strange.png")
+        expected = "strange.png"
+    else:
+        layout, expected = "22", "22,26"
+    out = tmp_path / "x.json"
+    assert main(["--images", str(folder), "--output", str(out), "--layout", layout]) == 2
+    assert expected in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_view_option_overrides_names(main, images, tmp_path):
+    (images / "a_CC.png").rename(images / "strange.png")
+    out = tmp_path / "x.json"
+    assert main(["--images", str(images), "--output", str(out), "--view", "CC"]) == 0
+    assert {item.view for item in read_landmarks(out).values()} == {"CC"}

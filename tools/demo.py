@@ -1,0 +1,93 @@
+#!/usr/bin/env python
+"""Draw cases with predictions, truth, nodes and the attention of IGN.
+
+    tools/demo.py --config-file C.yaml --dataset phantom_test --cases 6 --output DIR \\
+        MODEL.WEIGHTS model.pth
+    tools/demo.py --config-file C.yaml --images DIR --output DIR MODEL.WEIGHTS model.pth
+
+With --images, the names tell the case, the side and the view: <case>_<LEFT|RIGHT>_<CC|MLO>.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from detectron2.utils.logger import setup_logger
+from tqdm import tqdm
+
+import agn_d2  # noqa: F401  registers backbones and meta-architectures
+from agn_d2.data.build import load_cases
+from agn_d2.data.cases import Case, group_cases
+from agn_d2.data.folder import read_folder
+from agn_d2.data.mapper import CaseMapper
+from agn_d2.engine import AGNTrainer, setup_cfg
+from agn_d2.engine.inference import predict_case
+from agn_d2.engine.trainer import build_checkpointer
+from agn_d2.visualization.case_figure import save_figure
+from agn_d2.visualization.predictions import draw_predictions
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config-file", required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--dataset", help="a registered data set, e.g. cbis_ddsm_mass_test")
+    source.add_argument("--images", type=Path, help="a folder of mammograms")
+    parser.add_argument("--case", nargs="+", default=[], help="names of the cases to draw")
+    parser.add_argument("--cases", type=int, default=6, help="else: draw the first so many")
+    parser.add_argument("--score", type=float, default=0.3, help="least score that is drawn")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE overrides")
+    return parser.parse_args()
+
+
+def choose_cases(args: argparse.Namespace) -> list[Case]:
+    """The cases to draw: those named, or the first ones with the most views.
+
+    Raises:
+        ValueError: a name that the data do not have.
+    """
+    cases = load_cases([args.dataset]) if args.dataset else group_cases(read_folder(args.images))
+    if not args.case:
+        return sorted(cases, key=len, reverse=True)[: args.cases]
+    by_id = {case.case_id: case for case in cases}
+    unknown = [name for name in args.case if name not in by_id]
+    if unknown:
+        raise ValueError(f"no case {', '.join(unknown)}; there are {', '.join(sorted(by_id)[:20])}")
+    return [by_id[name] for name in args.case]
+
+
+def main() -> None:
+    args = parse_args()
+    setup_logger()
+    setup_logger(name="agn_d2")
+    try:
+        cfg = setup_cfg(args)
+        cases = choose_cases(args)
+        model = AGNTrainer.build_model(cfg).eval()
+        build_checkpointer(cfg, model).load(cfg.MODEL.WEIGHTS)
+    except (FileNotFoundError, ImportError, ValueError, KeyError) as error:
+        sys.exit(f"demo: {error}")
+    mapper = CaseMapper(cfg, is_train=False)
+    args.output.mkdir(parents=True, exist_ok=True)
+    for case in tqdm(cases, disable=None, unit="case"):
+        results = predict_case(model, mapper, case)
+        figure = draw_predictions(
+            case.case_id,
+            results,
+            min_score=args.score,
+            layout=mapper.layout,
+            with_truth=args.dataset is not None,
+        )
+        save_figure(figure, args.output / f"{case.case_id}.png")
+    print(f"{len(cases)} pictures in {args.output}:")
+    for case in cases:
+        print(f"  {args.output / case.case_id}.png")
+
+
+if __name__ == "__main__":
+    main()

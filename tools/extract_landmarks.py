@@ -1,0 +1,80 @@
+#!/usr/bin/env python
+"""Detect the landmarks and place the graph nodes of a folder of mammograms.
+
+tools/extract_landmarks.py --images DIR --output landmarks.json [--overlays DIR] [--workers 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import cv2
+
+from agn_d2.landmarks import NodeLayout, extract, place_nodes, read_gray, write_landmarks
+from agn_d2.landmarks.batch import IMAGE_SUFFIXES
+from agn_d2.visualization.landmarks import draw_landmarks
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=Path, required=True, help="folder, read with subfolders")
+    parser.add_argument("--view", choices=("CC", "MLO"), help="of all images; default: file name")
+    parser.add_argument("--layout", default="22,26", help="nodes of CC, MLO (default: %(default)s)")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--overlays", type=Path, help="folder for drawings of the landmarks")
+    parser.add_argument("--workers", type=int, default=1, help="threads, -1: one per core")
+    return parser.parse_args(argv)
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Image files below a folder, sorted.
+
+    Raises:
+        ValueError: if the folder is missing or holds none.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    files = folder.rglob("*")
+    paths = sorted(p for p in files if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if not paths:
+        raise ValueError(f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    return paths
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    try:
+        layout = NodeLayout.parse(args.layout)
+        paths = list_images(args.images)
+        result = extract(paths, args.view, args.workers)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    keys = {path: Path(path).relative_to(args.images).as_posix() for path in result.landmarks}
+    landmarks = {keys[path]: item for path, item in result.landmarks.items()}
+    nodes = {key: place_nodes(item, layout) for key, item in landmarks.items()}
+    for (view, status), count in sorted(result.status_counts().items()):
+        print(f"{count:6d}  {view:3s}  {status}")
+    for reason in result.failures.values():
+        print(f"skipped: {reason}", file=sys.stderr)
+    print(f"{len(landmarks)} of {len(paths)} images have landmarks")
+    if not landmarks:
+        return 1
+    write_landmarks(args.output, landmarks, nodes)
+    if args.overlays:
+        for key, item in landmarks.items():
+            drawing = draw_landmarks(read_gray(args.images / key), item, nodes[key])
+            target = args.overlays / f"{key}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not cv2.imwrite(str(target), drawing[:, :, ::-1]):
+                print(f"error: cannot write {target}", file=sys.stderr)
+                return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
