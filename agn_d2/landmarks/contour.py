@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from scipy.linalg import solveh_banded
 
+from .folds import WALL
 from .record import Landmarks
-from .segment import WALL, oriented_copy, segment
+from .segment import oriented_copy, segment
 
 CONTOUR_POINTS = 192
 _SMOOTH = 0.03  # of the skin line's length: shorter waves are smoothed away

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .contour import CONTOUR_POINTS, skin_line
+from .folds import trim_folds
 from .nipple import find_nipple
 from .pectoral import find_pectoral_line
 from .record import STATUS_OK, VIEWS, Landmarks
-from .segment import film_border, oriented_copy, segment, trim_folds
+from .segment import film_border, oriented_copy, segment
 
 WHOLE_IMAGE = "contour: whole image"
 DEFAULT_LINE = "pectoral: default line"

@@ -23,12 +23,7 @@ _OTSU_SHARE = 0.2  # the skin line lies far below Otsu's threshold, which halves
 _LABEL_WIDTH = 0.02  # of the height: bridges thinner than this do not join labels to the breast
 _TAPE_WIDTH = 0.06  # of the height: what is thinner than this is no breast, but a tape or nipple
 _MIN_AREA = 0.02  # of the image: a smaller "breast" is none
-WALL = 0.012  # of the height: what reaches less far from the chest wall is not breast
-_SLIVER = 0.12  # of the breast's reach: tails thinner than this are skin beyond the breast
-_AXILLA = 0.15  # of the breast's reach: an MLO view that stays wider goes on to the image border
-_NIPPLE = 0.06  # of the height: the farthest a nipple stands out, or spans from its middle
-_EDGE = 0.05  # of the height: rows so near to the top of the image do not tell the axilla's width
-_FOLD_DEPTH = 0.03  # of the height: a rise of the profile by more than this is another fold of skin
+NIPPLE = 0.06  # of the height: the farthest a nipple stands out, or spans from its middle
 
 
 def working_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> np.ndarray:
@@ -101,7 +96,7 @@ def segment(small: np.ndarray) -> np.ndarray:
     if core is None or core.sum() < _MIN_AREA * height * width:
         return np.zeros(small.shape, dtype=bool)
     # Back come nipple and fine edges, but not the far end of a label or tape at the skin.
-    region = _main_region(opened & _dilated(core, _NIPPLE * height))
+    region = _main_region(opened & _dilated(core, NIPPLE * height))
     return _filled(region)
 
 
@@ -119,7 +114,7 @@ def film_border(small: np.ndarray) -> np.ndarray:
     thick = cv2.morphologyEx(
         cv2.copyMakeBorder(white, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0),
         cv2.MORPH_OPEN,
-        np.ones((_odd(_FILM_WIDTH * height),) * 2, np.uint8),
+        np.ones((odd(_FILM_WIDTH * height),) * 2, np.uint8),
     )[1:-1, 1:-1]
     film = white & (1 - thick)
     for turn in range(4):
@@ -133,7 +128,7 @@ def film_border(small: np.ndarray) -> np.ndarray:
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         touching[edge] = True
     touching[0] = False
-    rim = _odd(_FILM_RIM * height)
+    rim = odd(_FILM_RIM * height)
     # The scanner blurs the border: its gray rim goes with it.
     return cv2.dilate(touching[labels].astype(np.uint8), np.ones((rim, rim), np.uint8)).astype(bool)
 
@@ -150,7 +145,8 @@ def chest_wall_score(mask: np.ndarray) -> float:
     return float(mask[:, columns[0] : columns[0] + quarter].sum())
 
 
-def _odd(length: float) -> int:
+def odd(length: float) -> int:
+    """Nearest odd whole number, for the size of a filter."""
     return 2 * int(round(length / 2)) + 1
 
 
@@ -185,82 +181,3 @@ def _filled(region: np.ndarray) -> np.ndarray:
     out = np.zeros(region.shape, np.uint8)
     cv2.drawContours(out, contours, -1, 1, thickness=cv2.FILLED)
     return out.astype(bool)
-
-
-def trim_folds(mask: np.ndarray, view: str) -> np.ndarray:
-    """Cut off neighbouring folds of skin (arm, belly, the other breast); chest wall at the left.
-
-    Going up and down from the row where the breast reaches farthest, its reach can only shrink;
-    where it grows again, another fold begins. The mask ends at that fold, or where it thins out to
-    a sliver along the chest wall. At the top of an MLO view, where breast and axilla go on to the
-    image border, it is narrowed to its reach instead.
-
-    Returns:
-        (h, w) bool.
-    """
-    height, width = mask.shape
-    wall = int(np.argmax(mask.any(axis=0)))
-    reach = np.where(mask.any(axis=1), width - np.argmax(mask[:, ::-1], axis=1) - wall, 0)
-    apex = _apex_row(reach, view)
-    out = mask.copy()
-    for step in (-1, 1):
-        rows = np.arange(apex, -1, -1) if step < 0 else np.arange(apex, height)
-        rows = rows[: int(np.argmin(reach[rows] > 0)) or rows.size]
-        # The breast beside a nipple in profile recedes and comes again: that is no fold.
-        skipped = np.where(np.arange(rows.size) < _NIPPLE * height, reach[apex], reach[rows])
-        lowest = np.minimum.accumulate(skipped)
-        # The outermost rows belong to the film's edge rather than to the axilla.
-        sure = max(1, int((rows >= _EDGE * height).sum()))
-        if view == "MLO" and step < 0 and lowest[sure - 1] > _AXILLA * reach[apex]:
-            # The muscle may be as white as a film border: nothing is missing left of the skin.
-            end = np.full(apex + 1, lowest[sure - 1])
-            end[:sure] = np.minimum(lowest, reach[rows])[:sure]
-            columns = np.arange(width)[None]
-            out[apex::-1] = (columns >= wall) & (columns < wall + end[:, None])
-            continue
-        grows = np.flatnonzero(reach[rows] > lowest + _FOLD_DEPTH * height)
-        if grows.size:
-            fold = int(np.flatnonzero(skipped == lowest[grows[0]])[0])
-            out[rows[fold + 1 :]] = False
-            rows = rows[: fold + 1]
-        out[rows[_sliver_start(reach[rows], height) :]] = False
-    return out
-
-
-def _apex_row(reach: np.ndarray, view: str) -> int:
-    """Row of the nipple's height, more or less: that of the greatest reach.
-
-    Thin strips at the image ends (film borders) do not count. In an MLO view the arm at the top
-    may reach farther than the breast, so there the reach is measured aslant to the pectoral line.
-    """
-    height = reach.size
-    size = _odd(0.08 * height)
-    thick = cv2.morphologyEx(
-        np.pad(reach.astype(np.float32), size)[:, None],
-        cv2.MORPH_OPEN,
-        np.ones((size, 1), np.uint8),
-    )[size:-size, 0]
-    strip = reach - thick > _FOLD_DEPTH * height
-    strip[size : height - size] = False
-    far = np.where(strip | (reach == 0), 0.0, reach.astype(np.float64))
-    if view == "MLO":
-        rows = np.arange(height)
-        low = (rows >= 0.35 * height) & (rows < 0.9 * height) & (far > 0)
-        if low.any():
-            far = np.where(low, far + 0.15 * rows, 0.0)
-    return int(np.argmax(far))
-
-
-def _sliver_start(reach: np.ndarray, height: int) -> int:
-    """Index from which on a falling profile is but a sliver of skin along the chest wall."""
-    count = reach.size
-    if count < 3:
-        return count
-    # Distance of the profile inside the chord from the apex to its end: largest at the fold.
-    inside = np.linspace(reach[0], reach[-1], count) - reach
-    fold = int(np.argmax(inside))
-    tail = reach[fold:]
-    if inside[fold] > 0.05 * height and tail.mean() < _SLIVER * reach[0]:
-        return fold
-    wide = np.flatnonzero(reach > WALL * height)
-    return int(wide[-1]) + 1 if wide.size else count

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from agn_d2.landmarks.contour import breast_box, breast_mask, resample, smooth_curve
+from agn_d2.landmarks.folds import trim_folds
 from agn_d2.landmarks.record import Landmarks
-from agn_d2.landmarks.segment import film_border, oriented_copy, trim_folds, working_copy
+from agn_d2.landmarks.segment import film_border, oriented_copy, working_copy
 
 
 @pytest.mark.parametrize("view", ["CC", "MLO"])
