@@ -13,8 +13,8 @@ from pathlib import Path
 
 import cv2
 
-from agn_d2.landmarks import NodeLayout, extract, place_nodes, read_gray, write_landmarks
-from agn_d2.landmarks.batch import IMAGE_SUFFIXES
+from agn_d2.images import IMAGE_SUFFIXES, read_gray
+from agn_d2.landmarks import NodeLayout, extract, place_nodes, write_landmarks
 from agn_d2.visualization.landmarks import draw_landmarks
 
 

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..landmarks.batch import IMAGE_SUFFIXES, extract
+from ..images import IMAGE_SUFFIXES
+from ..landmarks.batch import extract
 
 _NAME = re.compile(
     r"^(?:(?P<case>.+)[_\- ])?(?P<side>LEFT|RIGHT|L|R)[_\- ]?(?P<view>CC|MLO)$", re.I

@@ -12,10 +12,10 @@ from detectron2.config import CfgNode, configurable
 from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
 
+from ..images import read_gray, to_float
 from ..landmarks.nodes import NodeLayout, place_nodes
 from ..structures import View
 from .cases import Case
-from .image import read_gray
 from .transforms import build_augmentations
 
 
@@ -99,7 +99,7 @@ class CaseMapper:
         return inputs
 
     def _read(self, record: dict[str, Any]) -> tuple[View, T.TransformList]:
-        image = read_gray(record["file_name"])
+        image = to_float(read_gray(record["file_name"]))
         if image.shape != (record["height"], record["width"]):
             raise ValueError(
                 f"{record['file_name']} is {image.shape} (h, w), but the annotations say "

@@ -1,5 +1,5 @@
 """Evaluation: FROC as pure functions, the reading of COCO files, and the Detectron2 evaluator."""
 
-from agn_d2.evaluation.froc_evaluator import FROCEvaluator
+from .froc_evaluator import FROCEvaluator
 
 __all__ = ["FROCEvaluator"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agn_d2.evaluation.froc import DEFAULT_FPPI, FrocEvents, froc_curve, recall_at_fppi
+from .froc import DEFAULT_FPPI, FrocEvents, froc_curve, recall_at_fppi
 
 
 def bootstrap_recall(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from agn_d2.evaluation.records import Detections, Lesions
+from .records import Detections, Lesions
 
 ImageId = int | str
 

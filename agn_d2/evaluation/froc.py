@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agn_d2.evaluation.matching import FrocEvents, match_detections
-from agn_d2.evaluation.records import Detections, Lesions
+from .matching import FrocEvents, match_detections
+from .records import Detections, Lesions
 
 DEFAULT_FPPI = (0.5, 1.0, 2.0, 3.0, 4.0)
 

@@ -15,11 +15,11 @@ from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
 from detectron2.utils.file_io import PathManager
 
-from agn_d2.evaluation.coco_results import ImageId, read_ground_truth
-from agn_d2.evaluation.froc import DEFAULT_FPPI, check_fppi, recall_at_fppi
-from agn_d2.evaluation.matching import DEFAULT_IOU, check_options
-from agn_d2.evaluation.records import Detections
-from agn_d2.evaluation.report import curve_to_dict, evaluate_froc, format_report
+from .coco_results import ImageId, read_ground_truth
+from .froc import DEFAULT_FPPI, check_fppi, recall_at_fppi
+from .matching import DEFAULT_IOU, check_options
+from .records import Detections
+from .report import curve_to_dict, evaluate_froc, format_report
 
 logger = logging.getLogger(__name__)
 

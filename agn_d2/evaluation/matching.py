@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agn_d2.evaluation.records import Detections, Lesions
+from .records import Detections, Lesions
 
 DEFAULT_IOU = 0.2
 HITS = ("iou", "center")

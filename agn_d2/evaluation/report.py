@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from agn_d2.evaluation.bootstrap import bootstrap_recall
-from agn_d2.evaluation.froc import (
+from .bootstrap import bootstrap_recall
+from .froc import (
     DEFAULT_FPPI,
     Detections,
     FrocCurve,
@@ -19,7 +19,7 @@ from agn_d2.evaluation.froc import (
     match_detections,
     recall_at_fppi,
 )
-from agn_d2.evaluation.matching import DEFAULT_IOU
+from .matching import DEFAULT_IOU
 
 LEVEL = 0.95
 

@@ -1,6 +1,6 @@
 """Anatomical landmarks of mammograms, and the graph nodes placed by them."""
 
-from .batch import Extraction, extract, read_gray, view_from_name
+from .batch import Extraction, extract, view_from_name
 from .contour import breast_box, breast_mask
 from .detect import detect_landmarks
 from .nodes import NodeLayout, breast_polygon, place_nodes
@@ -16,7 +16,6 @@ __all__ = [
     "detect_landmarks",
     "extract",
     "place_nodes",
-    "read_gray",
     "read_landmarks",
     "view_from_name",
     "write_landmarks",

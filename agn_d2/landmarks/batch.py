@@ -11,17 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from ..images import read_gray
 from .detect import detect_landmarks
 from .record import VIEWS, Landmarks
 
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _VIEW = re.compile(r"(?<![A-Za-z])[LR]?(CC|MLO)(?![A-Za-z])", re.IGNORECASE)
 
 
@@ -46,26 +44,6 @@ def view_from_name(name: str | os.PathLike[str]) -> str | None:
     """View that a file name such as 00001_LEFT_MLO.jpg or RCC.png names; None if none or both."""
     views = {match.upper() for match in _VIEW.findall(Path(name).stem)}
     return views.pop() if len(views) == 1 else None
-
-
-def read_gray(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read an 8- or 16-bit image file as gray levels, (H, W) uint8 or uint16.
-
-    Raises:
-        ValueError: if the file is missing, or no image that can be read.
-    """
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE
-    try:
-        image = cv2.imdecode(data, flags) if data.size else None
-    except cv2.error:
-        image = None
-    if image is None or image.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"{path}: no 8- or 16-bit image that can be read")
-    return image
 
 
 def extract(
@@ -110,7 +88,7 @@ def _detect_file(name: str, view: str) -> Landmarks | str:
     """Landmarks of one file, or the reason why there are none."""
     try:
         image = read_gray(name)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         return str(error)
     return detect_landmarks(image, view)
 

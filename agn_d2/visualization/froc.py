@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from agn_d2.evaluation.froc import DEFAULT_FPPI, FrocCurve, recall_at_fppi
+from ..evaluation.froc import DEFAULT_FPPI, FrocCurve, recall_at_fppi
 
 # Line style and marker tell the curves apart without colour; the colours differ in lightness too.
 STYLES = (

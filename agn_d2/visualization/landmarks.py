@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from agn_d2.landmarks.record import Landmarks
+from ..landmarks.record import Landmarks
 
 CONTOUR_COLOUR = (0, 255, 0)
 PECTORAL_COLOUR = (255, 200, 0)

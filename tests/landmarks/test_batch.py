@@ -1,8 +1,7 @@
 import cv2
-import numpy as np
 import pytest
 
-from agn_d2.landmarks.batch import extract, read_gray, view_from_name
+from agn_d2.landmarks.batch import extract, view_from_name
 from agn_d2.landmarks.detect import detect_landmarks
 
 
@@ -70,9 +69,3 @@ def test_no_files_no_landmarks():
     assert extract([]).landmarks == {}
     with pytest.raises(ValueError, match="workers"):
         extract([], workers=0)
-
-
-def test_sixteen_bits_are_kept(tmp_path):
-    image = np.arange(0, 60000, 100, dtype=np.uint16).reshape(20, 30)
-    cv2.imwrite(str(tmp_path / "x.png"), image)
-    np.testing.assert_array_equal(read_gray(tmp_path / "x.png"), image)
