@@ -16,8 +16,10 @@ PY := PYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" "$(VENV)/bin/python"
 # make demo: where it writes, and how it is configured.
 DEMO_OUTPUT ?= output/demo
 DEMO_DATASETS ?= $(DEMO_OUTPUT)/datasets
-DEMO_CONFIG ?= configs/phantom_demo.yaml
-DEMO := DETECTRON2_DATASETS="$(DEMO_DATASETS)" MPLBACKEND=Agg $(PY)
+DEMO_CONFIG ?= configs/agrcnn_phantom_demo.yaml
+DEMO_PHANTOM := $(DEMO_DATASETS)/phantom
+DEMO_RESULTS := $(DEMO_OUTPUT)/inference/phantom_test
+DEMO := DETECTRON2_DATASETS="$(DEMO_DATASETS)" MPLBACKEND=Agg PYTHONWARNINGS=ignore $(PY)
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo test lint format clean distclean
@@ -29,9 +31,16 @@ env:  ## set up the environment, Detectron2 included, and nothing else
 	@$(PYTHON) tools/setup_env.py --venv "$(VENV)"
 
 demo: env  ## make phantom data, train on it, evaluate, draw figures
-	$(DEMO) datasets/make_phantom.py
+	$(DEMO) datasets/make_phantom.py --demo --out "$(DEMO_PHANTOM)"
+	$(DEMO) tools/build_prior.py --dataset phantom_train \
+		--output "$(DEMO_PHANTOM)/annotations/prior_22_26.json"
 	$(DEMO) tools/train_net.py --config-file $(DEMO_CONFIG) OUTPUT_DIR "$(DEMO_OUTPUT)"
-	$(DEMO) tools/demo.py --config-file $(DEMO_CONFIG) --output "$(DEMO_OUTPUT)/figures"
+	$(DEMO) tools/demo.py --config-file $(DEMO_CONFIG) --dataset phantom_test \
+		--output "$(DEMO_OUTPUT)/pictures" MODEL.WEIGHTS "$(DEMO_OUTPUT)/model_final.pth"
+	$(DEMO) tools/evaluate_froc.py --gt "$(DEMO_PHANTOM)/annotations/test.json" \
+		--predictions "$(DEMO_RESULTS)/coco_instances_results.json" \
+		--figure "$(DEMO_OUTPUT)/froc.png" --json "$(DEMO_OUTPUT)/froc.json"
+	@echo "FROC figure: $(DEMO_OUTPUT)/froc.png    pictures: $(DEMO_OUTPUT)/pictures"
 
 test: env  ## run the tests
 	$(PY) -m pytest -q $(ARGS)
