@@ -88,8 +88,9 @@ def _add_solver(cfg: CN) -> None:
     # Factor of the learning rate for the bottom-up network, and for the graph network.
     cfg.SOLVER.BACKBONE_LR_FACTOR = 1.0
     cfg.SOLVER.AGN_LR_FACTOR = 1.0
-    # SOLVER.CLIP_GRADIENTS.CLIP_TYPE also takes "global_norm": the norm of all parameters
-    # together [S], where Detectron2's "norm" clips each parameter by itself.
+    # Largest norm of all gradients together [S]; 0 for no limit. (Detectron2's own
+    # SOLVER.CLIP_GRADIENTS clips each parameter by itself.)
+    cfg.SOLVER.MAX_GRADIENT_NORM = 0.0
 
 
 def _add_evaluation(cfg: CN) -> None:

@@ -14,10 +14,10 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of ``SOLVER``.
 
     Beside Detectron2's keys: ``SOLVER.OPTIMIZER``, ``BACKBONE_LR_FACTOR``, ``AGN_LR_FACTOR``
-    and the clip type "global_norm".
+    and ``MAX_GRADIENT_NORM``.
 
     Raises:
-        ValueError: unknown optimizer.
+        ValueError: unknown optimizer, or two kinds of clipping at once.
     """
     params = get_default_optimizer_params(
         model,
@@ -35,9 +35,10 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         kind = torch.optim.AdamW
     else:
         raise ValueError(f"SOLVER.OPTIMIZER must be SGD or ADAMW, got {cfg.SOLVER.OPTIMIZER!r}")
-    clip = cfg.SOLVER.CLIP_GRADIENTS
-    if clip.ENABLED and clip.CLIP_TYPE == "global_norm":
-        return _with_global_clipping(kind, clip.CLIP_VALUE, clip.NORM_TYPE)(params, **common)
+    if cfg.SOLVER.MAX_GRADIENT_NORM > 0:
+        if cfg.SOLVER.CLIP_GRADIENTS.ENABLED:
+            raise ValueError("set SOLVER.MAX_GRADIENT_NORM or SOLVER.CLIP_GRADIENTS, not both")
+        return _with_global_clipping(kind, cfg.SOLVER.MAX_GRADIENT_NORM)(params, **common)
     return maybe_add_gradient_clipping(cfg, kind)(params, **common)
 
 
@@ -55,18 +56,17 @@ def _learning_rate_factor(cfg: CfgNode) -> Callable[[str], float]:
 
 
 def _with_global_clipping(
-    kind: type[torch.optim.Optimizer], max_norm: float, norm_type: float
+    kind: type[torch.optim.Optimizer], max_norm: float
 ) -> Callable[[Iterable], torch.optim.Optimizer]:
     """An optimizer class that clips the norm of all gradients together before each step.
 
-    Detectron2's clip type "norm" clips each parameter by itself; [S] asks for ||grad|| <= 1
-    over the whole network.
+    [S] asks for ||grad|| <= 1 over the whole network.
     """
 
     class WithGlobalClipping(kind):
         def step(self, closure=None):
             parameters = [p for group in self.param_groups for p in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, max_norm, norm_type)
+            torch.nn.utils.clip_grad_norm_(parameters, max_norm)
             return super().step(closure)
 
     WithGlobalClipping.__name__ = f"{kind.__name__}WithGlobalClipping"

@@ -20,7 +20,6 @@ def test_default_trainer_trains_and_predicts(toy_datasets, tmp_path):
             *("INPUT.SIZE", "(96, 64)", "MODEL.DEVICE", "cpu", "OUTPUT_DIR", str(tmp_path)),
             *("MODEL.TIMM.WEIGHTS", "", "MODEL.AGN.BGN.PRIOR", "", "SOLVER.AMP.ENABLED", "False"),
             *("DATALOADER.NUM_WORKERS", "0", "DATASETS.TEST", "()", "SOLVER.MAX_ITER", "2"),
-            *("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "norm"),
         ],
     )
     trainer = PlainTrainer(cfg)

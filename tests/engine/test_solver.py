@@ -51,14 +51,16 @@ def test_clipping_is_global():
     """Two parameters of gradient norms 3 and 4: together 5, so each is divided by 5."""
     model = nn.ParameterDict({name: nn.Parameter(torch.zeros(1)) for name in "ab"})
     optimizer = build_optimizer(
-        cfg(
-            *("SOLVER.MOMENTUM", "0.0", "SOLVER.CLIP_GRADIENTS.ENABLED", "True"),
-            *("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "global_norm"),
-            *("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", "1.0"),
-        ),
-        model,
+        cfg("SOLVER.MOMENTUM", "0.0", "SOLVER.MAX_GRADIENT_NORM", "1.0"), model
     )
     model["a"].grad, model["b"].grad = torch.tensor([3.0]), torch.tensor([4.0])
     optimizer.step()
     assert model["a"].item() == pytest.approx(-0.6, abs=1e-5)
     assert model["b"].item() == pytest.approx(-0.8, abs=1e-5)
+
+
+def test_two_kinds_of_clipping_are_refused():
+    with pytest.raises(ValueError, match="not both"):
+        build_optimizer(
+            cfg("SOLVER.MAX_GRADIENT_NORM", "1.0", "SOLVER.CLIP_GRADIENTS.ENABLED", "True"), Toy()
+        )
