@@ -29,7 +29,8 @@ def _add_graph(cfg: CN) -> None:
     cfg.MODEL.AGN.SHARE_LEVELS = True
     # k of the node mappings phi_k and psi_k [P, S].
     cfg.MODEL.AGN.NUM_NEIGHBORS = 3
-    # "residual": F_e o (2 F_I + 0.2) [S]; "paper": F_e o F_I [P].
+    # "residual": F_e o (2 F_I + 0.2) [S]; "paper": F_e o 2 F_I, [P]'s F_e o F_I with the constant
+    # absorbed by W_f, so that both start as the identity.
     cfg.MODEL.AGN.FUSION = "residual"
     # Probability to hide a present auxiliary or contralateral view in training.
     cfg.MODEL.AGN.VIEW_DROP = 0.0
@@ -37,7 +38,7 @@ def _add_graph(cfg: CN) -> None:
     cfg.MODEL.AGN.BGN = CN()
     cfg.MODEL.AGN.BGN.ENABLED = True
     # File of the geometric prior H^g (tools/build_prior.py), as it is or below
-    # DETECTRON2_DATASETS; empty: every pair of nodes alike.
+    # DETECTRON2_DATASETS; empty: every pair of nodes alike. A checkpoint brings its own.
     cfg.MODEL.AGN.BGN.PRIOR = ""
     # Spread of a count over neighbouring nodes, in breast heights; 0: the raw counts of [S].
     cfg.MODEL.AGN.BGN.PRIOR_BANDWIDTH = 0.08

@@ -17,11 +17,12 @@ def resolve_data_path(path: str | Path) -> Path:
     Raises:
         FileNotFoundError: neither exists; the message names both.
     """
-    direct, below = Path(path).expanduser(), datasets_root() / path
-    for candidate in (direct, below):
+    # An absolute path stays what it is when it is joined to the root: then there is one candidate.
+    candidates = dict.fromkeys((Path(path).expanduser(), datasets_root() / path))
+    for candidate in candidates:
         if candidate.exists():
             return candidate
     raise FileNotFoundError(
-        f"No such file: {direct}, nor {below}. Set DETECTRON2_DATASETS to the folder that holds "
-        "the prepared data sets (see datasets/README.md)."
+        f"No such file: {', nor '.join(map(str, candidates))}. Set DETECTRON2_DATASETS to the "
+        "folder that holds the prepared data sets (see datasets/README.md)."
     )

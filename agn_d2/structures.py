@@ -1,4 +1,4 @@
-"""Views of one examination, the typed batch that the backbone reads, and results per view.
+"""Views of one examination and the typed batch that the backbone reads.
 
 Shape legend
     B: examined images      V: distinct views (examined ones and their context)      N: nodes
@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from detectron2.structures import Instances
 from torch import Tensor
 
 PROJECTIONS = ("CC", "MLO")
@@ -41,22 +39,6 @@ class View:
     def __post_init__(self) -> None:
         if self.projection not in PROJECTIONS:
             raise ValueError(f"projection must be one of {PROJECTIONS}, got {self.projection!r}")
-
-
-@dataclass(frozen=True)
-class ViewResult:
-    """What the model says of one view.
-
-    Attributes:
-        record: the dataset dict of the view.
-        instances: detections in pixels of the stored image, on the CPU.
-        attention: (H, W) float32, F^_I of IGN on the grid of one level; None without IGN or
-            without a contralateral view.
-    """
-
-    record: dict[str, Any]
-    instances: Instances
-    attention: np.ndarray | None
 
 
 @dataclass
@@ -108,8 +90,9 @@ def distinct_views(batched_inputs: Sequence[dict[str, Any]]) -> tuple[list[View]
         the examined, the auxiliary and the contralateral view; -1 stands for a missing view.
 
     Raises:
-        ValueError: an input has no ``examined_view``, or its auxiliary view shows the same
-            projection, or its contralateral view shows the other one.
+        ValueError: an input has no ``examined_view`` or another ``image`` than that, its auxiliary
+            view shows the same projection, or its contralateral view shows the other one or is
+            the examined view itself.
     """
     views: list[View] = []
     position: dict[int, int] = {}
@@ -136,11 +119,18 @@ def _check_roles(number: int, inputs: dict[str, Any]) -> None:
             f"{name}: the model reads several views, but this input has no 'examined_view'. "
             "Use agn_d2.data.CaseMapper, or switch the graph off with MODEL.AGN.ENABLED False."
         )
+    if "image" in inputs and inputs["image"] is not examined.image:
+        raise ValueError(
+            f"{name}: 'image' is another tensor than that of 'examined_view', which is the one the "
+            "model reads; change the image of the view."
+        )
     if auxiliary is not None and auxiliary.projection == examined.projection:
         raise ValueError(
             f"{name}: the auxiliary view must show the other projection than the examined "
             f"{examined.projection} view, got {auxiliary.projection}."
         )
+    if contralateral is examined:
+        raise ValueError(f"{name}: the contralateral view is the examined view itself")
     if contralateral is not None and contralateral.projection != examined.projection:
         raise ValueError(
             f"{name}: the contralateral view must show the same projection as the examined "
@@ -148,20 +138,30 @@ def _check_roles(number: int, inputs: dict[str, Any]) -> None:
         )
 
 
-def pad_nodes(views: Sequence[View]) -> tuple[Tensor, Tensor]:
+def pad_nodes(views: Sequence[View], layout: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Stack the nodes of views with different numbers of nodes.
+
+    Args:
+        views: V views.
+        layout: (N_cc, N_mlo), nodes that a CC and an MLO view must have.
 
     Returns:
         nodes (V, N, 2) float32 with zeros as padding, and valid (V, N) bool.
 
     Raises:
-        ValueError: a view has no nodes.
+        ValueError: a view has no nodes, or not as many as its projection has in the layout.
     """
+    expected = dict(zip(PROJECTIONS, layout, strict=True))
     for number, view in enumerate(views):
         if view.nodes is None:
             raise ValueError(
                 f"View {number} of the batch has no nodes: the graph needs landmarks. Run "
                 "tools/extract_landmarks.py on the images, or set MODEL.AGN.ENABLED False."
+            )
+        if tuple(view.nodes.shape) != (expected[view.projection], 2):
+            raise ValueError(
+                f"View {number} of the batch, {view.projection}, has nodes of shape "
+                f"{tuple(view.nodes.shape)}, but MODEL.AGN.LAYOUT is {tuple(layout)}"
             )
     count = max(len(view.nodes) for view in views)
     nodes = torch.zeros(len(views), count, 2)

@@ -1,4 +1,4 @@
-"""Checkpoints whose RGB stem meets a model of one gray channel."""
+"""Checkpoints that meet a model of one gray channel, or of another node layout."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import nn
 from ..modeling.gray_stem import gray_stem
 
 
-class GrayStemCheckpointer(DetectionCheckpointer):
-    """Detectron2's checkpointer, which also turns an RGB stem gray.
+class AGNCheckpointer(DetectionCheckpointer):
+    """Detectron2's checkpointer, which turns an RGB stem gray and refuses another node layout.
 
     Args:
         model, save_dir: see ``DetectionCheckpointer``.
@@ -39,6 +39,7 @@ class GrayStemCheckpointer(DetectionCheckpointer):
 
         Raises:
             FileNotFoundError: the file is missing or cannot be fetched; says what to do.
+            ValueError: the checkpoint was trained with another node layout.
         """
         try:
             return super().load(path, *args, **kwargs)
@@ -50,11 +51,22 @@ class GrayStemCheckpointer(DetectionCheckpointer):
             ) from error
 
     def _load_model(self, checkpoint: dict[str, Any]) -> Any:
+        self._check_layout(checkpoint["model"])
         if self._model_stem_is_gray():
             checkpoint["model"] = {
                 name: self._gray(name, value) for name, value in checkpoint["model"].items()
             }
         return super()._load_model(checkpoint)
+
+    def _check_layout(self, state: dict[str, Any]) -> None:
+        """Detectron2 skips tensors of another shape; for the graph that would hide a mistake."""
+        own = {n: tuple(b.shape) for n, b in self.model.named_buffers() if n.endswith(".prior")}
+        for name, shape in own.items():
+            if name in state and tuple(state[name].shape) != shape:
+                raise ValueError(
+                    f"The checkpoint was trained with layout {tuple(state[name].shape)}, but "
+                    f"MODEL.AGN.LAYOUT is {shape}"
+                )
 
     def _model_stem_is_gray(self) -> bool:
         first = next((m for m in self.model.modules() if isinstance(m, nn.Conv2d)), None)

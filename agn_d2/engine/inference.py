@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 
 from ..data.cases import Case
 from ..data.mapper import CaseMapper
-from ..structures import ViewResult
+from ..results import ViewResult
 
 
 @torch.no_grad()
@@ -50,7 +51,7 @@ def _attention(
     stride = backbone.output_shape()[level].stride
     maps = []
     for one, (height, width) in zip(attention[:, 0].cpu().numpy(), images.image_sizes, strict=True):
-        # Without the padding, so that the map covers the image.
-        inside = one[: -(-height // stride), : -(-width // stride)]
+        # Only the cells whose centre lies in the image, so that the map covers it.
+        inside = one[: math.ceil(height / stride - 0.5), : math.ceil(width / stride - 0.5)]
         maps.append(None if np.isnan(inside).any() else inside)
     return maps

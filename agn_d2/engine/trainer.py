@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from ..data.build import build_test_loader, build_train_loader
 from ..evaluation import FROCEvaluator
-from .checkpoint import GrayStemCheckpointer
+from .checkpoint import AGNCheckpointer
 from .precision import speed_up_on_cpu
 from .solver import build_optimizer
 
@@ -75,7 +75,7 @@ class AGNTrainer(DefaultTrainer):
 
 def build_checkpointer(cfg: CfgNode, model: nn.Module, **checkpointables: Any):
     """The checkpointer of a run, for training as well as for ``--eval-only``."""
-    return GrayStemCheckpointer(
+    return AGNCheckpointer(
         model,
         cfg.OUTPUT_DIR,
         stem_to_gray=cfg.MODEL.STEM_TO_GRAY,

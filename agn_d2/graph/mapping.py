@@ -70,8 +70,10 @@ def pixels_to_nodes(features: Tensor, assignment: Tensor) -> Tensor:
     Returns:
         (V, N, C) in the dtype of ``features``.
     """
+    # Counted in float32: a node of a large view owns more cells than float16 can count.
     cells = assignment.sum(dim=1, keepdim=True).clamp(min=1)
-    weights = (assignment / cells).to(features.dtype)
+    precise = torch.promote_types(assignment.dtype, features.dtype)
+    weights = (assignment.to(precise) / cells).to(features.dtype)
     return torch.matmul(features.flatten(2), weights).transpose(1, 2)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 FORMAT = "agn_d2 prior 1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CorrespondencePrior:
     """How often a mass of the training set lies at CC node i and at MLO node j.
 
@@ -112,11 +112,15 @@ def read_prior(path: Path | str, layout: tuple[int, int]) -> CorrespondencePrior
         raise FileNotFoundError(f"No prior {path}; tools/build_prior.py makes it from a data set")
     try:
         record = json.loads(path.read_text())
+        if record["format"] != FORMAT:
+            raise ValueError(f"format {record['format']!r}, expected {FORMAT!r}")
         counts = np.asarray(record["counts"], dtype=float)
         templates = [np.asarray(record[f"template_{v}"], dtype=float) for v in ("cc", "mlo")]
         dataset = str(record["dataset"])
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a prior of tools/build_prior.py: {error!r}") from error
+    if not np.isfinite(counts).all() or (counts < 0).any():
+        raise ValueError(f"{path}: counts must be finite and not negative")
     shapes = (counts.shape, templates[0].shape, templates[1].shape)
     if counts.ndim != 2 or shapes[1:] != ((counts.shape[0], 2), (counts.shape[1], 2)):
         raise ValueError(f"{path}: counts and templates do not fit each other: {shapes}")

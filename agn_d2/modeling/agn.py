@@ -58,6 +58,19 @@ class AGNLayer(nn.Module):
             inception=self.inception is not None,
         )
 
+    def check_layout(self, layout: tuple[int, int]) -> None:
+        """Raise a ValueError unless the layer fits views of (N_cc, N_mlo) nodes."""
+        if self.bipartite is not None and tuple(self.bipartite.prior.shape) != tuple(layout):
+            raise ValueError(
+                f"the prior is for {tuple(self.bipartite.prior.shape)} nodes, MODEL.AGN.LAYOUT is "
+                f"{tuple(layout)}"
+            )
+        if self.inception is not None and max(self.inception.neighbors) > min(layout):
+            raise ValueError(
+                f"MODEL.AGN.IGN.NEIGHBORS {self.inception.neighbors} wants more nodes than the "
+                f"views have: {tuple(layout)}"
+            )
+
     def node_features(
         self, features: Tensor, assignment: Tensor, batch: MultiViewBatch, links: Tensor
     ) -> tuple[Tensor | None, Tensor | None]:
@@ -116,8 +129,13 @@ class AnatomyGraphNetwork(nn.Module):
             stand at several levels (shared weights).
         in_features: names of the levels, e.g. ("p2", "p3", "p4", "p5").
         strides: input pixels per cell of each level.
+        layout: (N_cc, N_mlo), nodes of a CC and of an MLO view.
         num_neighbors: k of phi_k and psi_k.
         view_drop: probability to hide a present auxiliary or contralateral view in training.
+
+    Raises:
+        ValueError: no level, k or a branch of IGN wants more nodes than a view has, a prior of
+            another layout, or view_drop is no probability.
     """
 
     def __init__(
@@ -126,12 +144,22 @@ class AnatomyGraphNetwork(nn.Module):
         in_features: Sequence[str],
         strides: Sequence[int],
         *,
+        layout: tuple[int, int],
         num_neighbors: int = 3,
         view_drop: float = 0.0,
     ) -> None:
         super().__init__()
+        if not in_features:
+            raise ValueError("MODEL.AGN.IN_FEATURES is empty; to have no AGN set ENABLED False")
         if not 0 <= view_drop <= 1:
-            raise ValueError(f"view_drop must be a probability, got {view_drop}")
+            raise ValueError(f"MODEL.AGN.VIEW_DROP must be a probability, got {view_drop}")
+        if not 1 <= num_neighbors <= min(layout):
+            raise ValueError(
+                f"MODEL.AGN.NUM_NEIGHBORS is {num_neighbors}, but the views have {layout} nodes"
+            )
+        for layer in layers:
+            layer.check_layout(layout)
+        self.layout = tuple(layout)
         self.in_features = tuple(in_features)
         self.strides = dict(zip(in_features, strides, strict=True))
         self.num_neighbors = num_neighbors

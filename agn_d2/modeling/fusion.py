@@ -28,8 +28,8 @@ class GraphFusion(nn.Module):
     - ``residual`` [S]: 2 F^_I + 0.2, which keeps a share of F_e whatever the attention does.
 
     Starts as the identity: W_f = [I, 0], w_I = 0 and a bias that makes the factor 1. Both W_f
-    and w_I act on nodes before psi_k, since Q^r (Z W) = (Q^r Z) W: only the C x C half of W_f
-    that meets F_e works on pixels.
+    and w_I (without its bias) act on nodes before psi_k, since Q^r (Z W) = (Q^r Z) W: only the
+    C x C half of W_f that meets F_e works on pixels.
 
     A missing auxiliary view means F_B = 0, a missing contralateral view a factor of 1.
 
@@ -64,7 +64,9 @@ class GraphFusion(nn.Module):
 
     def attention_map(self, z_inception: Tensor, assignment: Tensor, grid: tuple, k: int) -> Tensor:
         """F^_I = sigmoid(psi_k(Z^I w_I)), (B, 1, H, W)."""
-        return torch.sigmoid(nodes_to_pixels(self.attention(z_inception), assignment, grid, k))
+        scores = F.linear(z_inception, self.attention.weight)
+        # The bias comes after psi_k, which is linear only: in the padding psi_k gives 0.
+        return torch.sigmoid(nodes_to_pixels(scores, assignment, grid, k) + self.attention.bias)
 
     def factor(self, attention: Tensor, has_contralateral: Tensor) -> Tensor:
         """What F_e is multiplied with, (B, 1, H, W); 1 where there is no contralateral view."""
@@ -76,7 +78,8 @@ class GraphFusion(nn.Module):
         self, z_bipartite: Tensor, has_auxiliary: Tensor, assignment: Tensor, grid: tuple, k: int
     ) -> Tensor:
         """F_B times its half of W_f, (B, C, H, W); 0 where there is no auxiliary view."""
-        on_nodes = z_bipartite @ self.weight_auxiliary.t() * has_auxiliary[:, None, None]
+        on_nodes = z_bipartite @ self.weight_auxiliary.t()
+        on_nodes = on_nodes.masked_fill(~has_auxiliary[:, None, None], 0)
         return nodes_to_pixels(on_nodes, assignment, grid, k)
 
     def forward(

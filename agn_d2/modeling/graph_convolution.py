@@ -9,11 +9,15 @@ Padded nodes carry features of 0 and are masked, so that they take part in nothi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
 
 
 class BipartiteGraphConvolution(nn.Module):
@@ -25,7 +29,8 @@ class BipartiteGraphConvolution(nn.Module):
 
     Args:
         channels: C.
-        prior: (N_cc, N_mlo) float, H^g, a node correspondence that is not negative.
+        prior: (N_cc, N_mlo) float, H^g, a node correspondence that is not negative. It is saved
+            with the weights; a checkpoint's prior takes the place of this one, and says so.
         normalize: divide each row of H by its sum (the graph then takes a mean; not in [P]).
     """
 
@@ -42,6 +47,18 @@ class BipartiteGraphConvolution(nn.Module):
     def reset_parameters(self) -> None:
         nn.init.normal_(self.affinity, std=self.affinity.shape[1] ** -0.5)
         nn.init.xavier_uniform_(self.weight)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """A checkpoint brings the prior that it was trained with: that one is taken."""
+        loaded = state_dict.get(f"{prefix}prior")
+        if loaded is not None and loaded.shape == self.prior.shape:
+            built = self.prior.cpu()
+            if not torch.allclose(torch.as_tensor(loaded).cpu().float(), built, atol=1e-6):
+                logger.warning(
+                    "The checkpoint has another prior H^g than MODEL.AGN.BGN.PRIOR; "
+                    "the checkpoint's is taken."
+                )
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def adjacency(self, x_examined: Tensor, x_auxiliary: Tensor, examined_is_mlo: Tensor) -> Tensor:
         """H seen from the examined view.

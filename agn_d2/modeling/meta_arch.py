@@ -34,7 +34,7 @@ class MultiViewMixin:
             return super().preprocess_image(batched_inputs)
         views, (examined, auxiliary, contralateral) = distinct_views(batched_inputs)
         images = super().preprocess_image([{"image": view.image} for view in views])
-        nodes, valid = pad_nodes(views)
+        nodes, valid = pad_nodes(views, self.backbone.agn.layout)
 
         def to_device(tensor: Tensor) -> Tensor:
             return tensor.to(images.tensor.device, non_blocking=True)

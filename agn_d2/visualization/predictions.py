@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ..images import read_gray, to_float
 from ..landmarks.nodes import NodeLayout, place_nodes
-from ..structures import ViewResult
+from ..results import ViewResult
 from .case_figure import ViewPanel, case_figure
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from agn_d2.engine.checkpoint import GrayStemCheckpointer
+from agn_d2.engine.checkpoint import AGNCheckpointer
+from agn_d2.modeling.graph_convolution import BipartiteGraphConvolution
 from agn_d2.modeling.gray_stem import gray_stem
 
 
@@ -55,7 +56,7 @@ def test_loading_turns_the_stem_gray_and_nothing_else(tmp_path):
     source.stem.weight.data = rgb_weight()
     torch.save({"model": source.state_dict()}, tmp_path / "rgb.pth")
     model = Net(1)
-    GrayStemCheckpointer(model, stem_to_gray="luma").load(str(tmp_path / "rgb.pth"))
+    AGNCheckpointer(model, stem_to_gray="luma").load(str(tmp_path / "rgb.pth"))
     assert torch.allclose(model.stem.weight, gray_stem(rgb_weight()))
     assert torch.equal(model.next.weight, source.next.weight)
 
@@ -64,10 +65,22 @@ def test_a_colour_model_keeps_its_stem(tmp_path):
     source = Net(3)
     torch.save({"model": source.state_dict()}, tmp_path / "rgb.pth")
     model = Net(3)
-    GrayStemCheckpointer(model).load(str(tmp_path / "rgb.pth"))
+    AGNCheckpointer(model).load(str(tmp_path / "rgb.pth"))
     assert torch.equal(model.stem.weight, source.stem.weight)
 
 
 def test_a_missing_file_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"MODEL\.WEIGHTS.*none\.pth"):
-        GrayStemCheckpointer(Net(1)).load(str(tmp_path / "none.pth"))
+        AGNCheckpointer(Net(1)).load(str(tmp_path / "none.pth"))
+
+
+def test_another_layout_is_refused(tmp_path):
+    def model(mlo):
+        net = nn.Module()
+        net.bipartite = BipartiteGraphConvolution(2, torch.ones(4, mlo))
+        return net
+
+    torch.save({"model": model(5).state_dict()}, tmp_path / "a.pth")
+    AGNCheckpointer(model(5)).load(str(tmp_path / "a.pth"))
+    with pytest.raises(ValueError, match=r"layout \(4, 5\), but MODEL.AGN.LAYOUT is \(4, 6\)"):
+        AGNCheckpointer(model(6)).load(str(tmp_path / "a.pth"))

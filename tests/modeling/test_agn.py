@@ -74,7 +74,8 @@ def make_network(*layers, **options):
     levels = list(STRIDES)
     if len(layers) == 1:
         layers = layers * len(levels)
-    return AnatomyGraphNetwork(layers, levels, list(STRIDES.values()), num_neighbors=K, **options)
+    options = {"layout": (LAYOUT["CC"], LAYOUT["MLO"]), "num_neighbors": K} | options
+    return AnatomyGraphNetwork(layers, levels, list(STRIDES.values()), **options)
 
 
 @pytest.mark.parametrize("parts", [(True, True), (True, False), (False, True)])
@@ -317,7 +318,7 @@ def test_mixed_precision_keeps_close_to_float32():
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="AGN needs BGN or IGN"):
         make_layer(bgn=False, ign=False)
-    with pytest.raises(ValueError, match="view_drop must be a probability, got 1.5"):
+    with pytest.raises(ValueError, match="VIEW_DROP must be a probability, got 1.5"):
         make_network(view_drop=1.5)
 
 

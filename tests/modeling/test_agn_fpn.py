@@ -190,7 +190,9 @@ def test_a_prior_that_does_not_fit_is_refused(prior_file, tmp_path):
             ("MODEL.AGN.BGN.ENABLED", "False", "MODEL.AGN.IGN.ENABLED", "False"),
             "set MODEL.AGN.ENABLED False",
         ),
-        (("MODEL.AGN.VIEW_DROP", "1.5"), "view_drop must be a probability"),
+        (("MODEL.AGN.IN_FEATURES", "[]"), "IN_FEATURES is empty"),
+        (("MODEL.AGN.IGN.NEIGHBORS", "(1, 14)"), r"IGN\.NEIGHBORS \(1, 14\) wants more nodes"),
+        (("MODEL.AGN.VIEW_DROP", "1.5"), "VIEW_DROP must be a probability"),
     ],
 )
 def test_a_config_that_cannot_be_is_refused(overrides, message):

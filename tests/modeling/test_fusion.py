@@ -128,3 +128,14 @@ def test_gradients(kind):
 def test_unknown_fusion_is_refused():
     with pytest.raises(ValueError, match=r"fusion must be one of .*'residual', 'paper'.*'concat'"):
         GraphFusion(C, "concat", bipartite=True, inception=True)
+
+
+def test_a_missing_auxiliary_view_lets_nothing_through():
+    """The index of a missing view points at some other image, which may hold anything."""
+    fusion = GraphFusion(2, bipartite=True, inception=False)
+    torch.nn.init.normal_(fusion.weight_auxiliary)
+    features = torch.randn(1, 2, 2, 2)
+    z = torch.full((1, 3, 2), float("nan"))
+    absent = torch.zeros(1, dtype=torch.bool)
+    fused = fusion(features, z, None, absent, absent, torch.ones(1, 4, 3), 3)
+    assert torch.equal(fused, features)

@@ -167,3 +167,20 @@ def test_bad_arguments_are_refused():
             InceptionGraphConvolution(C, neighbors)
     with pytest.raises(ValueError, match="s = 9, but 7 nodes"):
         make_ign((1, 9)).correspondence(torch.rand(1, 7, 2), torch.ones(1, 7, dtype=torch.bool))
+
+
+def test_the_prior_of_a_checkpoint_is_taken_and_said(caplog):
+    old = BipartiteGraphConvolution(3, torch.rand(4, 5))
+    new = BipartiteGraphConvolution(3, torch.rand(4, 5))
+    new.load_state_dict(old.state_dict())
+    assert torch.equal(new.prior, old.prior)
+    assert "another prior" in caplog.text
+    caplog.clear()
+    new.load_state_dict(old.state_dict())
+    assert not caplog.text
+
+
+def test_a_checkpoint_of_another_layout_is_refused():
+    old = BipartiteGraphConvolution(3, torch.rand(4, 6))
+    with pytest.raises(RuntimeError, match="prior"):
+        BipartiteGraphConvolution(3, torch.rand(4, 5)).load_state_dict(old.state_dict())

@@ -58,6 +58,29 @@ def test_names_are_registered():
         assert META_ARCH_REGISTRY.get(name) is getattr(modeling, name)
 
 
+def test_the_batch_that_the_backbone_reads(model):
+    l_cc, _, r_cc, r_mlo = make_case(sizes=((64, 96), (50, 90), (80, 70), (33, 40)))
+    inputs = [r_cc, l_cc | {"auxiliary_view": None}]
+    images = model.preprocess_image(inputs)
+    batch = images.tensor
+    # The examined views first, then the others in the order in which they are named.
+    views = [item["examined_view"] for item in (r_cc, l_cc, r_mlo)]
+    assert batch.examined == (0, 1)
+    assert batch.auxiliary.tolist() == [2, -1] and batch.contralateral.tolist() == [1, 0]
+    assert batch.is_mlo.tolist() == [False, False, True]
+    # Sizes without the padding, which fills up to a multiple of the coarsest stride.
+    assert batch.view_sizes.tolist() == [[80, 70], [64, 96], [33, 40]]
+    assert list(images.image_sizes) == [(80, 70), (64, 96)] and len(images) == 2
+    assert batch.views.shape == (3, 1, 96, 96)
+    assert batch.node_valid.sum(1).tolist() == [13, 13, 17]
+    for row, view in enumerate(views):
+        height, width = view.image.shape[-2:]
+        expected = (view.image - 0.4589) / 0.2264
+        torch.testing.assert_close(batch.views[row, :, :height, :width], expected)
+        assert not batch.views[row, :, height:].any() and not batch.views[row, ..., width:].any()
+        torch.testing.assert_close(batch.nodes[row][batch.node_valid[row]], view.nodes)
+
+
 def test_context_matters(model):
     # Without this, the tests below would pass with a graph that does nothing.
     case = make_case()

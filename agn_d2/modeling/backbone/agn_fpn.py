@@ -167,11 +167,6 @@ def build_agn(cfg: CfgNode, channels: int, strides: dict[str, int]) -> AnatomyGr
     unknown = [level for level in agn.IN_FEATURES if level not in strides]
     if unknown:
         raise ValueError(f"MODEL.AGN.IN_FEATURES has {unknown}; the FPN makes {list(strides)}")
-    layout = tuple(agn.LAYOUT)
-    if not 1 <= agn.NUM_NEIGHBORS <= min(layout):
-        raise ValueError(
-            f"MODEL.AGN.NUM_NEIGHBORS is {agn.NUM_NEIGHBORS}, but the layout has {layout} nodes"
-        )
 
     def layer() -> AGNLayer:
         return AGNLayer(
@@ -189,6 +184,7 @@ def build_agn(cfg: CfgNode, channels: int, strides: dict[str, int]) -> AnatomyGr
         layers,
         agn.IN_FEATURES,
         [strides[level] for level in agn.IN_FEATURES],
+        layout=tuple(agn.LAYOUT),
         num_neighbors=agn.NUM_NEIGHBORS,
         view_drop=agn.VIEW_DROP,
     )
@@ -199,5 +195,12 @@ def build_prior(cfg: CfgNode) -> Tensor:
     bgn, layout = cfg.MODEL.AGN.BGN, tuple(cfg.MODEL.AGN.LAYOUT)
     if not bgn.PRIOR:
         return torch.as_tensor(uniform_prior(layout), dtype=torch.float32)
-    prior = read_prior(resolve_data_path(bgn.PRIOR), layout)
+    try:
+        path = resolve_data_path(bgn.PRIOR)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"MODEL.AGN.BGN.PRIOR: {error} tools/build_prior.py makes a prior from a data set; an "
+            "empty PRIOR takes every pair of nodes alike."
+        ) from error
+    prior = read_prior(path, layout)
     return torch.as_tensor(prior.matrix(bgn.PRIOR_BANDWIDTH), dtype=torch.float32)
