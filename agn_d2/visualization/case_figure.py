@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -53,24 +53,36 @@ def case_figure(
     """
     columns = 4 if with_attention else 2
     figure = Figure(figsize=(2.9 * columns, 8.6), layout="constrained", facecolor="black")
+    # Room below the pictures for the legend.
+    figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
     figure.suptitle(title, color="white", fontsize=11)
+    span = attention_span(panels.values())
     grid = figure.subplots(2, columns)
     for index, (laterality, view) in enumerate(HANGING):
         row, column = divmod(index, 2)
         panel = panels.get((laterality, view))
         _draw_view(grid[row, column], f"{laterality} {view}", panel)
         if with_attention:
-            _draw_attention(grid[row, column + 2], f"{laterality} {view} attention", panel)
+            _draw_attention(grid[row, column + 2], f"{laterality} {view} attention", panel, span)
     figure.text(
         0.5,
-        0.002,
-        "green: truth    orange: prediction and score    blue: nodes    red: attention",
+        0.008,
+        "green: truth    orange: prediction and score    blue: nodes"
+        + (f"    attention: dark {span[0]:.2f} to bright {span[1]:.2f}" if with_attention else ""),
         color="0.75",
         ha="center",
         va="bottom",
         fontsize=8,
     )
     return figure
+
+
+def attention_span(panels: Iterable[ViewPanel]) -> tuple[float, float]:
+    """Least and greatest attention of a case, so that all its pictures share one scale."""
+    maps = [panel.attention for panel in panels if panel.attention is not None]
+    if not maps:
+        return 0.0, 1.0
+    return min(float(m.min()) for m in maps), max(float(m.max()) for m in maps)
 
 
 def save_figure(figure: Figure, path: str) -> None:
@@ -90,17 +102,16 @@ def _draw_view(axes: Axes, name: str, panel: ViewPanel | None) -> None:
         axes.text(box[0], box[1], f"{score:.2f}", color=PREDICTION, fontsize=7, va="bottom")
 
 
-def _draw_attention(axes: Axes, name: str, panel: ViewPanel | None) -> None:
+def _draw_attention(
+    axes: Axes, name: str, panel: ViewPanel | None, span: tuple[float, float]
+) -> None:
     if panel is not None and panel.attention is None:
         name += "\n(no contralateral view)"
     if not _draw_image(axes, name, panel) or panel.attention is None:
         return
     height, width = panel.image.shape
     attention = cv2.resize(panel.attention.astype(np.float32), (width, height))
-    shown = axes.imshow(attention, cmap="inferno", alpha=0.55, vmin=0, vmax=1)
-    low, high = float(attention.min()), float(attention.max())
-    axes.set_xlabel(f"{low:.2f} to {high:.2f}", color="0.75", fontsize=7)
-    shown.set_interpolation("nearest")
+    axes.imshow(attention, cmap="inferno", alpha=0.5, vmin=span[0], vmax=span[1])
 
 
 def _draw_image(axes: Axes, name: str, panel: ViewPanel | None) -> bool:

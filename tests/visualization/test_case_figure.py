@@ -1,0 +1,46 @@
+"""The picture of a case: what is drawn, and what is said to be missing."""
+
+import cv2
+import numpy as np
+import pytest
+
+from agn_d2.visualization.case_figure import ViewPanel, attention_span, case_figure, save_figure
+
+
+def panel(attention=None):
+    return ViewPanel(
+        image=np.full((40, 30), 0.5),
+        predicted=np.array([[5.0, 6, 15, 16], [1, 2, 3, 4]]),
+        scores=np.array([0.75, 0.5]),
+        truth=np.array([[4.0, 6, 14, 16]]),
+        nodes=np.array([[10.0, 20], [15, 25], [3, 3]]),
+        attention=attention,
+    )
+
+
+def test_boxes_scores_and_nodes_are_drawn():
+    figure = case_figure("P1", {("L", "MLO"): panel()}, with_attention=False)
+    axes = {ax.get_title(): ax for ax in figure.axes}
+    assert list(axes) == ["R CC", "L CC", "R MLO", "L MLO"]
+    drawn = axes["L MLO"]
+    boxes = [(p.get_x(), p.get_y(), p.get_width(), p.get_height()) for p in drawn.patches]
+    assert boxes == [(4, 6, 10, 10), (5, 6, 10, 10), (1, 2, 2, 2)]
+    assert [text.get_text() for text in drawn.texts] == ["0.75", "0.50"]
+    assert len(drawn.lines[0].get_xdata()) == 3
+    assert [text.get_text() for text in axes["R CC"].texts] == ["no such view"]
+
+
+def test_attention_has_one_scale_for_the_case():
+    low, high = np.full((4, 3), 0.2), np.full((4, 3), 0.6)
+    panels = {("L", "CC"): panel(low), ("R", "CC"): panel(high), ("L", "MLO"): panel()}
+    assert attention_span(panels.values()) == pytest.approx((0.2, 0.6))
+    figure = case_figure("P1", panels, with_attention=True)
+    axes = {ax.get_title(): ax for ax in figure.axes}
+    assert axes["L CC attention"].images[1].get_clim() == pytest.approx((0.2, 0.6))
+    assert "L MLO attention\n(no contralateral view)" in axes
+    assert attention_span([panel()]) == (0, 1)
+
+
+def test_a_file_is_written(tmp_path):
+    save_figure(case_figure("P1", {}, with_attention=False), tmp_path / "a.png")
+    assert cv2.imread(str(tmp_path / "a.png")).shape == (860, 580, 3)
