@@ -44,12 +44,15 @@ def test_images_of_one_patient_are_drawn_together():
     assert low.tolist() == high.tolist() == [0.5, 0.5]
 
 
-def test_images_of_weight_0_stay_out():
-    events, patients = one_lesion_an_image(np.arange(50) < 25)
-    low, high = bootstrap_recall(
-        events, patients, FPPI, image_weights=(np.arange(50) < 25).astype(float)
-    )
-    assert low.tolist() == high.tolist() == [1, 1]
+def test_images_of_weight_0_change_nothing():
+    events, patients = one_lesion_an_image(np.arange(20) % 3 == 0)
+    expected = bootstrap_recall(events, patients, FPPI, draws=50)
+    # As many images more with lesions never found: of the same patients, and of other ones.
+    for others in (patients, [f"other {patient}" for patient in patients]):
+        more, _ = one_lesion_an_image(np.arange(40) % 3 + np.arange(40) // 20 * 3 == 0)
+        weights = np.repeat([1.0, 0.0], 20)
+        again = bootstrap_recall(more, patients + others, FPPI, image_weights=weights, draws=50)
+        np.testing.assert_array_equal(again, expected)
 
 
 def test_seed_decides():

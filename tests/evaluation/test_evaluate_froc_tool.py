@@ -1,4 +1,7 @@
-"""tools/evaluate_froc.py: as a program, and its bad input."""
+"""tools/evaluate_froc.py: its answers, and its bad input.
+
+One test runs it as a program; the others call its ``main``, to load torch only once.
+"""
 
 import importlib.util
 import json
@@ -32,13 +35,13 @@ def run_program(*args):
     )
 
 
-def test_program(coco_gt, coco_dt, write, tmp_path):
+def test_everything_at_once(tool, coco_gt, coco_dt, write, tmp_path, capsys):
     out, figure = tmp_path / "new" / "out.json", tmp_path / "froc.png"
-    done = run_program(
+    arguments = [
         *("--gt", write("gt.json", coco_gt), "--predictions", write("dt.json", coco_dt)),
         *("--fppi", 0.2, 1, 2, "--json", out, "--figure", figure, "--bootstrap", 50),
-    )
-    assert done.returncode == 0, done.stderr
+    ]
+    assert tool.main([str(argument) for argument in arguments]) == 0
     result = json.loads(out.read_text())
     assert result["fppi"] == [0.2, 1, 2]
     assert result["recall"] == [0.25, 0.5, 0.5]
@@ -48,7 +51,7 @@ def test_program(coco_gt, coco_dt, write, tmp_path):
     assert result["bootstrap"]["patients"] == 3
     assert len(result["bootstrap"]["low"]) == 3
     assert result["curve"]["fppi"] == [0, 0, 0.25, 1]
-    assert "     1   50.00" in done.stdout
+    assert "     1   50.00" in capsys.readouterr().out
     assert figure.exists()
     assert figure.with_suffix(".svg").exists()
 
@@ -84,19 +87,21 @@ def call(tool, coco_gt, coco_dt, write, tmp_path, *more):
 @pytest.mark.parametrize(
     ("options", "recall", "max_fppi"),
     [
-        # A second, worse box on the lesion of image 10, of score 0.85, is added below.
-        ([], 0.5, 1),
-        (["--duplicates", "fp"], 0.5, 1.25),
-        (["--duplicates", "any"], 0.5, 1),
-        (["--iou", "0.9"], 0, 1.75),  # 81/100, 90/110 and 50/100 are no hits any more
-        (["--iou", "0.82"], 0, 1.75),
-        (["--iou", "0.81"], 0.5, 1.25),  # 50/100 is a false positive
-        (["--hit", "center"], 0.5, 1),
-        (["--lesion-images-only"], 0.5, 1),
+        # Added below: a second, worse box on the lesion of image 10, and a large one around the
+        # lesion of image 13, which only its centre hits.
+        ([], 0.5, 1.25),
+        (["--duplicates", "fp"], 0.5, 1.5),
+        (["--duplicates", "any"], 0.5, 1.25),
+        (["--iou", "0.9"], 0, 2),  # 81/100, 90/110 and 50/100 are no hits any more
+        (["--iou", "0.82"], 0, 2),
+        (["--iou", "0.81"], 0.5, 1.5),  # 50/100 is a false positive
+        (["--hit", "center"], 0.75, 1),
+        (["--lesion-images-only"], 0.5, 4 / 3),
     ],
 )
 def test_options(tool, coco_gt, coco_dt, write, tmp_path, options, recall, max_fppi):
     coco_dt.append({"image_id": 10, "bbox": [10, 10, 10, 5], "score": 0.85})
+    coco_dt.append({"image_id": 13, "bbox": [0, 0, 70, 70], "score": 0.4})
     status, result = call(tool, coco_gt, coco_dt, write, tmp_path, *options)
     assert status == 0
     assert result["recall"][-1] == recall

@@ -103,9 +103,9 @@ def test_first_detection_takes_the_better_of_two_lesions():
 
 def test_equal_scores_the_higher_iou_goes_first():
     left, right = (0, 0, 10, 10), (8, 0, 18, 10)
-    between = (0.7, (3, 0, 13, 10))  # IoU 7/13 left, 5/15 right
-    sure = (0.7, (0, 0, 10, 9))  # IoU 9/10 left, 18/172 right
-    # `sure` takes the left one first and leaves the right one to `between`.
+    between = (0.7, (5, 0, 15, 10))  # IoU 5/15 left, 7/13 right
+    sure = (0.7, (8, 0, 18, 9))  # IoU 18/172 left, 9/10 right
+    # `sure` takes the right one first and leaves the left one to `between`.
     assert match([between, sure], [left, right]) == [(0.7, True), (0.7, True)]
     assert match([sure, between], [left, right]) == [(0.7, True), (0.7, True)]
 

@@ -62,6 +62,23 @@ def test_bootstrap_in_the_report(data):
         evaluate_froc(*data, draws=10)
 
 
+def test_bootstrap_of_lesion_images_only():
+    # A false positive and then a hit in one image, nothing in the other; one patient.
+    lesions = Lesions([[0, 0, 10, 10]], [0], 2)
+    detections = Detections([[50, 50, 60, 60], [0, 0, 10, 10]], [0.9, 0.8], [0, 0])
+    for only, recall in ((False, 1), (True, 0)):  # 1/2 or 1/1 false positives an image
+        report, _ = evaluate_froc(
+            detections,
+            lesions,
+            fppi=(0.5,),
+            lesion_images_only=only,
+            patients=["a", "a"],
+            draws=5,
+        )
+        assert report["recall"] == [recall]
+        assert report["bootstrap"]["low"] == report["bootstrap"]["high"] == [recall]
+
+
 def test_no_lesion_is_null():
     lesions = Lesions(np.zeros((0, 4)), np.zeros(0, int), 2)
     detections = Detections([[0, 0, 1, 1]], [0.5], [0])
