@@ -14,6 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from detectron2.modeling import build_model
 from detectron2.utils.logger import setup_logger
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ from agn_d2.data.build import load_cases
 from agn_d2.data.cases import Case, group_cases
 from agn_d2.data.folder import read_folder
 from agn_d2.data.mapper import CaseMapper
-from agn_d2.engine import AGNTrainer, setup_cfg
+from agn_d2.engine import setup_cfg
 from agn_d2.engine.inference import predict_case
 from agn_d2.engine.trainer import build_checkpointer
 from agn_d2.visualization.case_figure import save_figure
@@ -68,7 +69,7 @@ def main() -> None:
     try:
         cfg = setup_cfg(args)
         cases = choose_cases(args)
-        model = AGNTrainer.build_model(cfg).eval()
+        model = build_model(cfg).eval()
         build_checkpointer(cfg, model).load(cfg.MODEL.WEIGHTS)
     except (FileNotFoundError, ImportError, ValueError, KeyError) as error:
         sys.exit(f"demo: {error}")
