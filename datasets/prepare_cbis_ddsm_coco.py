@@ -17,11 +17,10 @@ from pathlib import Path
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from agn_d2.data.build import load_cases
-from agn_d2.data.builtin import register_builtin_datasets
 from agn_d2.data.cases import count_links, group_cases
 from agn_d2.data.cbis_ddsm import read_source, split_patients
 from agn_d2.data.lesion_pairs import count_prior
+from agn_d2.data.multi_view_coco import load_multi_view_coco
 from agn_d2.data.prepare import PreparedImage, prepare_image, write_annotations
 from agn_d2.graph.prior import write_prior
 from agn_d2.landmarks.nodes import NodeLayout
@@ -91,13 +90,15 @@ def main() -> None:
     write_landmarks(annotations / "landmarks.json", landmarks)
     write_annotations(annotations, splits)
     print_summary(splits)
-    register_builtin_datasets(output.parent)
-    write_priors(annotations)
+    write_priors(output)
 
 
-def write_priors(annotations: Path) -> None:
+def write_priors(output: Path) -> None:
     """H^g of the three layouts, counted on the training split only."""
-    cases = load_cases(["cbis_ddsm_mass_train"])
+    annotations = output / "annotations"
+    landmarks = annotations / "landmarks.json"
+    images = load_multi_view_coco(annotations / "train.json", output / "images", None, landmarks)
+    cases = group_cases(images)
     for text in LAYOUTS:
         layout = NodeLayout.parse(text)
         prior = count_prior(cases, layout, "cbis_ddsm_mass_train")

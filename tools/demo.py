@@ -75,7 +75,9 @@ def main() -> None:
         sys.exit(f"demo: {error}")
     mapper = CaseMapper(cfg, is_train=False)
     args.output.mkdir(parents=True, exist_ok=True)
+    paths = []
     for case in tqdm(cases, disable=None, unit="case"):
+        paths.append(args.output / f"{case.case_id.replace('/', '_')}.png")
         results = predict_case(model, mapper, case)
         figure = draw_predictions(
             case.case_id,
@@ -84,10 +86,10 @@ def main() -> None:
             layout=mapper.layout,
             with_truth=args.dataset is not None,
         )
-        save_figure(figure, args.output / f"{case.case_id}.png")
+        save_figure(figure, paths[-1])
     print(f"{len(cases)} pictures in {args.output}:")
-    for case in cases:
-        print(f"  {args.output / case.case_id}.png")
+    for path in paths:
+        print(f"  {path}")
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ SPLITS = ("train", "val", "test")
 
 
 def register_builtin_datasets(root: str | Path | None = None) -> list[str]:
-    """Register ``cbis_ddsm_mass_{train,val,test}`` and ``phantom_{train,val,test}``.
+    """Register ``cbis_ddsm_mass_*``, ``phantom_*`` and the data sets found below the root.
 
-    Explicit and repeatable: nothing is read before a data set is asked for, and a call with
-    another root replaces the earlier one.
+    A folder below the root with ``annotations/train.json`` is registered as
+    ``<folder>_{train,val,test}``. Explicit and repeatable: no data set is read before it is asked
+    for, and a call with another root replaces the earlier one.
 
     Args:
         root: folder of the data sets; default ``DETECTRON2_DATASETS``.
@@ -25,8 +26,10 @@ def register_builtin_datasets(root: str | Path | None = None) -> list[str]:
         the registered names.
     """
     root = Path(root) if root is not None else datasets_root()
+    found = {path.parents[1].name for path in root.glob("*/annotations/train.json")}
+    own = {folder: folder for folder in sorted(found - set(BUILTIN.values()))}
     names = []
-    for dataset, folder in BUILTIN.items():
+    for dataset, folder in (BUILTIN | own).items():
         for split in SPLITS:
             names.append(f"{dataset}_{split}")
             register_multi_view_coco(

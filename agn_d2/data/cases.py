@@ -19,7 +19,7 @@ class Case:
     """The views of one examination.
 
     Attributes:
-        case_id: the patient, or the examination where the data set tells them apart.
+        case_id: the patient, or "<patient>/<examination>" where the data set tells them apart.
         images: dataset dicts, each with ``laterality`` (L/R) and ``view`` (CC/MLO).
         auxiliary: for each image the position of the other view of the same breast, or None.
         contralateral: for each image the position of the same view of the other breast, or None.
@@ -49,7 +49,7 @@ def group_cases(images: Sequence[dict[str, Any]]) -> list[Case]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for image in images:
         _check(image)
-        groups.setdefault(str(image.get("case_id", image["patient_id"])), []).append(image)
+        groups.setdefault(_case_id(image), []).append(image)
     return [_link(case_id, group) for case_id, group in groups.items()]
 
 
@@ -71,6 +71,13 @@ def count_links(cases: Sequence[Case]) -> dict[str, int]:
         for auxiliary, contralateral in zip(case.auxiliary, case.contralateral, strict=True)
     )
     return {name: counts[name] for name in names.values()} | {"total": counts.total()}
+
+
+def _case_id(image: dict[str, Any]) -> str:
+    """The patient, and the examination if the data set names one: never two patients in one."""
+    patient = str(image["patient_id"])
+    examination = str(image.get("case_id", patient))
+    return patient if examination == patient else f"{patient}/{examination}"
 
 
 def _check(image: dict[str, Any]) -> None:

@@ -55,7 +55,8 @@ def count_prior(cases: Sequence[Case], layout: NodeLayout, dataset: str) -> Corr
         dataset: name to be written into the prior.
 
     Raises:
-        ValueError: an image has no landmarks, or the views CC or MLO are missing altogether.
+        ValueError: an image has no landmarks, the views CC or MLO are missing altogether, or no
+            mass is seen in both.
     """
     counts = np.zeros((layout.cc, layout.mlo))
     templates: dict[str, list[np.ndarray]] = {"CC": [], "MLO": []}
@@ -77,6 +78,11 @@ def count_prior(cases: Sequence[Case], layout: NodeLayout, dataset: str) -> Corr
     missing = [view for view, relative in templates.items() if not relative]
     if missing:
         raise ValueError(f"{dataset} has no {' and no '.join(missing)} views; BGN needs both")
+    if not counts.any():
+        raise ValueError(
+            f"{dataset}: no mass is seen in both views of a breast, so there is nothing to count; "
+            "use BGN with an empty MODEL.AGN.BGN.PRIOR (every pair of nodes alike)"
+        )
     means = {view: np.mean(relative, axis=0) for view, relative in templates.items()}
     return CorrespondencePrior(counts, means["CC"], means["MLO"], dataset)
 

@@ -79,7 +79,6 @@ def register_multi_view_coco(
         image_root=str(image_root),
         landmarks_file=str(landmarks_file) if landmarks_file else None,
         evaluator_type="multi_view_coco",
-        thing_classes=["mass"],
     )
 
 

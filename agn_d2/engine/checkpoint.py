@@ -69,8 +69,10 @@ class AGNCheckpointer(DetectionCheckpointer):
                 )
 
     def _model_stem_is_gray(self) -> bool:
-        first = next((m for m in self.model.modules() if isinstance(m, nn.Conv2d)), None)
-        return first is not None and first.in_channels == 1
+        """Gray input: some convolution reads one channel, and none reads three."""
+        convolutions = [m for m in self.model.modules() if isinstance(m, nn.Conv2d)]
+        channels = {m.in_channels for m in convolutions}
+        return 1 in channels and 3 not in channels
 
     def _gray(self, name: str, value: Any) -> Any:
         shape = getattr(value, "shape", ())

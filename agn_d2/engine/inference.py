@@ -16,7 +16,7 @@ from ..results import ViewResult
 
 @torch.no_grad()
 def predict_case(
-    model: nn.Module, mapper: CaseMapper, case: Case, *, attention_level: str | None = "p3"
+    model: nn.Module, mapper: CaseMapper, case: Case, *, attention_level: str | None = None
 ) -> list[ViewResult]:
     """Run a detector on all views of a case.
 
@@ -24,7 +24,7 @@ def predict_case(
         model: a multi-view detector in eval mode.
         mapper: of test time.
         case: the views.
-        attention_level: level whose attention is handed back; None for none.
+        attention_level: level whose attention is handed back; None: the finest one with AGN.
 
     Returns:
         one result per view, in the order of ``case.images``.
@@ -42,8 +42,9 @@ def _attention(
     model: nn.Module, inputs: list[dict[str, Any]], level: str | None
 ) -> list[np.ndarray | None]:
     backbone = model.backbone
-    if level is None or not getattr(backbone, "reads_context", False):
+    if not getattr(backbone, "reads_context", False):
         return [None] * len(inputs)
+    level = level or backbone.agn.in_features[0]
     images = model.preprocess_image(inputs)
     attention = backbone.attention(images.tensor, level)
     if attention is None:

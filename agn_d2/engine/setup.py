@@ -6,7 +6,6 @@ import argparse
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from detectron2.config import CfgNode, get_cfg
@@ -47,6 +46,8 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     """
     cfg = load_cfg(args.config_file, args.opts)
     register_builtin_datasets()
+    for name in (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST):
+        _check_registered(name)
     _settle_device(cfg)
     _settle_masks(cfg)
     cfg.freeze()
@@ -60,25 +61,26 @@ def _settle_device(cfg: CfgNode) -> None:
 
 
 def _settle_masks(cfg: CfgNode) -> None:
-    """Without masks in the training data a mask head cannot be trained: boxes only, said so."""
-    if not cfg.MODEL.MASK_ON or _has_masks(cfg.DATASETS.TRAIN):
+    """A mask head needs a mask for every mass it trains on; else boxes only, and it is said."""
+    if not cfg.MODEL.MASK_ON or not cfg.DATASETS.TRAIN:
+        return
+    masks = [
+        bool(annotation.get("segmentation"))
+        for name in cfg.DATASETS.TRAIN
+        for image in DatasetCatalog.get(name)
+        for annotation in image.get("annotations", [])
+    ]
+    if masks and all(masks):
         return
     logger.warning(
-        "%s: no masks; MODEL.MASK_ON is switched off, boxes only.", ", ".join(cfg.DATASETS.TRAIN)
+        "%s: no masks for %d of %d masses; MODEL.MASK_ON is switched off, boxes only.",
+        ", ".join(cfg.DATASETS.TRAIN),
+        len(masks) - sum(masks),
+        len(masks),
     )
     cfg.MODEL.MASK_ON = False
 
 
-def _has_masks(names: Iterable[str]) -> bool:
-    return any(
-        annotation.get("segmentation")
-        for name in names
-        for image in _dataset(name)
-        for annotation in image.get("annotations", [])
-    )
-
-
-def _dataset(name: str) -> list[dict[str, Any]]:
+def _check_registered(name: str) -> None:
     if name not in DatasetCatalog:
         raise ValueError(f"DATASETS: unknown data set {name!r}; known: {DatasetCatalog.list()}")
-    return DatasetCatalog.get(name)

@@ -35,9 +35,10 @@ def test_patients_never_mix_and_examinations_stay_apart():
             view("A", "L", "CC", case_id="A1"),
             view("B", "L", "MLO"),
             view("A", "L", "MLO", case_id="A2"),
+            view("B", "L", "CC", case_id="A1"),
         ]
     )
-    assert [case.case_id for case in cases] == ["A1", "B", "A2"]
+    assert [case.case_id for case in cases] == ["A/A1", "B", "A/A2", "B/A1"]
     assert all(link is None for case in cases for link in case.auxiliary)
 
 

@@ -84,7 +84,9 @@ def test_coco_json():
 REAL = Path(os.environ.get("AGN_TEST_DATA", "")) / "mass_800px"
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="AGN_TEST_DATA names no folder with mass_800px of CBIS-DDSM")
+@pytest.mark.skipif(
+    not REAL.is_dir(), reason="AGN_TEST_DATA names no folder with mass_800px of CBIS-DDSM"
+)
 def test_links_of_the_real_release_are_those_of_its_documentation():
     sources = read_source(REAL)
     with (REAL / "views.csv").open(newline="") as file:

@@ -52,6 +52,7 @@ def test_registration_is_explicit_repeatable_and_lazy(tmp_path, toy_root):
         DatasetCatalog.get("phantom_test")
     register_builtin_datasets(toy_root)
     assert len(DatasetCatalog.get("phantom_test")) == 9
+    # Read from the file, whatever the category is called there.
     assert MetadataCatalog.get("phantom_test").thing_classes == ["mass"]
 
 

@@ -28,7 +28,8 @@ class TimmBottomUp(Backbone):
 
     Raises:
         ImportError: timm is not installed.
-        ValueError: timm has no such model, or it lacks a stride between 4 and 32.
+        ValueError: timm has no such model, it lacks a stride between 4 and 32, or its features
+            are not laid out NCHW.
     """
 
     def __init__(
@@ -51,6 +52,10 @@ class TimmBottomUp(Backbone):
             if stride not in reductions:
                 raise ValueError(f"{model_name} has no features of stride {stride}: {reductions}")
             self._positions[f"res{stage}"] = reductions.index(stride)
+        if getattr(net, "output_fmt", "NCHW") != "NCHW":
+            raise ValueError(
+                f"{model_name} gives its features as {net.output_fmt}; an FPN needs NCHW"
+            )
         self.net = net
         self._out_features = list(self._positions)
         self._out_feature_strides = {n: reductions[i] for n, i in self._positions.items()}
