@@ -76,3 +76,9 @@ def test_bad_configs_are_refused(tmp_path):
     (tmp_path / "a.yaml").write_text("MODEL:\n  AGN:\n    FUSE: residual\nVERSION: 2\n")
     with pytest.raises(ValueError, match="MODEL.AGN.FUSE"):
         load_cfg(str(tmp_path / "a.yaml"))
+
+
+def test_the_resnet_trains_from_its_stem_on():
+    overrides = ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "MODEL.AGN.BGN.PRIOR", ""]
+    model = build_model(load_cfg(str(ROOT / "configs/agrcnn_R50_FPN.yaml"), overrides))
+    assert [name for name, p in model.named_parameters() if not p.requires_grad] == []

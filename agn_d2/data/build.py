@@ -55,6 +55,25 @@ def load_cases(dataset_names: Sequence[str]) -> list[Case]:
     return cases
 
 
+def check_landmarks(cases: Sequence[Case]) -> None:
+    """Raise a ValueError that counts the images without landmarks, if there are any.
+
+    The graph needs them; found here, the message does not come out of a loader's process.
+    """
+    missing = [
+        image["file_name"]
+        for case in cases
+        for image in case.images
+        if image.get("landmarks") is None
+    ]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} images have no landmarks, but AGN needs them (the first: "
+            f"{missing[0]}). Run tools/extract_landmarks.py on the images, or set "
+            "MODEL.AGN.ENABLED False."
+        )
+
+
 def examinable_views(case: Case, filter_empty: bool) -> list[int]:
     """Positions of the views to train on, views of one breast next to each other.
 
@@ -73,6 +92,8 @@ def build_train_loader(cfg: CfgNode, mapper: CaseMapper | None = None) -> DataLo
     ``SOLVER.IMS_PER_BATCH`` counts examined images over all GPUs, as in Detectron2.
     """
     cases = load_cases(cfg.DATASETS.TRAIN)
+    if cfg.MODEL.AGN.ENABLED:
+        check_landmarks(cases)
     filter_empty = cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
     examinable = [examinable_views(case, filter_empty) for case in cases]
     kept, total = sum(map(len, examinable)), sum(map(len, cases))
@@ -100,6 +121,8 @@ def build_test_loader(
 ) -> DataLoader:
     """The loader of one test data set: each batch is one case with all its views."""
     cases = load_cases([dataset_name])
+    if cfg.MODEL.AGN.ENABLED:
+        check_landmarks(cases)
     return DataLoader(
         CaseDataset(cases, mapper or CaseMapper(cfg, is_train=False)),
         batch_size=1,

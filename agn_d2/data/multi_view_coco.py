@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 VIEW_KEYS = ("patient_id", "laterality", "view", "case_id")
 REQUIRED_KEYS = VIEW_KEYS[:3]
+ANNOTATION_KEYS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 
 
 def load_multi_view_coco(
@@ -85,9 +86,17 @@ def register_multi_view_coco(
 def _image_keys(json_file: Path) -> dict[Any, tuple[str, dict[str, Any]]]:
     """Image id -> (file name, the keys of the view)."""
     try:
-        images = json.loads(json_file.read_text())["images"]
+        content = json.loads(json_file.read_text())
+        images, annotations = content["images"], content["annotations"]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{json_file} is not a COCO JSON: {error!r}") from error
+    for annotation in annotations:
+        missing = [key for key in ANNOTATION_KEYS if key not in annotation]
+        if missing:
+            raise ValueError(
+                f"{json_file}: annotation {annotation.get('id')} has no {', '.join(missing)}, "
+                "which COCO's evaluation needs"
+            )
     keys = {}
     for image in images:
         missing = [key for key in REQUIRED_KEYS if key not in image]

@@ -78,3 +78,15 @@ def test_not_a_coco_file(copy):
     (copy / "annotations/train.json").write_text("[1, 2")
     with pytest.raises(ValueError, match=r"train\.json is not a COCO JSON"):
         load(copy)
+
+
+def test_an_annotation_that_cannot_be_evaluated_is_named(copy):
+    edit(copy / "annotations/train.json", lambda c: c["annotations"][3].pop("iscrowd"))
+    with pytest.raises(ValueError, match="annotation 4 has no iscrowd"):
+        load(copy)
+
+
+def test_own_data_sets_are_found_by_their_folder(copy):
+    copy.rename(copy.parent / "mine")
+    assert "mine_train" in register_builtin_datasets(copy.parent)
+    assert len(DatasetCatalog.get("mine_val")) == 9

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from detectron2.data import DatasetCatalog
 
+from agn_d2.data.build import build_train_loader
 from agn_d2.engine.setup import setup_cfg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,3 +120,24 @@ def test_without_masks_it_says_so_and_trains_boxes(toy_root, tmp_path, monkeypat
 def setup_masks(root, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(root))
     return setup("MODEL.DEVICE", "cpu").MODEL.MASK_ON
+
+
+def test_a_data_set_without_landmarks_is_refused_before_any_worker_starts(toy_datasets):
+    cfg = setup("MODEL.DEVICE", "cpu", "DATALOADER.NUM_WORKERS", "2")
+    for image in (dicts := DatasetCatalog.get("phantom_train")):
+        image["landmarks"] = None
+    DatasetCatalog.remove("phantom_train")
+    DatasetCatalog.register("phantom_train", lambda: dicts)
+    with pytest.raises(ValueError, match="9 images have no landmarks.*AGN.ENABLED False"):
+        build_train_loader(cfg)
+
+
+def test_an_unknown_test_set_is_refused_before_training(toy_datasets):
+    with pytest.raises(ValueError, match="unknown data set 'phantom_tset'"):
+        setup("DATASETS.TEST", "('phantom_tset',)")
+
+
+def test_every_tool_can_be_started():
+    for path in [*ROOT.glob("tools/*.py"), *ROOT.glob("datasets/*.py")]:
+        if path.read_text().startswith("#!"):
+            assert os.access(path, os.X_OK), path
