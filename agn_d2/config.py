@@ -71,6 +71,10 @@ def _add_backbone(cfg: CN) -> None:
 
 
 def _add_input(cfg: CN) -> None:
+    # Examined images that one case puts into a batch at most; 0: all that fit (each view then
+    # passes the backbone once). 1 mixes the most patients, at the price of context views that
+    # are read for one examined image only.
+    cfg.DATALOADER.EXAMINED_PER_CASE = 0
     # Height and width of the model's input in pixels.
     cfg.INPUT.SIZE = (1024, 1024)
     # "stretch": to exactly SIZE, the aspect ratio is lost [S];

@@ -105,7 +105,12 @@ def build_train_loader(cfg: CfgNode, mapper: CaseMapper | None = None) -> DataLo
             f"{world_size} processes"
         )
     seed = None if cfg.SEED < 0 else cfg.SEED
-    sampler = CaseBatchSampler(examinable, cfg.SOLVER.IMS_PER_BATCH // world_size, seed=seed)
+    sampler = CaseBatchSampler(
+        examinable,
+        cfg.SOLVER.IMS_PER_BATCH // world_size,
+        examined_per_case=cfg.DATALOADER.EXAMINED_PER_CASE,
+        seed=seed,
+    )
     return DataLoader(
         CaseDataset(cases, mapper or CaseMapper(cfg, is_train=True)),
         batch_sampler=sampler,

@@ -31,11 +31,14 @@ class CaseBatchSampler(Sampler[list[CaseItem]]):
         examinable: for each case the positions of its examinable views, views of one breast
             next to each other.
         images_per_batch: examined images per batch on this rank.
+        examined_per_case: images that a case puts into a batch at most, the others follow in
+            other batches; 0: as many as the batch holds.
         shuffle: a new random order each pass.
         seed: of the order; the same on all ranks. Default: drawn and shared.
 
     Raises:
-        ValueError: nothing to examine, or ``images_per_batch`` below 1.
+        ValueError: nothing to examine, ``images_per_batch`` below 1, or
+            ``examined_per_case`` below 0.
     """
 
     QUEUE = 32
@@ -45,15 +48,19 @@ class CaseBatchSampler(Sampler[list[CaseItem]]):
         examinable: Sequence[Sequence[int]],
         images_per_batch: int,
         *,
+        examined_per_case: int = 0,
         shuffle: bool = True,
         seed: int | None = None,
     ) -> None:
         if images_per_batch < 1:
             raise ValueError(f"a batch needs at least one image, got {images_per_batch}")
+        if examined_per_case < 0:
+            raise ValueError(f"examined_per_case is 0 (all) or more, got {examined_per_case}")
+        part = min(images_per_batch, examined_per_case or images_per_batch)
         self.items = [
-            CaseItem(case, tuple(views[start : start + images_per_batch]))
+            CaseItem(case, tuple(views[start : start + part]))
             for case, views in enumerate(examinable)
-            for start in range(0, len(views), images_per_batch)
+            for start in range(0, len(views), part)
         ]
         if not self.items:
             raise ValueError("no image to examine: the data set is empty after filtering")

@@ -46,6 +46,23 @@ def test_a_large_case_is_cut_and_a_small_one_stays_whole():
     ]
 
 
+def test_few_images_per_case_mix_the_cases():
+    sampler = CaseBatchSampler([[0, 1, 2, 3]] * 10, 4, examined_per_case=1, seed=0)
+    assert all(len(item.examined) == 1 for item in sampler.items)
+    assert Counter((item.case, item.examined) for item in sampler.items) == Counter(
+        (case, (position,)) for case in range(10) for position in range(4)
+    )
+    cases_per_batch = [len({item.case for item in batch}) for batch in take(sampler, 50)]
+    assert sum(cases_per_batch) / 50 > 3
+    pairs = CaseBatchSampler([[0, 1, 2]], 4, examined_per_case=2, seed=0).items
+    assert [item.examined for item in pairs] == [(0, 1), (2,)]
+
+
+def test_a_negative_share_of_a_case_is_refused():
+    with pytest.raises(ValueError, match="examined_per_case"):
+        CaseBatchSampler(EXAMINABLE, 4, examined_per_case=-1)
+
+
 def test_same_seed_same_batches_and_passes_differ():
     first, again = (take(CaseBatchSampler(EXAMINABLE, 4, seed=3), 30) for _ in range(2))
     assert first == again
