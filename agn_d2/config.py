@@ -83,6 +83,11 @@ def _add_input(cfg: CN) -> None:
     # Probabilities of the flips in training; drawn for each view.
     cfg.INPUT.FLIP_HORIZONTAL = 0.5
     cfg.INPUT.FLIP_VERTICAL = 0.5
+    # Length by which nodes are moved in a random direction, in breast heights: a measure of what
+    # wrong landmarks do. In training drawn anew each time, in test fixed by the file's name.
+    # "view" moves all nodes of an image alike, "node" each by itself.
+    cfg.INPUT.NODE_JITTER = 0.0
+    cfg.INPUT.NODE_JITTER_MODE = "view"
     # Gamma of the gray values is drawn log-uniformly from this range; (1, 1) for none.
     cfg.INPUT.GAMMA = (0.7, 1.4)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..images import read_gray, to_float
 from ..landmarks.nodes import NodeLayout, place_nodes
 from ..structures import View
 from .cases import Case
+from .node_jitter import jitter_nodes
 from .transforms import build_augmentations
 
 
@@ -31,6 +33,7 @@ class CaseMapper:
         with_masks: hand over ``gt_masks`` where annotations have a segmentation.
         layout: (N_cc, N_mlo); None: no nodes and no context views (a detector without AGN).
         mask_format: "polygon" or "bitmask".
+        node_jitter, node_jitter_mode: see ``jitter_nodes``.
     """
 
     @configurable
@@ -42,12 +45,15 @@ class CaseMapper:
         with_masks: bool,
         layout: Sequence[int] | None,
         mask_format: str = "bitmask",
+        node_jitter: float = 0.0,
+        node_jitter_mode: str = "view",
     ) -> None:
         self.augmentations = T.AugmentationList(list(augmentations))
         self.is_train = is_train
         self.with_masks = with_masks
         self.layout = None if layout is None else NodeLayout.parse(layout)
         self.mask_format = mask_format
+        self.node_jitter, self.node_jitter_mode = node_jitter, node_jitter_mode
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool) -> dict[str, Any]:
@@ -57,6 +63,8 @@ class CaseMapper:
             "with_masks": cfg.MODEL.MASK_ON,
             "layout": cfg.MODEL.AGN.LAYOUT if cfg.MODEL.AGN.ENABLED else None,
             "mask_format": cfg.INPUT.MASK_FORMAT,
+            "node_jitter": cfg.INPUT.NODE_JITTER,
+            "node_jitter_mode": cfg.INPUT.NODE_JITTER_MODE,
         }
 
     def __call__(self, case: Case, examined: Sequence[int] | None = None) -> list[dict[str, Any]]:
@@ -118,6 +126,12 @@ class CaseMapper:
                 "tools/extract_landmarks.py on the images, or set MODEL.AGN.ENABLED False."
             )
         nodes = place_nodes(record["landmarks"], self.layout)
+        if self.node_jitter != 0:
+            # By name alone: the folder must not decide a test's directions.
+            seed = None if self.is_train else Path(record["file_name"]).name
+            nodes = jitter_nodes(
+                nodes, record["landmarks"], self.node_jitter, self.node_jitter_mode, seed=seed
+            )
         return torch.as_tensor(transforms.apply_coords(nodes.astype(np.float64))).float()
 
     def _describe(

@@ -50,6 +50,7 @@ def extract(
     paths: Sequence[str | os.PathLike[str]],
     views: Sequence[str] | Mapping[str, str] | str | None = None,
     workers: int = 1,
+    method: str = "robust",
 ) -> Extraction:
     """Detect the landmarks of image files; a file that cannot be read is skipped and named.
 
@@ -57,6 +58,7 @@ def extract(
         paths: image files.
         views: of each path in turn, or path -> view, or one view for all; None reads them from
             the file names.
+        method: "robust" or "seed", as in detect_landmarks.
         workers: threads (decoding and OpenCV run outside of Python's lock); -1 for one per core.
 
     Returns:
@@ -71,7 +73,7 @@ def extract(
     if workers == 0 or workers < -1:
         raise ValueError(f"workers must be positive, or -1 for one per core, not {workers}")
     jobs = Parallel(n_jobs=workers, backend="threading", return_as="generator")(
-        delayed(_detect_file)(name, view) for name, view in zip(names, view_of, strict=True)
+        delayed(_detect_file)(name, view, method) for name, view in zip(names, view_of, strict=True)
     )
     result = Extraction()
     bar = tqdm(jobs, total=len(names), unit="image", disable=not sys.stderr.isatty())
@@ -84,13 +86,13 @@ def extract(
     return result
 
 
-def _detect_file(name: str, view: str) -> Landmarks | str:
+def _detect_file(name: str, view: str, method: str) -> Landmarks | str:
     """Landmarks of one file, or the reason why there are none."""
     try:
         image = read_gray(name)
     except (OSError, ValueError) as error:
         return str(error)
-    return detect_landmarks(image, view)
+    return detect_landmarks(image, view, method)
 
 
 def _views(names: Sequence[str], views: Sequence[str] | Mapping[str, str] | str | None) -> list:

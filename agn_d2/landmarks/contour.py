@@ -12,6 +12,8 @@ from .segment import oriented_copy, segment
 
 CONTOUR_POINTS = 192
 _SMOOTH = 0.03  # of the skin line's length: shorter waves are smoothed away
+_STEP = 0.01  # of the height: how far to each side of the skin line brightness is read
+_DARKER = 0.15  # of the brightness inside: a step that counts as skin
 _NO_SKIN = 0.02  # of the height: so near to the end of the film an outline is no skin line
 
 
@@ -75,6 +77,34 @@ def skin_line(
     if curve[0, 1] > curve[-1, 1]:
         curve = curve[::-1]
     return smooth_curve(resample(curve + 0.5, points), _SMOOTH)
+
+
+def skin_confidence(small: np.ndarray, film: np.ndarray, curve: np.ndarray) -> float:
+    """Share of the skin line at which the image gets darker outwards; where the film ends, none.
+
+    Args:
+        small: (h, w) uint8 working copy.
+        film: (h, w) bool, white film borders.
+        curve: (M, 2) skin line, from top to bottom, chest wall at the left.
+
+    Returns:
+        In 0..1.
+    """
+    height, width = small.shape
+    tangent = np.gradient(curve, axis=0)
+    tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
+    outward = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1) * _STEP * height
+    blurred = cv2.GaussianBlur(small, (0, 0), height / 512).astype(np.float32)
+
+    def read(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        columns, rows = np.floor(points).astype(int).T
+        seen = (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
+        columns, rows = columns.clip(0, width - 1), rows.clip(0, height - 1)
+        return blurred[rows, columns], seen & ~film[rows, columns]
+
+    (inner, inner_seen), (outer, outer_seen) = read(curve - outward), read(curve + outward)
+    step = inner - outer > _DARKER * max(float(np.median(inner)), 1.0)
+    return float((step & inner_seen & outer_seen).mean())
 
 
 def resample(curve: np.ndarray, points: int) -> np.ndarray:

@@ -4,28 +4,56 @@ from __future__ import annotations
 
 import numpy as np
 
-from .contour import CONTOUR_POINTS, skin_line
+from .contour import CONTOUR_POINTS, skin_confidence, skin_line
 from .folds import trim_folds
 from .nipple import find_nipple
 from .pectoral import find_pectoral_line
-from .record import STATUS_OK, VIEWS, Landmarks
+from .record import (
+    DEFAULT_LINE,
+    FARTHEST_POINT,
+    STATUS_OK,
+    VIEWS,
+    WHOLE_IMAGE,
+    Landmarks,
+)
+from .seed.detect import detect_seed
 from .segment import film_border, oriented_copy, segment
 
-WHOLE_IMAGE = "contour: whole image"
-DEFAULT_LINE = "pectoral: default line"
-FARTHEST_POINT = "nipple: farthest point"
+METHODS = ("robust", "seed")
 
 _GRID = 64  # coordinates are multiples of 1/64 px, for which mirroring is exact
 
 
-def detect_landmarks(image: np.ndarray, view: str) -> Landmarks:
+def detect_landmarks(image: np.ndarray, view: str, method: str = "robust") -> Landmarks:
     """Detect the landmarks of a mammogram.
+
+    Args:
+        image: (H, W), uint8, uint16 or float.
+        view: "CC" or "MLO".
+        method: "robust", ours, or "seed", the recipe of [S] as it is.
+
+    Returns:
+        Landmarks in pixels of `image`. A mirrored image gives exactly the mirrored landmarks.
+
+    Raises:
+        ValueError: on a view or method of another name, or if the image is no gray image of
+            finite numbers.
+    """
+    if view not in VIEWS:
+        raise ValueError(f"view must be one of {VIEWS}, not {view!r}")
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {METHODS}, not {method!r}")
+    return detect_seed(image, view) if method == "seed" else detect_robust(image, view)
+
+
+def detect_robust(image: np.ndarray, view: str) -> Landmarks:
+    """Landmarks by our own steps: segment, folds, contour, pectoral, nipple.
 
     The image is turned so that the chest wall lies at the left, and scaled down; the landmarks go
     the way back. A mirrored image gives exactly the mirrored landmarks. A step that fails falls
     back and is named in the status: "contour: whole image" (no breast found), "pectoral: default
-    line" (MLO; no edge of the muscle seen), "nipple: farthest point" (from the pectoral line;
-    no nipple in profile). The rest is "ok".
+    line" (MLO; no edge of the muscle seen: the chest wall), "nipple: farthest point" (from the
+    pectoral line; no nipple seen in profile or within). The rest is "ok".
 
     Args:
         image: (H, W), uint8, uint16 or float.
@@ -35,29 +63,34 @@ def detect_landmarks(image: np.ndarray, view: str) -> Landmarks:
         Landmarks in pixels of `image`.
 
     Raises:
-        ValueError: on a view of another name, or if the image is no gray image of finite numbers.
+        ValueError: if the image is no gray image of finite numbers.
     """
-    if view not in VIEWS:
-        raise ValueError(f"view must be one of {VIEWS}, not {view!r}")
     small, mirrored = oriented_copy(image)
     height, width = np.shape(image)
     notes = []
     mask = segment(small)
     breast = trim_folds(mask, view) if mask.any() else mask
-    curve = skin_line(breast, film_border(small))
+    film = film_border(small)
+    curve = skin_line(breast, film)
     if curve is None:
         notes.append(WHOLE_IMAGE)
         mask = breast = np.ones(small.shape, dtype=bool)
         curve = _half_ellipse(small.shape)
+        sure = {"contour": 0.0}
+    else:
+        sure = {"contour": skin_confidence(small, film, curve)}
     wall = float(np.argmax(breast.any(axis=0)))
     if view == "CC":
         line = np.array([[wall, curve[0, 1]], [wall, curve[-1, 1]]])
+        sure["pectoral_line"] = sure["contour"]  # by definition the edge of the breast
     else:
-        line, seen = find_pectoral_line(small, mask, wall, curve[:, 0].max() - wall)
-        if not seen:
+        line, sure["pectoral_line"] = find_pectoral_line(
+            small, mask, wall, curve[:, 0].max() - wall
+        )
+        if not sure["pectoral_line"]:
             notes.append(DEFAULT_LINE)
-    nipple, distinct = find_nipple(curve, line)
-    if not distinct:
+    nipple, sure["nipple"] = find_nipple(small, curve, line)
+    if not sure["nipple"]:
         notes.append(FARTHEST_POINT)
 
     scale = np.array([width / small.shape[1], height / small.shape[0]])
@@ -73,6 +106,7 @@ def detect_landmarks(image: np.ndarray, view: str) -> Landmarks:
         contour=stored(curve),
         image_size=(height, width),
         status="; ".join(notes) or STATUS_OK,
+        confidence=sure,
     )
     return found.mirrored() if mirrored else found
 

@@ -21,7 +21,7 @@ _OUTSIDE = -0.3  # value of a point beside which there is no tissue
 _LONG = 0.8  # of the height: a line longer than this has no further advantage
 _ANGLE, _ANGLE_SPREAD = 26.0, 14.0  # degrees from the vertical: the usual place of the muscle
 _MIN_SCORE = 0.4
-_DEFAULT = (0.5, 0.6)  # upper end as a share of the reach, lower end as a share of the height
+_SURE_SCORE = 0.9
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,10 @@ class _Scene:
 
 def find_pectoral_line(
     small: np.ndarray, mask: np.ndarray, wall: float, reach: float
-) -> tuple[np.ndarray, bool]:
-    """Edge of the pectoral muscle, or an average line where none is seen.
+) -> tuple[np.ndarray, float]:
+    """Edge of the pectoral muscle, or the chest wall where none is seen.
+
+    Without an edge there is hardly any muscle on the film, so its line is the image's border.
 
     Args:
         small: (h, w) uint8 working copy.
@@ -47,7 +49,8 @@ def find_pectoral_line(
         reach: of the breast from the chest wall, pixels.
 
     Returns:
-        (2, 2) float64, upper point first, in pixels of the copy, and whether it was seen.
+        (2, 2) float64, upper point first, in pixels of the copy, and the confidence in 0..1; 0 if
+        no edge was seen.
     """
     height = small.shape[0]
     blurred = cv2.GaussianBlur(small, (0, 0), _BLUR * height).astype(np.float32)
@@ -67,11 +70,15 @@ def find_pectoral_line(
         fine = np.linspace(-span, span, 13)
         x, y, _ = _best_line(steep, _STEP / 2, x + reach * fine, y + height * fine)
     if score < _MIN_SCORE:
-        x, y = wall + _DEFAULT[0] * reach, top + _DEFAULT[1] * height
+        bottom = float(height - np.argmax(mask[::-1].any(axis=1)))
+        return np.array([[wall, top], [wall, bottom]]), 0.0
+    # From a half at the threshold upwards: the least of what counts as seen is no fallback.
+    excess = (score - _MIN_SCORE) / (_SURE_SCORE - _MIN_SCORE)
+    confidence = min(0.5 + 0.5 * excess, 1.0)
     if y > height:  # the line leaves the image at the bottom
         x_bottom = x + (wall - x) * (height - top) / (y - top)
-        return np.array([[x, top], [x_bottom, height]]), score >= _MIN_SCORE
-    return np.array([[x, top], [wall, y]]), score >= _MIN_SCORE
+        return np.array([[x, top], [x_bottom, height]]), confidence
+    return np.array([[x, top], [wall, y]]), confidence
 
 
 def _best_line(

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,12 @@ import numpy as np
 
 VIEWS = ("CC", "MLO")
 SIDES = ("left", "right")
+# What a status is made of: ok, or the steps that fell back, joined by "; ".
 STATUS_OK = "ok"
+WHOLE_IMAGE = "contour: whole image"
+DEFAULT_LINE = "pectoral: default line"
+FARTHEST_POINT = "nipple: farthest point"
+PARTS = ("contour", "nipple", "pectoral_line")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,8 @@ class Landmarks:
         contour: (M, 2) float64, the skin line from its upper to its lower end.
         image_size: (H, W) of the stored image.
         status: "ok", or the steps that fell back ("pectoral: default line; ...").
+        confidence: of each of "contour", "nipple" and "pectoral_line", from 0 (a fallback) to 1;
+            None where nobody judged them (files of earlier versions).
 
     Raises:
         ValueError: on a wrong shape, name or a number that is not finite.
@@ -46,6 +53,7 @@ class Landmarks:
     contour: np.ndarray
     image_size: tuple[int, int]
     status: str = STATUS_OK
+    confidence: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         if self.view not in VIEWS:
@@ -58,11 +66,18 @@ class Landmarks:
         object.__setattr__(self, "image_size", (height, width))
         for name, shape in (("nipple", (2,)), ("pectoral_line", (2, 2)), ("contour", (None, 2))):
             object.__setattr__(self, name, _points(name, getattr(self, name), shape))
+        if self.confidence is not None:
+            object.__setattr__(self, "confidence", _confidence(self.confidence))
 
     @property
     def ok(self) -> bool:
         """Whether no step fell back."""
         return self.status == STATUS_OK
+
+    @property
+    def lowest_confidence(self) -> float | None:
+        """The least of the confidences; None where nobody judged them."""
+        return None if self.confidence is None else min(self.confidence.values())
 
     def mirrored(self) -> Landmarks:
         """Landmarks of the image flipped left to right."""
@@ -71,34 +86,30 @@ class Landmarks:
         def flip(points: np.ndarray) -> np.ndarray:
             return np.stack([width - points[..., 0], points[..., 1]], axis=-1)
 
-        return Landmarks(
-            view=self.view,
+        return replace(
+            self,
             chest_wall="right" if self.chest_wall == "left" else "left",
             nipple=flip(self.nipple),
             pectoral_line=flip(self.pectoral_line),
             contour=flip(self.contour),
-            image_size=self.image_size,
-            status=self.status,
         )
 
     def cropped(self, box: tuple[int, int, int, int]) -> Landmarks:
         """Landmarks of the image cut to a box (x0, y0, x1, y1), x1 and y1 exclusive."""
         x0, y0, x1, y1 = box
         offset = np.array([x0, y0], dtype=np.float64)
-        return Landmarks(
-            view=self.view,
-            chest_wall=self.chest_wall,
+        return replace(
+            self,
             nipple=self.nipple - offset,
             pectoral_line=self.pectoral_line - offset,
             contour=self.contour - offset,
             image_size=(y1 - y0, x1 - x0),
-            status=self.status,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The record as a JSON object."""
         height, width = self.image_size
-        return {
+        record = {
             "status": self.status,
             "view": self.view,
             "width": width,
@@ -108,6 +119,9 @@ class Landmarks:
             "pectoral_line": self.pectoral_line.tolist(),
             "contour": self.contour.tolist(),
         }
+        if self.confidence is not None:
+            record["confidence"] = {part: round(self.confidence[part], 4) for part in PARTS}
+        return record
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Landmarks:
@@ -130,6 +144,7 @@ class Landmarks:
             **{key: record[key] for key in keys[:5]},
             image_size=size,
             status=str(record["status"]),
+            confidence=record.get("confidence"),
         )
 
 
@@ -190,6 +205,18 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def _confidence(value: Any) -> dict[str, float]:
+    if not isinstance(value, Mapping) or set(value) != set(PARTS):
+        raise ValueError(f"confidence must have the keys {', '.join(PARTS)}, not {value!r}")
+    try:
+        numbers = {part: float(value[part]) for part in PARTS}
+    except (TypeError, ValueError):
+        raise ValueError(f"confidence must be numbers, not {value!r}") from None
+    if not all(0 <= number <= 1 for number in numbers.values()):
+        raise ValueError(f"confidence must lie in 0..1, not {numbers}")
+    return numbers
 
 
 def _points(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:

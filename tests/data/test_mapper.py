@@ -111,3 +111,23 @@ def test_an_image_of_another_size_is_named(cases):
     case.images[0]["height"] = 50
     with pytest.raises(ValueError, match=r"P3_RCC\.png is \(96, 64\)"):
         mapper()(case)
+
+
+@pytest.mark.parametrize("is_train", [True, False])
+def test_jitter_moves_nodes_but_not_boxes(cases, is_train):
+    def nodes(jitter):
+        made = CaseMapper(
+            augmentations=(),
+            is_train=is_train,
+            with_masks=False,
+            layout=LAYOUT,
+            node_jitter=jitter,
+        )
+        return [made(cases["P1"], [0])[0]["examined_view"].nodes.numpy() for _ in range(2)]
+
+    (still, _), moved = nodes(0.0), nodes(0.1)
+    rows = cases["P1"].images[0]["landmarks"].contour[:, 1]
+    for item in moved:
+        distance = np.hypot(*(item - still).T)
+        np.testing.assert_allclose(distance, 0.1 * np.ptp(rows), rtol=1e-4)
+    assert np.array_equal(*moved) != is_train  # drawn anew in training, fixed in test

@@ -3,7 +3,7 @@ import pytest
 
 from agn_d2.landmarks.contour import CONTOUR_POINTS, smooth_curve
 from agn_d2.landmarks.detect import detect_landmarks
-from agn_d2.landmarks.nipple import find_nipple
+from agn_d2.landmarks.nipple import find_bump
 from agn_d2.landmarks.nodes import place_nodes
 
 
@@ -40,9 +40,12 @@ def test_pectoral_line_of_a_sketch(mlo):
     assert abs(angle - np.degrees(np.arctan2(110, 260))) < 4
 
 
-def test_without_muscle_the_default_line_is_named(make_sketch):
+def test_without_muscle_the_line_is_the_chest_wall_and_named(make_sketch):
     found = detect_landmarks(make_sketch("MLO", muscle=False).image, "MLO")
-    assert "pectoral: default line" in found.status
+    assert found.status == "pectoral: default line"
+    assert found.confidence["pectoral_line"] == 0
+    (x_top, y_top), (x_bottom, y_bottom) = found.pectoral_line
+    assert x_top == x_bottom < 12 and y_bottom - y_top > 400
 
 
 def test_cc_pectoral_line_is_the_vertical_chest_wall(cc):
@@ -125,14 +128,14 @@ def bumpy(row):
 @pytest.mark.parametrize("row", [0.42, 0.5, 0.57])
 def test_nipple_is_the_bump_though_it_is_not_the_farthest_point(row):
     curve = bumpy(row)
-    point, distinct = find_nipple(curve, np.array([[0.0, 0], [0, 200]]))
-    assert distinct
+    point, bump = find_bump(curve, np.array([[0.0, 0], [0, 200]]))
+    assert bump > 0.02
     assert np.hypot(*(point - curve[round(row * 191)])) < 4
 
 
 def test_without_bump_the_nipple_is_the_point_farthest_from_the_line():
     curve = smooth_curve(bumpy(5.0), 0.03)
-    point, distinct = find_nipple(curve, np.array([[60.0, 0], [0, 80]]))
-    assert not distinct
+    point, bump = find_bump(curve, np.array([[60.0, 0], [0, 80]]))
+    assert bump < 0.005
     # The normal of the line (60, 0)-(0, 80) is (4, 3) / 5.
     np.testing.assert_allclose(point, [80, 160], atol=1.5)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,3 +110,29 @@ def test_a_bad_file_is_named_with_its_record(tmp_path):
 def test_points_cannot_be_changed_in_place():
     with pytest.raises(ValueError, match="read-only"):
         make().nipple[0] = 3
+
+
+def test_confidences_come_back_and_follow_the_image(tmp_path):
+    sure = {"contour": 1.0, "nipple": 0.25, "pectoral_line": 0.5}
+    judged = replace(make(), confidence=sure)
+    assert judged.lowest_confidence == 0.25
+    assert judged.mirrored().confidence == judged.cropped((0, 0, 50, 50)).confidence == sure
+    write_landmarks(tmp_path / "a.json", {"a": judged, "b": make()})
+    back = read_landmarks(tmp_path / "a.json")
+    assert back["a"].confidence == sure
+    assert back["b"].confidence is None and back["b"].lowest_confidence is None
+
+
+@pytest.mark.parametrize(
+    "confidence",
+    [
+        {"nipple": 1.0},
+        {"contour": 1.0, "nipple": 1.2, "pectoral_line": 0.5},
+        {"contour": 1.0, "nipple": float("nan"), "pectoral_line": 0.5},
+        {"contour": 1.0, "nipple": "sure", "pectoral_line": 0.5},
+        0.5,
+    ],
+)
+def test_a_confidence_that_is_none_is_refused(confidence):
+    with pytest.raises(ValueError, match="confidence"):
+        replace(make(), confidence=confidence)
