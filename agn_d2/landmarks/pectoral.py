@@ -16,6 +16,8 @@ _BLUR = 0.006  # sigma, of the height
 _STEP = 0.02  # of the height: how far to each side of a line brightness is read
 _CONTRAST = 0.12  # of the tissue's range: a step of brightness that counts in full
 _STEEP = 8.0  # times that contrast: the step up to which a line is refined
+_FITS = 3  # each looks around the line of the one before
+_FIT_SPAN = 0.03  # of the height: how far from the best line its edge is looked for
 _SAMPLES = 48  # points along a line
 _OUTSIDE = -0.3  # value of a point beside which there is no tissue
 _LONG = 0.8  # of the height: a line longer than this has no further advantage
@@ -69,6 +71,8 @@ def find_pectoral_line(
     for span in (0.05, 0.012):
         fine = np.linspace(-span, span, 13)
         x, y, _ = _best_line(steep, _STEP / 2, x + reach * fine, y + height * fine)
+    for _ in range(_FITS):
+        x, y = _fitted(scene, x, y)
     if score < _MIN_SCORE:
         bottom = float(height - np.argmax(mask[::-1].any(axis=1)))
         return np.array([[wall, top], [wall, bottom]]), 0.0
@@ -79,6 +83,46 @@ def find_pectoral_line(
         x_bottom = x + (wall - x) * (height - top) / (y - top)
         return np.array([[x, top], [x_bottom, height]]), confidence
     return np.array([[x, top], [wall, y]]), confidence
+
+
+def _fitted(scene: _Scene, x: float, y: float) -> tuple[float, float]:
+    """Line through the steepest places near the line from (x, top) to (wall, y).
+
+    A weighted least-squares fit, in which the places far from the last fit count less and less: a
+    small change of the image changes it but little, unlike the best of a grid of lines.
+    """
+    height = scene.image.shape[0]
+    start, end = np.array([x, scene.top]), np.array([scene.wall, y])
+    along = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
+    length = max(float(np.hypot(*(end - start))), 1e-6)
+    normal = np.array([end[1] - start[1], start[0] - end[0]]) / length  # away from the muscle
+    step = _STEP / 2 * height
+    offsets = np.linspace(-_FIT_SPAN, _FIT_SPAN, 31) * height
+    middle = start + along[:, None] * (end - start)
+    places = middle[:, None] + offsets[None, :, None] * normal
+    muscle, in_tissue = _read(scene, *(places - step * normal).transpose(2, 0, 1))
+    breast, out_tissue = _read(scene, *(places + step * normal).transpose(2, 0, 1))
+    inner = places - step * normal
+    visible = in_tissue & out_tissue & (inner[..., 0] > scene.wall) & (inner[..., 1] > scene.top)
+    edge = np.where(visible, np.clip((muscle - breast) / scene.contrast, 0, None), 0.0) ** 2
+    weight = edge.sum(axis=1)
+    if (weight > 0).sum() < _SAMPLES / 6:
+        return x, y
+    place = edge @ offsets / np.maximum(weight, 1e-9)
+    strength = np.sqrt(weight)
+    shift, tilt = 0.0, 0.0
+    for _ in range(8):
+        away = (place - shift - tilt * (along - 0.5)) / (_FIT_SPAN / 3 * height)
+        trust = strength / (1 + away**2)
+        tilt, shift = np.polyfit(along - 0.5, place, 1, w=np.sqrt(trust))
+    first, last = start + (shift - tilt / 2) * normal, end + (shift + tilt / 2) * normal
+    rise = last - first
+    if rise[1] < 0.1 * height or rise[0] > -1e-3 * height:
+        return x, y
+    return (
+        float(first[0] + (scene.top - first[1]) * rise[0] / rise[1]),
+        float(first[1] + (scene.wall - first[0]) * rise[1] / rise[0]),
+    )
 
 
 def _best_line(

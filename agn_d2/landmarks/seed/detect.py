@@ -6,7 +6,7 @@ import numpy as np
 
 from ..contour import CONTOUR_POINTS, resample
 from ..record import DEFAULT_LINE, FARTHEST_POINT, STATUS_OK, VIEWS, WHOLE_IMAGE, Landmarks
-from ..segment import oriented_copy
+from ..segment import film_border, oriented_copy
 from .contour import WORK_HEIGHT, SeedContour, find_contour
 from .nipple import find_nipple
 from .pectoral import PectoralStages, find_pectoral_stages, pectoral_line
@@ -39,7 +39,7 @@ def detect_seed(image: np.ndarray, view: str) -> Landmarks:
     """
     if view not in VIEWS:
         raise ValueError(f"view must be one of {VIEWS}, not {view!r}")
-    small, mirrored = oriented_copy(image, WORK_HEIGHT)
+    small, mirrored = _without_film_border(image)
     height, width = np.shape(image)
     notes = []
     contour = find_contour(small, view)
@@ -93,9 +93,18 @@ def pectoral_stages(image: np.ndarray) -> PectoralStages:
     Raises:
         ValueError: if the image is no gray image of finite numbers.
     """
-    small, _ = oriented_copy(image, WORK_HEIGHT)
+    small, _ = _without_film_border(image)
     contour = find_contour(small, "MLO") or _whole_image(small.shape)
     return find_pectoral_stages(small, contour.box)
+
+
+def _without_film_border(image: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Working copy whose film borders are black, and whether it was mirrored.
+
+    [S] asks for borders to be removed and does not say how; this is our own method's step.
+    """
+    small, mirrored = oriented_copy(image, WORK_HEIGHT)
+    return np.where(film_border(small), 0, small).astype(np.uint8), mirrored
 
 
 def _whole_image(shape: tuple[int, int]) -> SeedContour:
