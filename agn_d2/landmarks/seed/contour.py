@@ -1,8 +1,8 @@
 """Skin line of [S]: Otsu, largest component, contour, smoothing B-spline. Chest wall at the left.
 
-[S] finds the contour "after borders and labels are removed" and does not say how. White film borders
-are removed before (see detect.py); for the rest the largest component above the threshold is all:
-what touches the breast stays with it.
+[S] finds the contour "after borders and labels are removed" and does not say how. White film
+borders are removed before (see detect.py); for the rest the largest component above the threshold
+is all: what touches the breast stays with it.
 
 Everything is done on a copy of WORK_HEIGHT, so the result does not depend on the resolution.
 """
