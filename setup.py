@@ -16,6 +16,7 @@ INSTALL_REQUIRES = [
     "scikit-image>=0.21",
     "opencv-python-headless>=4.8",
     "pillow>=9.5",
+    "jinja2>=3.1",
     "matplotlib>=3.7",
     "pycocotools>=2.0.6",
     "fvcore>=0.1.5.post20221221",
@@ -43,6 +44,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["agn_d2", "agn_d2.*"]),
+    package_data={"agn_d2.visualization": ["templates/*"]},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
 )

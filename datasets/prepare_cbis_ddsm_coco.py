@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from joblib import Parallel, delayed
@@ -23,6 +24,8 @@ from agn_d2.data.lesion_pairs import count_prior
 from agn_d2.data.multi_view_coco import load_multi_view_coco
 from agn_d2.data.prepare import PreparedImage, prepare_image, write_annotations
 from agn_d2.graph.prior import write_prior
+from agn_d2.landmarks.correction_files import read_corrections
+from agn_d2.landmarks.corrections import Correction, apply_corrections
 from agn_d2.landmarks.nodes import NodeLayout
 from agn_d2.landmarks.record import write_landmarks
 from agn_d2.paths import datasets_root
@@ -38,6 +41,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the validation split")
     parser.add_argument("--format", choices=("png", "jpg"), default="png")
     parser.add_argument("--no-crop", action="store_true", help="keep the whole film")
+    parser.add_argument(
+        "--corrections",
+        type=Path,
+        help="CSV or JSON file that overrides landmarks, in pixels of the written images; "
+        "the crop stays that of the detector",
+    )
     parser.add_argument("--workers", type=int, default=-1, help="processes, -1: one per core")
     return parser.parse_args()
 
@@ -53,6 +62,15 @@ def assign_splits(
         held_out = image.split == "train" and image.entry["patient_id"] in validation
         splits["val" if held_out else image.split].append(image)
     return splits
+
+
+def correct(images: list[PreparedImage], corrections: dict[str, Correction]) -> list[PreparedImage]:
+    """The images with corrected landmarks; says which corrections no image has."""
+    detected = {image.entry["file_name"]: image.landmarks for image in images}
+    landmarks, unknown = apply_corrections(detected, corrections)
+    for name in unknown:
+        print(f"warning: a correction, but no such image: {name}", file=sys.stderr)
+    return [replace(image, landmarks=landmarks[image.entry["file_name"]]) for image in images]
 
 
 def print_summary(splits: dict[str, list[PreparedImage]]) -> None:
@@ -72,6 +90,7 @@ def main() -> None:
     args = parse_args()
     output = args.output or datasets_root() / "cbis_ddsm"
     try:
+        corrections = read_corrections(args.corrections) if args.corrections else {}
         sources = read_source(args.source)
         (output / "images").mkdir(parents=True, exist_ok=True)
         jobs = (
@@ -82,6 +101,7 @@ def main() -> None:
         )
         results = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
         images = list(tqdm(results, total=len(sources), disable=None, unit="image"))
+        images = correct(images, corrections)
         splits = assign_splits(images, args.val_share, args.seed)
     except (FileNotFoundError, ValueError, OSError) as error:
         sys.exit(f"prepare_cbis_ddsm_coco: {error}")

@@ -2,6 +2,9 @@
 """Detect the landmarks and place the graph nodes of a folder of mammograms.
 
 tools/extract_landmarks.py --images DIR --output landmarks.json [--overlays DIR] [--workers 4]
+
+Exits with status 1 if an image was skipped because it cannot be read; the others are written all
+the same.
 """
 
 from __future__ import annotations
@@ -9,12 +12,15 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections import Counter
 from pathlib import Path
 
 import cv2
 
 from agn_d2.images import IMAGE_SUFFIXES, read_gray
 from agn_d2.landmarks import NodeLayout, extract, place_nodes, write_landmarks
+from agn_d2.landmarks.correction_files import read_corrections
+from agn_d2.landmarks.corrections import apply_corrections
 from agn_d2.visualization.landmarks import draw_landmarks
 
 
@@ -25,6 +31,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--layout", default="22,26", help="nodes of CC, MLO (default: %(default)s)")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--overlays", type=Path, help="folder for drawings of the landmarks")
+    parser.add_argument("--corrections", type=Path, help="CSV or JSON file that overrides")
     parser.add_argument("--workers", type=int, default=1, help="threads, -1: one per core")
     return parser.parse_args(argv)
 
@@ -49,16 +56,21 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
         layout = NodeLayout.parse(args.layout)
+        corrections = read_corrections(args.corrections) if args.corrections else {}
         paths = list_images(args.images)
         result = extract(paths, args.view, args.workers)
+        keys = {path: Path(path).relative_to(args.images).as_posix() for path in result.landmarks}
+        found = {keys[path]: item for path, item in result.landmarks.items()}
+        landmarks, unknown = apply_corrections(found, corrections)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    keys = {path: Path(path).relative_to(args.images).as_posix() for path in result.landmarks}
-    landmarks = {keys[path]: item for path, item in result.landmarks.items()}
     nodes = {key: place_nodes(item, layout) for key, item in landmarks.items()}
-    for (view, status), count in sorted(result.status_counts().items()):
+    counts = Counter((item.view, item.status) for item in landmarks.values())
+    for (view, status), count in sorted(counts.items()):
         print(f"{count:6d}  {view:3s}  {status}")
+    for name in unknown:
+        print(f"warning: a correction, but no landmarks: {name}", file=sys.stderr)
     for reason in result.failures.values():
         print(f"skipped: {reason}", file=sys.stderr)
     print(f"{len(landmarks)} of {len(paths)} images have landmarks")
@@ -73,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
             if not cv2.imwrite(str(target), drawing[:, :, ::-1]):
                 print(f"error: cannot write {target}", file=sys.stderr)
                 return 2
-    return 0
+    return 1 if result.failures else 0
 
 
 if __name__ == "__main__":

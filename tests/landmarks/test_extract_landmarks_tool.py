@@ -32,7 +32,7 @@ def test_records_nodes_overlays_and_counts(main, images, tmp_path, capsys):
     (images / "broken_CC.png").write_bytes(b"x")
     out, overlays = tmp_path / "landmarks.json", tmp_path / "overlays"
     options = ["--images", str(images), "--output", str(out), "--overlays", str(overlays)]
-    assert main([*options, "--layout", "13,17"]) == 0
+    assert main([*options, "--layout", "13,17"]) == 1  # one image was skipped
     assert set(read_landmarks(out)) == {"a_CC.png", "sub/b_MLO.jpg"}
     records = json.loads(out.read_text())
     assert len(records["a_CC.png"]["nodes"]) == 13
@@ -78,3 +78,22 @@ def test_view_option_overrides_names(main, images, tmp_path):
     out = tmp_path / "x.json"
     assert main(["--images", str(images), "--output", str(out), "--view", "CC"]) == 0
     assert {item.view for item in read_landmarks(out).values()} == {"CC"}
+
+
+def test_corrections_override_before_nodes_are_placed(main, images, tmp_path, capsys):
+    notes = tmp_path / "notes.csv"
+    notes.write_text("file_name,nipple_x,nipple_y\na_CC.png,150,200\ngone.png,1,1\n")
+    out = tmp_path / "x.json"
+    options = ["--images", str(images), "--output", str(out), "--corrections", str(notes)]
+    assert main(options) == 0
+    record = json.loads(out.read_text())["a_CC.png"]
+    assert record["nipple"] == record["nodes"][0] == [150, 200]
+    assert record["status"] == "nipple: by hand"
+    said = capsys.readouterr()
+    assert "1  CC   nipple: by hand" in said.out
+    assert "no landmarks: gone.png" in said.err
+    out.unlink()
+    notes.write_text("file_name,nipple_x,nipple_y\na_CC.png,1500,200\n")
+    assert main(options) == 2
+    assert "notes.csv, line 2 (a_CC.png): nipple lies outside" in capsys.readouterr().err
+    assert not out.exists()

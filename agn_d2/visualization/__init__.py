@@ -1,0 +1,1 @@
+"""Figures, drawings and pages."""

@@ -1,0 +1,95 @@
+"""datasets/prepare_cbis_ddsm_coco.py on a made-up release: corrections by hand."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from agn_d2.landmarks import read_landmarks
+
+TOOL = Path(__file__).parents[2] / "datasets" / "prepare_cbis_ddsm_coco.py"
+HEADER = "patient,breast,view,split,file,n_mass_boxes,original_width,original_height,annotation"
+
+
+@pytest.fixture
+def main():
+    spec = importlib.util.spec_from_file_location("prepare_cbis_ddsm_tool", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def release(tmp_path):
+    """A release of two training images: half an ellipse, chest wall at the left, one box each."""
+    folder = tmp_path / "mass_800px"
+    names = ["1_LEFT_CC.jpg", "1_LEFT_MLO.jpg"]
+    y, x = np.mgrid[0:200, 0:200]
+    breast = (x / 110) ** 2 + ((y - 100) / 80) ** 2 < 1
+    rows = [HEADER]
+    for split in ("train", "test"):
+        (folder / split).mkdir(parents=True)
+        chosen = names if split == "train" else []
+        boxes = [{"image_id": k, "bbox": [40, 90, 20, 20]} for k in range(len(chosen))]
+        content = {
+            "images": [
+                {"id": k, "file_name": n, "height": 200, "width": 200} for k, n in enumerate(chosen)
+            ],
+            "annotations": boxes,
+        }
+        (folder / split / "_annotations.coco.json").write_text(json.dumps(content))
+    for name in names:
+        cv2.imwrite(str(folder / "train" / name), np.where(breast, 150, 0).astype(np.uint8))
+        view = name[:-4].rpartition("_")[2]
+        rows.append(f"P_1,LEFT,{view},train,train/{name},1,200,200,box only")
+    (folder / "views.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def prepare(main, monkeypatch, release, output, *options):
+    arguments = ["--source", release, "--output", output, "--val-share", 0, "--workers", 1]
+    monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments), *map(str, options)])
+    main()
+    return read_landmarks(output / "annotations" / "landmarks.json")
+
+
+def test_corrections_change_the_landmarks_and_the_prior_but_not_the_crop(
+    main, monkeypatch, release, tmp_path, capsys
+):
+    before = prepare(main, monkeypatch, release, tmp_path / "before")
+    cc = next(name for name in before if "CC" in name)
+    notes = tmp_path / "notes.csv"
+    notes.write_text(f"file_name,nipple_x,nipple_y\n{cc},60,30\ngone.png,1,1\n")
+    output = tmp_path / "after"
+    after = prepare(main, monkeypatch, release, output, "--corrections", notes)
+    assert "no such image: gone.png" in capsys.readouterr().err
+    assert after[cc].nipple.tolist() == [60, 30]
+    assert after[cc].status == "nipple: by hand"
+    assert after[cc].image_size == before[cc].image_size
+    (other,) = set(before) - {cc}
+    assert after[other].to_dict() == before[other].to_dict()
+    crops, priors = [], []
+    for folder in (tmp_path / "before", output):
+        images = json.loads((folder / "annotations" / "train.json").read_text())["images"]
+        crops.append([image["crop"] for image in images])
+        priors.append((folder / "annotations" / "prior_22_26.json").read_text())
+    assert crops[0] == crops[1]
+    assert priors[0] != priors[1]  # the mass now lies at another node
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("file_name,nipple\n", "unknown column 'nipple'"), ("", "no column file_name")],
+)
+def test_bad_corrections_stop_it_before_it_writes(
+    main, monkeypatch, release, tmp_path, text, message
+):
+    notes = tmp_path / "notes.csv"
+    notes.write_text(text)
+    with pytest.raises(SystemExit, match=message):
+        prepare(main, monkeypatch, release, tmp_path / "out", "--corrections", notes)
+    assert not (tmp_path / "out").exists()
