@@ -24,6 +24,7 @@ from agn_d2.data.lesion_pairs import count_prior
 from agn_d2.data.multi_view_coco import load_multi_view_coco
 from agn_d2.data.prepare import PreparedImage, prepare_image, write_annotations
 from agn_d2.graph.prior import write_prior
+from agn_d2.landmarks import METHODS
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import Correction, apply_corrections
 from agn_d2.landmarks.nodes import NodeLayout
@@ -46,6 +47,13 @@ def parse_args() -> argparse.Namespace:
         type=Path,
         help="CSV or JSON file that overrides landmarks, in pixels of the written images; "
         "the crop stays that of the detector",
+    )
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default=METHODS[0],
+        help="of the landmarks: our own steps or the recipe of [S], see docs/landmarks.md; the "
+        "crop is the same for both (default: %(default)s)",
     )
     parser.add_argument("--workers", type=int, default=-1, help="processes, -1: one per core")
     return parser.parse_args()
@@ -95,7 +103,11 @@ def main() -> None:
         (output / "images").mkdir(parents=True, exist_ok=True)
         jobs = (
             delayed(prepare_image)(
-                source, output / "images", crop=not args.no_crop, suffix=f".{args.format}"
+                source,
+                output / "images",
+                crop=not args.no_crop,
+                suffix=f".{args.format}",
+                method=args.method,
             )
             for source in sources
         )

@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 
 from agn_d2.images import IMAGE_SUFFIXES, read_gray
-from agn_d2.landmarks import NodeLayout, extract, place_nodes, write_landmarks
+from agn_d2.landmarks import METHODS, NodeLayout, extract, place_nodes, write_landmarks
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import apply_corrections
 from agn_d2.visualization.landmarks import draw_landmarks
@@ -28,6 +28,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, required=True, help="folder, read with subfolders")
     parser.add_argument("--view", choices=("CC", "MLO"), help="of all images; default: file name")
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default=METHODS[0],
+        help="our own steps or the recipe of [S], see docs/landmarks.md (default: %(default)s)",
+    )
     parser.add_argument("--layout", default="22,26", help="nodes of CC, MLO (default: %(default)s)")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--overlays", type=Path, help="folder for drawings of the landmarks")
@@ -58,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
         layout = NodeLayout.parse(args.layout)
         corrections = read_corrections(args.corrections) if args.corrections else {}
         paths = list_images(args.images)
-        result = extract(paths, args.view, args.workers)
+        result = extract(paths, args.view, args.workers, args.method)
         keys = {path: Path(path).relative_to(args.images).as_posix() for path in result.landmarks}
         found = {keys[path]: item for path, item in result.landmarks.items()}
         landmarks, unknown = apply_corrections(found, corrections)

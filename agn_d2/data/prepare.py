@@ -37,7 +37,12 @@ class PreparedImage:
 
 
 def prepare_image(
-    source: SourceImage, folder: Path, *, crop: bool, suffix: str = ".png"
+    source: SourceImage,
+    folder: Path,
+    *,
+    crop: bool,
+    suffix: str = ".png",
+    method: str = "robust",
 ) -> PreparedImage:
     """Undo the squash, find the landmarks, crop to the breast, and write the image.
 
@@ -49,11 +54,15 @@ def prepare_image(
         folder: where to write ``<name><suffix>``.
         crop: cut to the breast with a margin; the frame of the uncut image is kept in the entry.
         suffix: ".png" (lossless) or ".jpg" (quality 95).
+        method: of the landmarks, as in detect_landmarks. The crop is that of "robust" always, so
+            that the written image does not depend on the method.
     """
     image, boxes = unsquash(source)
     landmarks = detect_landmarks(image, source.view)
     frame = image.shape
     box = breast_box(landmarks) if crop else (0, 0, frame[1], frame[0])
+    if method != "robust":
+        landmarks = detect_landmarks(image, source.view, method)
     cut = _count_cut(boxes, box)
     image = image[box[1] : box[3], box[0] : box[2]]
     name = source.name + suffix

@@ -2,11 +2,12 @@
 
 from .batch import Extraction, extract, view_from_name
 from .contour import breast_box, breast_mask
-from .detect import detect_landmarks
+from .detect import METHODS, detect_landmarks
 from .nodes import NodeLayout, breast_polygon, place_nodes
 from .record import Landmarks, read_landmarks, write_landmarks
 
 __all__ = [
+    "METHODS",
     "Extraction",
     "Landmarks",
     "NodeLayout",

@@ -81,6 +81,24 @@ def test_corrections_change_the_landmarks_and_the_prior_but_not_the_crop(
     assert priors[0] != priors[1]  # the mass now lies at another node
 
 
+def test_the_method_changes_the_landmarks_but_not_the_images(main, monkeypatch, release, tmp_path):
+    ours = prepare(main, monkeypatch, release, tmp_path / "ours")
+    folder = tmp_path / "seed"
+    seed = prepare(main, monkeypatch, release, folder, "--method", "seed")
+    images = json.loads((folder / "annotations" / "train.json").read_text())
+    assert images == json.loads((tmp_path / "ours" / "annotations" / "train.json").read_text())
+    for name, found in seed.items():
+        pictures = [cv2.imread(str(f / "images" / name)) for f in (tmp_path / "ours", folder)]
+        np.testing.assert_array_equal(*pictures)
+        assert found.image_size == ours[name].image_size == pictures[0].shape[:2]
+        assert not np.array_equal(found.contour, ours[name].contour)
+        # Half an ellipse of 110 x 80 px around (0, 100) of the uncut film.
+        image = next(i for i in images["images"] if i["file_name"] == name)
+        uncut = found.contour + image["crop"][:2]
+        off = np.hypot(uncut[:, 0] / 110, (uncut[:, 1] - 100) / 80) - 1
+        assert np.median(np.abs(off)) < 0.03
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("file_name,nipple\n", "unknown column 'nipple'"), ("", "no column file_name")],

@@ -2,7 +2,7 @@ import cv2
 import pytest
 
 from agn_d2.landmarks.batch import extract, view_from_name
-from agn_d2.landmarks.detect import detect_landmarks
+from agn_d2.landmarks.detect import METHODS, detect_landmarks
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,12 @@ def test_no_files_no_landmarks():
     assert extract([]).landmarks == {}
     with pytest.raises(ValueError, match="workers"):
         extract([], workers=0)
+
+
+def test_the_method_reaches_the_detector(folder, cc):
+    path = str(folder / "a_CC.png")
+    for method in METHODS:
+        found = extract([path], method=method).landmarks[path]
+        assert found.to_dict() == detect_landmarks(cc.image, "CC", method).to_dict()
+    with pytest.raises(ValueError, match="'hough'"):
+        extract([path], method="hough")

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from agn_d2.landmarks import read_landmarks
+from agn_d2.landmarks import METHODS, detect_landmarks, read_landmarks
 
 TOOL = Path(__file__).parents[2] / "tools" / "extract_landmarks.py"
 
@@ -97,3 +97,20 @@ def test_corrections_override_before_nodes_are_placed(main, images, tmp_path, ca
     assert main(options) == 2
     assert "notes.csv, line 2 (a_CC.png): nipple lies outside" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_method_is_passed_on(main, images, tmp_path, cc, method):
+    out = tmp_path / "x.json"
+    assert main(["--images", str(images), "--output", str(out), "--method", method]) == 0
+    # A file holds confidences rounded to four digits.
+    found = read_landmarks(out)["a_CC.png"].to_dict()
+    assert found == detect_landmarks(cc.image, "CC", method).to_dict()
+    others = {m for m in METHODS if m != method}
+    assert all(found != detect_landmarks(cc.image, "CC", other).to_dict() for other in others)
+
+
+def test_an_unknown_method_is_refused(main, images, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["--images", str(images), "--output", str(tmp_path / "x"), "--method", "hough"])
+    assert "robust" in capsys.readouterr().err

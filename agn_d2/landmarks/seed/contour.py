@@ -87,8 +87,8 @@ def largest_component(binary: np.ndarray) -> tuple[np.ndarray, tuple[int, int, i
 def skin_outline(mask: np.ndarray) -> np.ndarray | None:
     """The part of the outline that is skin: neither chest wall nor the border of the image.
 
-    It goes both ways from the point farthest from the chest wall, up to the first point that is
-    no skin. The far border of the image stands for the skin of a breast that it cuts.
+    It goes both ways from the point of the skin farthest from the chest wall, up to the first
+    point that is no skin. The far border of the image stands for the skin of a breast that it cuts.
 
     Args:
         mask: (h, w) uint8 of zeros and ones, one component.
@@ -102,7 +102,9 @@ def skin_outline(mask: np.ndarray) -> np.ndarray | None:
     height, width = mask.shape
     x, y = outline.T
     skin = (x > x.min() + _WALL * height) & (y > 0) & (y < height - 1)
-    apex = int(np.argmax(x))
+    if not skin.any():
+        return None
+    apex = int(np.argmax(np.where(skin, x, -1)))
     outline, skin = np.roll(outline, -apex, axis=0), np.roll(skin, -apex)
     ends = np.flatnonzero(~skin)
     if ends.size == 0:
