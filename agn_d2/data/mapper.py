@@ -20,6 +20,8 @@ from .cases import Case
 from .node_jitter import jitter_nodes
 from .transforms import build_augmentations
 
+_LEFT_BEHIND = ("annotations", "landmarks", "context_views")  # no input of a model
+
 
 class CaseMapper:
     """Read the views of a case and make one model input per examined view.
@@ -72,8 +74,8 @@ class CaseMapper:
 
         Args:
             case: a case of ``group_cases``.
-            examined: positions of the views to examine; None: all. The other views are read
-                only where an examined one needs them.
+            examined: positions of the views to examine; None: all but context views. The others
+                are read only where an examined one needs them.
 
         Returns:
             For each examined view its dataset dict with
@@ -86,7 +88,7 @@ class CaseMapper:
             FileNotFoundError, ValueError: an image is missing, broken or of another size than
                 the annotations say, or has no landmarks.
         """
-        examined = range(len(case)) if examined is None else examined
+        examined = case.examined if examined is None else examined
         cache: dict[int, tuple[View, T.TransformList]] = {}
 
         def view(position: int | None) -> tuple[View | None, T.TransformList | None]:
@@ -137,7 +139,7 @@ class CaseMapper:
     def _describe(
         self, record: dict[str, Any], view: View, transforms: T.TransformList
     ) -> dict[str, Any]:
-        item = {k: v for k, v in record.items() if k not in ("annotations", "landmarks")}
+        item = {k: v for k, v in record.items() if k not in _LEFT_BEHIND}
         item |= {"image": view.image, "examined_view": view}
         if self.is_train:
             item["instances"] = self._instances(record, view, transforms)
