@@ -5,7 +5,8 @@
         MODEL.WEIGHTS model.pth
     tools/demo.py --config-file C.yaml --images DIR --output DIR MODEL.WEIGHTS model.pth
 
-With --images, the names tell the case, the side and the view: <case>_<LEFT|RIGHT>_<CC|MLO>.png.
+With --images, the names tell the case, the side and the view: <case>_<LEFT|RIGHT>_<CC|MLO>.png;
+the films are cut to the breast if the model was trained so (INPUT.CROP_TO_BREAST).
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from detectron2.modeling import build_model
+from detectron2.config import CfgNode
 from detectron2.utils.logger import setup_logger
 from tqdm import tqdm
 
 import agn_d2  # noqa: F401  registers backbones and meta-architectures
+from agn_d2.data.breast_crop import crop_to_breast
 from agn_d2.data.build import load_cases
 from agn_d2.data.cases import Case, group_cases
 from agn_d2.data.folder import read_folder
 from agn_d2.data.mapper import CaseMapper
-from agn_d2.engine import setup_cfg
+from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
-from agn_d2.engine.trainer import build_checkpointer
+from agn_d2.engine.predictor import build_trained
 from agn_d2.visualization.case_figure import save_figure
 from agn_d2.visualization.predictions import draw_predictions
 
@@ -46,13 +48,19 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def choose_cases(args: argparse.Namespace) -> list[Case]:
+def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> list[Case]:
     """The cases to draw: those named, or the first ones with the most views.
 
     Raises:
         ValueError: a name that the data do not have.
     """
-    cases = load_cases([args.dataset]) if args.dataset else group_cases(read_folder(args.images))
+    if args.dataset:
+        cases = load_cases([args.dataset])
+    else:
+        records = read_folder(args.images)
+        cases = group_cases(
+            [crop_to_breast(r) for r in records] if cfg.INPUT.CROP_TO_BREAST else records
+        )
     if not args.case:
         return sorted(cases, key=len, reverse=True)[: args.cases]
     by_id = {case.case_id: case for case in cases}
@@ -67,10 +75,9 @@ def main() -> None:
     setup_logger()
     setup_logger(name="agn_d2")
     try:
-        cfg = setup_cfg(args)
-        cases = choose_cases(args)
-        model = build_model(cfg).eval()
-        build_checkpointer(cfg, model).load(cfg.MODEL.WEIGHTS)
+        cfg = setup_inference_cfg(args)
+        cases = choose_cases(args, cfg)
+        model = build_trained(cfg)
     except (FileNotFoundError, ImportError, ValueError, KeyError) as error:
         sys.exit(f"demo: {error}")
     mapper = CaseMapper(cfg, is_train=False)
