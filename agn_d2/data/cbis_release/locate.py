@@ -12,6 +12,7 @@ from .content import Box
 
 SURE = 0.9  # correlation from which on a crop counts as found
 CLEAR = 2.0  # times as much must be left unexplained at the best place elsewhere
+_EXACT = 1e-3  # left unexplained at a place that fits as well as rounding allows
 _COARSE_SIDE = 20  # px, the shorter side of a crop in the coarse search
 _LARGEST_STEP = 16  # the coarse search shrinks no more than this
 _CANDIDATES = 5
@@ -37,7 +38,8 @@ class Place:
     @property
     def sure(self) -> bool:
         """Whether it is there and nowhere else."""
-        return self.confidence >= SURE and 1 - self.rival >= CLEAR * (1 - self.confidence)
+        unexplained = max(1 - self.confidence, _EXACT)
+        return self.confidence >= SURE and 1 - self.rival >= CLEAR * unexplained
 
 
 def locate(film: np.ndarray, crop: np.ndarray, scales: Sequence[float] = (1.0,)) -> Place | None:
