@@ -34,11 +34,15 @@ def _add_graph(cfg: CN) -> None:
     cfg.MODEL.AGN.FUSION = "residual"
     # Probability to hide a present auxiliary or contralateral view in training.
     cfg.MODEL.AGN.VIEW_DROP = 0.0
+    # Every so many iterations TensorBoard shows what the graph does to one case of the first test
+    # data set; 0: never.
+    cfg.MODEL.AGN.VIS_PERIOD = 0
 
     cfg.MODEL.AGN.BGN = CN()
     cfg.MODEL.AGN.BGN.ENABLED = True
     # File of the geometric prior H^g (tools/build_prior.py), as it is or below
-    # DETECTRON2_DATASETS; empty: every pair of nodes alike. A checkpoint brings its own.
+    # DETECTRON2_DATASETS; empty: every pair of nodes alike. A checkpoint brings its own, and
+    # "checkpoint" wants no file beside it.
     cfg.MODEL.AGN.BGN.PRIOR = ""
     # Spread of a count over neighbouring nodes, in breast heights; 0: the raw counts of [S].
     cfg.MODEL.AGN.BGN.PRIOR_BANDWIDTH = 0.08
@@ -80,6 +84,9 @@ def _add_input(cfg: CN) -> None:
     # "stretch": to exactly SIZE, the aspect ratio is lost [S];
     # "fit": the largest that fits into SIZE, padded at the right and the bottom.
     cfg.INPUT.RESIZE = "stretch"
+    # What the model was trained on: True: films cut to the breast, as datasets/prepare_*.py does;
+    # False: images as they are. Predictor and demo.py --images treat a film alike.
+    cfg.INPUT.CROP_TO_BREAST = True
     # Probabilities of the flips in training; drawn for each view.
     cfg.INPUT.FLIP_HORIZONTAL = 0.5
     cfg.INPUT.FLIP_VERTICAL = 0.5

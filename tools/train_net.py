@@ -13,15 +13,14 @@ from detectron2.engine import default_argument_parser, default_setup, launch
 
 import agn_d2  # noqa: F401  registers backbones and meta-architectures
 from agn_d2.engine import AGNTrainer, setup_cfg
-from agn_d2.engine.trainer import build_checkpointer
+from agn_d2.engine.predictor import load_trained
 
 
 def main(args: argparse.Namespace):
     cfg = setup_cfg(args)
     default_setup(cfg, args)
     if args.eval_only:
-        model = AGNTrainer.build_model(cfg)
-        build_checkpointer(cfg, model).resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
+        model = load_trained(cfg, AGNTrainer.build_model(cfg))
         return AGNTrainer.test(cfg, model)
     trainer = AGNTrainer(cfg)
     trainer.resume_or_load(resume=args.resume)

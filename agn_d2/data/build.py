@@ -34,7 +34,7 @@ class CaseDataset(Dataset):
     def __getitem__(self, item: CaseItem | int) -> list[dict[str, Any]]:
         if isinstance(item, CaseItem):
             return self.mapper(self.cases[item.case], item.examined)
-        return self.mapper(self.cases[item])
+        return self.mapper(self.cases[item], self.cases[item].examined)
 
 
 def load_cases(dataset_names: Sequence[str]) -> list[Case]:
@@ -80,7 +80,7 @@ def examinable_views(case: Case, filter_empty: bool) -> list[int]:
     Args:
         filter_empty: leave out views without a lesion; they still serve as context.
     """
-    positions = sorted(range(len(case)), key=lambda p: case.images[p]["laterality"])
+    positions = sorted(case.examined, key=lambda p: case.images[p]["laterality"])
     if not filter_empty:
         return positions
     return [p for p in positions if _has_lesion(case.images[p])]

@@ -20,7 +20,8 @@ class Case:
 
     Attributes:
         case_id: the patient, or "<patient>/<examination>" where the data set tells them apart.
-        images: dataset dicts, each with ``laterality`` (L/R) and ``view`` (CC/MLO).
+        images: dataset dicts, each with ``laterality`` (L/R) and ``view`` (CC/MLO). Those with
+            ``examined`` False only serve the others.
         auxiliary: for each image the position of the other view of the same breast, or None.
         contralateral: for each image the position of the same view of the other breast, or None.
     """
@@ -33,6 +34,11 @@ class Case:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def examined(self) -> tuple[int, ...]:
+        """Positions of the images that are examined, not only read for the others."""
+        return tuple(i for i, image in enumerate(self.images) if image.get("examined", True))
+
 
 def group_cases(images: Sequence[dict[str, Any]]) -> list[Case]:
     """Group dataset dicts into cases, in the order in which the cases first appear.
@@ -41,20 +47,32 @@ def group_cases(images: Sequence[dict[str, Any]]) -> list[Case]:
 
     Args:
         images: dataset dicts with ``patient_id``, ``laterality``, ``view``, and ``case_id`` if
-            a patient has several examinations.
+            a patient has several examinations. An image may carry ``context_views``: dicts of
+            further views of its case, which are read for the others and never examined.
 
     Raises:
-        ValueError: a dict lacks a key or has another laterality or view; names the file.
+        ValueError: a dict lacks a key, has another laterality or view, or a context view of
+            another case; names the file.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     for image in images:
         _check(image)
         groups.setdefault(_case_id(image), []).append(image)
+    for image in images:
+        for view in image.get("context_views", ()):
+            _check(view)
+            if _case_id(view) != _case_id(image):
+                raise ValueError(
+                    f"{view.get('file_name', view)}: a context view of case {_case_id(view)} in "
+                    f"an image of case {_case_id(image)}"
+                )
+            # Behind all examined views, so that those serve first.
+            groups[_case_id(image)].append(view | {"examined": False})
     return [_link(case_id, group) for case_id, group in groups.items()]
 
 
 def count_links(cases: Sequence[Case]) -> dict[str, int]:
-    """Number of images by the views that they can read.
+    """Number of examined images by the views that they can read.
 
     Returns:
         counts under "both", "auxiliary only", "contralateral only", "neither" and "total".
@@ -66,9 +84,9 @@ def count_links(cases: Sequence[Case]) -> dict[str, int]:
         (False, False): "neither",
     }
     counts = Counter(
-        names[auxiliary is not None, contralateral is not None]
+        names[case.auxiliary[i] is not None, case.contralateral[i] is not None]
         for case in cases
-        for auxiliary, contralateral in zip(case.auxiliary, case.contralateral, strict=True)
+        for i in case.examined
     )
     return {name: counts[name] for name in names.values()} | {"total": counts.total()}
 

@@ -13,12 +13,16 @@ from detectron2.config import CfgNode, configurable
 from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
 
-from ..images import read_gray, to_float
+from ..images import to_float
 from ..landmarks.nodes import NodeLayout, place_nodes
+from ..pixels import record_pixels
 from ..structures import View
 from .cases import Case
 from .node_jitter import jitter_nodes
 from .transforms import build_augmentations
+
+# What the mapper itself uses up.
+NOT_HANDED_ON = ("annotations", "landmarks", "context_views", "pixels")
 
 
 class CaseMapper:
@@ -72,8 +76,8 @@ class CaseMapper:
 
         Args:
             case: a case of ``group_cases``.
-            examined: positions of the views to examine; None: all. The other views are read
-                only where an examined one needs them.
+            examined: positions of the views to examine; None: all but context views. The others
+                are read only where an examined one needs them.
 
         Returns:
             For each examined view its dataset dict with
@@ -86,7 +90,7 @@ class CaseMapper:
             FileNotFoundError, ValueError: an image is missing, broken or of another size than
                 the annotations say, or has no landmarks.
         """
-        examined = range(len(case)) if examined is None else examined
+        examined = case.examined if examined is None else examined
         cache: dict[int, tuple[View, T.TransformList]] = {}
 
         def view(position: int | None) -> tuple[View | None, T.TransformList | None]:
@@ -107,7 +111,7 @@ class CaseMapper:
         return inputs
 
     def _read(self, record: dict[str, Any]) -> tuple[View, T.TransformList]:
-        image = to_float(read_gray(record["file_name"]))
+        image = to_float(record_pixels(record))
         if image.shape != (record["height"], record["width"]):
             raise ValueError(
                 f"{record['file_name']} is {image.shape} (h, w), but the annotations say "
@@ -137,7 +141,7 @@ class CaseMapper:
     def _describe(
         self, record: dict[str, Any], view: View, transforms: T.TransformList
     ) -> dict[str, Any]:
-        item = {k: v for k, v in record.items() if k not in ("annotations", "landmarks")}
+        item = {k: v for k, v in record.items() if k not in NOT_HANDED_ON}
         item |= {"image": view.image, "examined_view": view}
         if self.is_train:
             item["instances"] = self._instances(record, view, transforms)

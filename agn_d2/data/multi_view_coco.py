@@ -37,6 +37,8 @@ def load_multi_view_coco(
 
     Returns:
         Detectron2's dataset dicts with these keys and ``landmarks`` (a ``Landmarks`` or None).
+        Images under ``context_images``, which only serve others, come as ``context_views`` of
+        the first image of their case.
 
     Raises:
         FileNotFoundError: a file is missing; says how to make it.
@@ -49,7 +51,7 @@ def load_multi_view_coco(
                 f"{dataset_name or 'data set'}: no file {path}. Prepare the data set first "
                 "(see datasets/README.md) and point DETECTRON2_DATASETS to its folder."
             )
-    extra = _image_keys(json_file)
+    extra, context = _image_keys(json_file)
     landmarks = read_landmarks(landmarks_file) if landmarks_file else {}
     dicts = load_coco_json(
         str(json_file), str(image_root), dataset_name, extra_annotation_keys=["lesion_id"]
@@ -58,6 +60,11 @@ def load_multi_view_coco(
         name, keys = extra[image["image_id"]]
         image.update(keys)
         image["landmarks"] = _landmarks_of(image, name, landmarks) if landmarks_file else None
+    for view in context:
+        name = view["file_name"]
+        view["landmarks"] = _landmarks_of(view, name, landmarks) if landmarks_file else None
+        view["file_name"] = str(Path(image_root) / name)
+    _hand_out(json_file, context, dicts)
     return dicts
 
 
@@ -83,11 +90,28 @@ def register_multi_view_coco(
     )
 
 
-def _image_keys(json_file: Path) -> dict[Any, tuple[str, dict[str, Any]]]:
-    """Image id -> (file name, the keys of the view)."""
+def _hand_out(json_file: Path, context: list[dict[str, Any]], dicts: list[dict[str, Any]]) -> None:
+    """Put context views into the first image of their case."""
+    first: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for image in dicts:
+        first.setdefault((image["patient_id"], image.get("case_id")), image)
+    for view in context:
+        key = (view["patient_id"], view.get("case_id"))
+        if key not in first:
+            raise ValueError(
+                f"{json_file}: context image {view['file_name']} belongs to no case of the images"
+            )
+        first[key].setdefault("context_views", []).append(view)
+
+
+def _image_keys(
+    json_file: Path,
+) -> tuple[dict[Any, tuple[str, dict[str, Any]]], list[dict[str, Any]]]:
+    """Image id -> (file name, the keys of the view), and dicts of the context images."""
     try:
         content = json.loads(json_file.read_text())
         images, annotations = content["images"], content["annotations"]
+        context = content.get("context_images", [])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{json_file} is not a COCO JSON: {error!r}") from error
     for annotation in annotations:
@@ -98,18 +122,20 @@ def _image_keys(json_file: Path) -> dict[Any, tuple[str, dict[str, Any]]]:
                 "which COCO's evaluation needs"
             )
     keys = {}
-    for image in images:
+    for image in [*images, *context]:
         missing = [key for key in REQUIRED_KEYS if key not in image]
         if missing:
             raise ValueError(
                 f"{json_file}: image {image.get('file_name', image.get('id'))} has no "
                 f"{', '.join(missing)}; the format is in datasets/README.md"
             )
+    for image in images:
         keys[image["id"]] = (
             image["file_name"],
             {key: image[key] for key in VIEW_KEYS if key in image},
         )
-    return keys
+    chosen = ("file_name", "height", "width", *VIEW_KEYS)
+    return keys, [{key: image[key] for key in chosen if key in image} for image in context]
 
 
 def _landmarks_of(image: dict[str, Any], name: str, records: dict[str, Landmarks]) -> Landmarks:

@@ -33,22 +33,27 @@ class AGNCheckpointer(DetectionCheckpointer):
         super().__init__(model, save_dir, **checkpointables)
         self.stem_to_gray = stem_to_gray
         self.stem_order = stem_order
+        # Weights and buffers of the model that the last checkpoint did not have.
+        self.missing: list[str] = []
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Load a checkpoint.
 
         Raises:
             FileNotFoundError: the file is missing or cannot be fetched; says what to do.
-            ValueError: the checkpoint was trained with another node layout.
+            ValueError: the checkpoint was trained with another node layout, or lacks the prior
+                that MODEL.AGN.BGN.PRIOR "checkpoint" expects of it.
         """
         try:
-            return super().load(path, *args, **kwargs)
+            rest = super().load(path, *args, **kwargs)
         except (OSError, AssertionError) as error:
             # fvcore asserts that the file exists; a download fails with an OSError.
             raise FileNotFoundError(
                 f"MODEL.WEIGHTS: cannot load {path} ({error}). Without a network, fetch the file "
                 "elsewhere and give its path; '' starts from random weights."
             ) from error
+        self._check_priors(path)
+        return rest
 
     def _load_model(self, checkpoint: dict[str, Any]) -> Any:
         self._check_layout(checkpoint["model"])
@@ -56,7 +61,18 @@ class AGNCheckpointer(DetectionCheckpointer):
             checkpoint["model"] = {
                 name: self._gray(name, value) for name, value in checkpoint["model"].items()
             }
-        return super()._load_model(checkpoint)
+        incompatible = super()._load_model(checkpoint)
+        self.missing = list(incompatible.missing_keys)
+        return incompatible
+
+    def _check_priors(self, path: str) -> None:
+        """A prior left to the checkpoint must have come."""
+        for name, buffer in self.model.named_buffers():
+            if name.endswith(".prior") and bool(buffer.isnan().any()):
+                raise ValueError(
+                    f"MODEL.AGN.BGN.PRIOR is 'checkpoint', but {path or 'no checkpoint'} holds no "
+                    f"{name}; give the file of a prior"
+                )
 
     def _check_layout(self, state: dict[str, Any]) -> None:
         """Detectron2 skips tensors of another shape; for the graph that would hide a mistake."""
@@ -81,3 +97,25 @@ class AGNCheckpointer(DetectionCheckpointer):
         self.logger.info("%s: RGB stem turned gray (%s)", name, self.stem_to_gray)
         tensor = torch.as_tensor(np.asarray(value))
         return gray_stem(tensor, self.stem_to_gray, order=self.stem_order)
+
+
+class _StateReader(AGNCheckpointer):
+    """Reads a checkpoint without a model to load it into."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Module())
+        self.state: dict[str, Any] = {}
+
+    def _load_model(self, checkpoint: dict[str, Any]) -> None:
+        self.state = checkpoint.pop("model")
+
+
+def read_state(path: str) -> dict[str, Any]:
+    """Name -> weight or buffer of a checkpoint's model.
+
+    Raises:
+        FileNotFoundError: the file is missing or cannot be fetched.
+    """
+    reader = _StateReader()
+    reader.load(path)
+    return {name.removeprefix("module."): value for name, value in reader.state.items()}

@@ -29,7 +29,7 @@ def predict_case(
     Returns:
         one result per view, in the order of ``case.images``.
     """
-    inputs = mapper(case)
+    inputs = mapper(case, range(len(case)))
     outputs = model(inputs)
     maps = _attention(model, inputs, attention_level)
     return [

@@ -13,6 +13,7 @@ from detectron2.data import DatasetCatalog
 
 from ..config import add_agn_config
 from ..data.builtin import register_builtin_datasets
+from .inference_setup import settle_for_inference
 
 logger = logging.getLogger(__name__)
 
@@ -40,21 +41,45 @@ def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
     """The config of a run: data sets registered, device and masks settled, frozen.
 
+    With ``--eval-only`` the checkpoint settles what training reads from the training data.
+
     Args:
         args: with ``config_file`` and ``opts``, as Detectron2's ``default_argument_parser``
             makes them.
     """
     cfg = load_cfg(args.config_file, args.opts)
     register_builtin_datasets()
-    for name in (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST):
+    inference = getattr(args, "eval_only", False)
+    for name in (*(() if inference else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST):
         _check_registered(name)
-    _settle_device(cfg)
-    _settle_masks(cfg)
+    settle_device(cfg)
+    if inference:
+        settle_for_inference(cfg, resume=args.resume)
+    else:
+        _settle_masks(cfg)
     cfg.freeze()
     return cfg
 
 
-def _settle_device(cfg: CfgNode) -> None:
+def setup_inference_cfg(args: argparse.Namespace) -> CfgNode:
+    """The config of a tool that only uses a trained model; no data set of the config is needed.
+
+    Args:
+        args: with ``config_file`` and ``opts``.
+
+    Raises:
+        FileNotFoundError, ValueError: no config, or no checkpoint of a trained model.
+    """
+    cfg = load_cfg(args.config_file, args.opts)
+    register_builtin_datasets()
+    settle_device(cfg)
+    settle_for_inference(cfg)
+    cfg.freeze()
+    return cfg
+
+
+def settle_device(cfg: CfgNode) -> None:
+    """The CPU where there is no CUDA device, and it is said."""
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         logger.warning("No CUDA device: running on the CPU, which takes far longer.")
         cfg.MODEL.DEVICE = "cpu"

@@ -42,12 +42,31 @@ class FrocEvents:
         images: (E,) int64.
         found: (E,) bool, True where a lesion is found, False for a false positive.
         lesions_per_image: (I,) int64, found or not.
+        lesions: (E,) int64, the lesion found, -1 for a false positive; None where it is not known.
     """
 
     scores: np.ndarray
     images: np.ndarray
     found: np.ndarray
     lesions_per_image: np.ndarray
+    lesions: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What becomes of each detection and each lesion. It is the same at every score threshold.
+
+    Attributes:
+        lesions: (D,) int64, the lesion that a detection takes, -1 for none; with ``"any"`` the one
+            it reaches with the highest IoU.
+        false: (D,) bool, False positives. A detection that neither takes a lesion nor is one
+            counts as nothing: a duplicate, or on an ignored region.
+        finders: (L,) int64, the detection of the highest score that finds a lesion, or -1.
+    """
+
+    lesions: np.ndarray
+    false: np.ndarray
+    finders: np.ndarray
 
 
 def match_detections(
@@ -61,6 +80,42 @@ def match_detections(
     """Matches detections to lesions, by rules 1 to 4 above.
 
     Args:
+        detections, lesions, iou, hit, duplicates: see :func:`assign_detections`.
+
+    Returns:
+        The events, one for each lesion found and one for each false positive.
+
+    Raises:
+        ValueError: for an option out of range, or a detection on an image that does not exist.
+    """
+    assigned = assign_detections(detections, lesions, iou=iou, hit=hit, duplicates=duplicates)
+    found = np.flatnonzero(assigned.finders >= 0)
+    false = np.flatnonzero(assigned.false)
+    scores = detections.scores[np.concatenate([assigned.finders[found], false])]
+    images = np.concatenate([lesions.images[found], detections.images[false]])
+    order = np.argsort(-scores, kind="stable")
+    return FrocEvents(
+        scores=scores[order],
+        images=images[order],
+        found=(np.arange(len(scores)) < len(found))[order],
+        lesions_per_image=np.bincount(
+            lesions.images[~lesions.ignored], minlength=lesions.num_images
+        ),
+        lesions=np.concatenate([found, np.full(len(false), -1)])[order],
+    )
+
+
+def assign_detections(
+    detections: Detections,
+    lesions: Lesions,
+    *,
+    iou: float = DEFAULT_IOU,
+    hit: str = "iou",
+    duplicates: str = "ignore",
+) -> Assignment:
+    """Says of each detection whether it is a hit, a false positive or counts as nothing.
+
+    Args:
         detections: D detections.
         lesions: L lesions and ignored regions on I images.
         iou: least IoU of a hit, above 0, at most 1; not used with ``hit="center"``.
@@ -68,7 +123,7 @@ def match_detections(
         duplicates: ``"ignore"``, ``"fp"`` or ``"any"``.
 
     Returns:
-        The events, one for each lesion found and one for each false positive.
+        The assignment, by rules 1 to 4 above.
 
     Raises:
         ValueError: for an option out of range, or a detection on an image that does not exist.
@@ -83,35 +138,17 @@ def match_detections(
     on_region = reached & lesions.ignored[les]
     on_lesion = reached & ~lesions.ignored[les]
 
-    if duplicates == "any":
-        lesion_scores = np.full(len(lesions.boxes), -np.inf)
-        np.maximum.at(lesion_scores, les[on_lesion], detections.scores[det[on_lesion]])
-        is_hit = _mark(det[on_lesion], len(detections.scores))
-    else:
-        best = np.zeros(len(detections.scores))
-        np.maximum.at(best, det, np.where(lesions.ignored[les], 0, overlap))
-        rank = _ranks(detections.boxes, -best, -detections.scores)
-        taken_by = _take(det[on_lesion], les[on_lesion], overlap[on_lesion], rank, lesions.boxes)
-        taken = taken_by >= 0
-        lesion_scores = np.full(len(lesions.boxes), -np.inf)
-        lesion_scores[taken] = detections.scores[taken_by[taken]]
-        is_hit = _mark(taken_by[taken], len(detections.scores))
-        if duplicates == "ignore":
-            is_hit |= _mark(det[on_lesion], len(detections.scores))
+    best = np.zeros(len(detections.scores))
+    np.maximum.at(best, det, np.where(lesions.ignored[les], 0, overlap))
+    rank = _ranks(detections.boxes, -best, -detections.scores)
+    pairs = (det[on_lesion], les[on_lesion], overlap[on_lesion])
+    find = _find_all if duplicates == "any" else _take
+    finders, taken = find(*pairs, rank, lesions.boxes)
 
-    false = ~is_hit & ~_mark(det[on_region], len(detections.scores))
-    found = np.isfinite(lesion_scores)
-    scores = np.concatenate([lesion_scores[found], detections.scores[false]])
-    images = np.concatenate([lesions.images[found], detections.images[false]])
-    order = np.argsort(-scores, kind="stable")
-    return FrocEvents(
-        scores=scores[order],
-        images=images[order],
-        found=(np.arange(len(scores)) < found.sum())[order],
-        lesions_per_image=np.bincount(
-            lesions.images[~lesions.ignored], minlength=lesions.num_images
-        ),
-    )
+    is_hit = taken >= 0
+    if duplicates == "ignore":
+        is_hit |= _mark(det[on_lesion], len(taken))
+    return Assignment(taken, ~is_hit & ~_mark(det[on_region], len(taken)), finders)
 
 
 def check_options(iou: float, hit: str, duplicates: str) -> None:
@@ -156,16 +193,28 @@ def _reach(
 
 def _take(
     det: np.ndarray, les: np.ndarray, overlap: np.ndarray, rank: np.ndarray, boxes: np.ndarray
-) -> np.ndarray:
-    """Rule 2 over the pairs that reach: (L,) the detection that takes each lesion, or -1."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rule 2 over the pairs that reach: who takes each lesion (L,), what each one takes (D,)."""
     order = np.lexsort((_ranks(boxes)[les], -overlap, rank[det]))
-    taken_by = [-1] * len(boxes)
-    busy = set()
+    taken_by, taken = [-1] * len(boxes), [-1] * len(rank)
     for d, lesion in zip(det[order].tolist(), les[order].tolist(), strict=True):
-        if taken_by[lesion] < 0 and d not in busy:
-            taken_by[lesion] = d
-            busy.add(d)
-    return np.asarray(taken_by, dtype=np.int64)
+        if taken_by[lesion] < 0 and taken[d] < 0:
+            taken_by[lesion], taken[d] = d, lesion
+    return np.asarray(taken_by, dtype=np.int64), np.asarray(taken, dtype=np.int64)
+
+
+def _find_all(
+    det: np.ndarray, les: np.ndarray, overlap: np.ndarray, rank: np.ndarray, boxes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """As ``_take``, but nothing is taken away: any detection finds all that it reaches."""
+    finders = np.full(len(boxes), -1, dtype=np.int64)
+    best = np.full(len(rank), -1, dtype=np.int64)
+    # Of several values for one index the last one stays: the best comes last.
+    order = np.argsort(-rank[det])
+    finders[les[order]] = det[order]
+    order = np.lexsort((-_ranks(boxes)[les], overlap))
+    best[det[order]] = les[order]
+    return finders, best
 
 
 def _ranks(boxes: np.ndarray, *before: np.ndarray) -> np.ndarray:

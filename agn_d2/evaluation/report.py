@@ -66,7 +66,7 @@ def evaluate_froc(
     curve = froc_curve(events, weights)
     report = {
         "fppi": [float(x) for x in fppi],
-        "recall": _or_null(recall_at_fppi(curve, fppi)),
+        "recall": or_null(recall_at_fppi(curve, fppi)),
         "truncated": [float(x) for x in fppi if x > curve.max_fppi],
         "max_fppi": curve.max_fppi,
         "images": curve.images,
@@ -88,8 +88,8 @@ def evaluate_froc(
             "level": LEVEL,
             "seed": int(seed),
             "patients": len({p for p, w in zip(patients, weights, strict=True) if w}),
-            "low": _or_null(low),
-            "high": _or_null(high),
+            "low": or_null(low),
+            "high": or_null(high),
         }
     return report, curve
 
@@ -99,8 +99,8 @@ def curve_to_dict(curve: FrocCurve) -> dict[str, Any]:
     corners = curve.corners()
     return {
         "fppi": corners.fppi.tolist(),
-        "recall": _or_null(corners.recall),
-        "threshold": _or_null(corners.thresholds),
+        "recall": or_null(corners.recall),
+        "threshold": or_null(corners.thresholds),
     }
 
 
@@ -145,5 +145,6 @@ def _percent(recall: float | None) -> str:
     return "     -" if recall is None else f"{100 * recall:6.2f}"
 
 
-def _or_null(values: Iterable[float]) -> list[float | None]:
+def or_null(values: Iterable[float]) -> list[float | None]:
+    """Numbers as JSON knows them: what is not finite becomes None."""
     return [float(x) if math.isfinite(x) else None for x in values]

@@ -72,6 +72,11 @@ def uniform_prior(layout: tuple[int, int]) -> np.ndarray:
     return normalize_counts(np.ones(layout))
 
 
+def awaited_prior(layout: tuple[int, int]) -> np.ndarray:
+    """H^g that a checkpoint is to bring: (N_cc, N_mlo) of NaN, which no result survives."""
+    return np.full(layout, np.nan)
+
+
 def _neighbour_weights(template: np.ndarray, bandwidth: float) -> np.ndarray:
     """(N, N) Gaussian weights between nodes; each row sums to 1, so no count is lost."""
     distance2 = ((template[:, None] - template[None]) ** 2).sum(-1)

@@ -39,7 +39,7 @@ def find_nipple_shadow(
     direction = (line[1] - line[0]) / max(float(np.hypot(*(line[1] - line[0]))), 1e-9)
     distance = (contour - line[0]) @ np.array([direction[1], -direction[0]])
     reach, farthest = float(distance.max()), contour[int(np.argmax(distance))]
-    wide = distance >= (1 - _WIDE) * reach
+    wide = distance >= reach - _WIDE * abs(reach)
     tangent = np.gradient(contour, axis=0)
     tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
     inward = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)

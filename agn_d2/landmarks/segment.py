@@ -19,10 +19,12 @@ _FILM_WIDTH = 0.045  # of the image height: a white region thinner than this is 
 _FILM_RIM = 0.008  # of the image height: a film border is grown by half of this
 _FILM_SPAN = 0.6  # share of a row or column of the image that is white: a border, however deep
 _FILM_DEPTH = 0.15  # of the image height: the deepest border of that kind
+_EDGE_WIDTH = 0.012  # of the image height: a gray line along the image border, thinner than this
 _OTSU_SHARE = 0.2  # the skin line lies far below Otsu's threshold, which halves the breast's glow
 _LABEL_WIDTH = 0.02  # of the height: bridges thinner than this do not join labels to the breast
 _TAPE_WIDTH = 0.06  # of the height: what is thinner than this is no breast, but a tape or nipple
 _MIN_AREA = 0.02  # of the image: a smaller "breast" is none
+_MAX_HOLE = 0.03  # of the image: a larger hole is no dark spot inside the breast
 NIPPLE = 0.06  # of the height: the farthest a nipple stands out, or spans from its middle
 
 
@@ -88,10 +90,10 @@ def segment(small: np.ndarray) -> np.ndarray:
     if tissue.size == 0 or tissue.max() == tissue.min():
         return np.zeros(small.shape, dtype=bool)
     otsu, _ = cv2.threshold(tissue[None], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    background = np.median(tissue[tissue <= otsu])
+    background = _background(tissue[tissue <= otsu])
     level = background + _OTSU_SHARE * (otsu - background)
     mask = ((cv2.GaussianBlur(small, (0, 0), height / 512) > level) & ~film).astype(np.uint8)
-    opened = _opened(mask, _LABEL_WIDTH * height / 2)
+    opened = _opened(_without_edges(mask, round(_EDGE_WIDTH * height)), _LABEL_WIDTH * height / 2)
     core = _main_region(_opened(opened, _TAPE_WIDTH * height / 2))
     if core is None or core.sum() < _MIN_AREA * height * width:
         return np.zeros(small.shape, dtype=bool)
@@ -174,10 +176,38 @@ def _main_region(mask: np.ndarray) -> np.ndarray | None:
     return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
 
 
+def _background(dark: np.ndarray) -> float:
+    """Gray value of the film beside the breast, from the pixels below Otsu's threshold.
+
+    Where the film is the smaller part of them, as beside a large and dim breast, their median
+    lies in the breast: hence the median of the darker of two further classes.
+    """
+    if dark.min() == dark.max():
+        return float(dark[0])
+    split, _ = cv2.threshold(dark[None], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    return float(np.median(dark[dark <= split]))
+
+
+def _without_edges(mask: np.ndarray, depth: int) -> np.ndarray:
+    """The mask without what reaches at most ``depth`` pixels into the image: gray film edges.
+
+    They are too dim for ``film_border``, and an opening that sees the mask going on beyond the
+    image would keep them as a frame around breast and film.
+    """
+    out = mask.copy()
+    for turn in range(4):
+        lines, kept = np.rot90(mask, turn), np.rot90(out, turn)
+        kept[:depth][lines[: depth + 1].all(axis=0) ^ (np.cumprod(lines[:depth], axis=0) > 0)] = 0
+    return out
+
+
 def _filled(region: np.ndarray) -> np.ndarray:
-    contours, _ = cv2.findContours(
-        region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    """The region without its holes; but a large one is film inside a ring of border and label."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (~region).astype(np.uint8), connectivity=8
     )
-    out = np.zeros(region.shape, np.uint8)
-    cv2.drawContours(out, contours, -1, 1, thickness=cv2.FILLED)
-    return out.astype(bool)
+    hole = stats[:, cv2.CC_STAT_AREA] <= _MAX_HOLE * region.size
+    edges = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    hole[np.unique(np.concatenate(edges))] = False
+    hole[0] = False
+    return region | hole[labels]

@@ -53,7 +53,11 @@ class BipartiteGraphConvolution(nn.Module):
         loaded = state_dict.get(f"{prefix}prior")
         if loaded is not None and loaded.shape == self.prior.shape:
             built = self.prior.cpu()
-            if not torch.allclose(torch.as_tensor(loaded).cpu().float(), built, atol=1e-6):
+            # NaN: a prior that was left to the checkpoint, see ``awaited_prior``.
+            awaited = bool(built.isnan().any())
+            if not awaited and not torch.allclose(
+                torch.as_tensor(loaded).cpu().float(), built, atol=1e-6
+            ):
                 logger.warning(
                     "The checkpoint has another prior H^g than MODEL.AGN.BGN.PRIOR; "
                     "the checkpoint's is taken."

@@ -84,3 +84,31 @@ def test_a_missing_patient_names_the_file():
     del image["patient_id"]
     with pytest.raises(ValueError, match="A_LCC: 'patient_id' is None"):
         group_cases([image])
+
+
+def test_context_views_serve_and_are_neither_examined_nor_counted():
+    extra = [view("A", "L", "MLO"), view("A", "L", "CC")]
+    cases = group_cases(
+        [
+            view("A", "L", "CC", context_views=extra),
+            view("A", "R", "CC"),
+            view("B", "L", "CC"),
+        ]
+    )
+    case = cases[0]
+    assert case.auxiliary == (2, None, 0, 2)
+    assert case.contralateral == (1, 0, None, 1)
+    assert case.examined == (0, 1)
+    assert count_links(cases) == {
+        "both": 1,
+        "auxiliary only": 0,
+        "contralateral only": 1,
+        "neither": 1,
+        "total": 3,
+    }
+    assert "examined" not in extra[0]
+
+
+def test_a_context_view_of_another_patient_is_refused():
+    with pytest.raises(ValueError, match="B_LMLO: a context view of case B in an image of case A"):
+        group_cases([view("A", "L", "CC", context_views=[view("B", "L", "MLO")])])

@@ -7,6 +7,7 @@ import torch
 from detectron2.data import DatasetCatalog
 from detectron2.data import transforms as T
 
+from agn_d2.data.build import CaseDataset, examinable_views
 from agn_d2.data.cases import group_cases
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.landmarks.nodes import place_nodes
@@ -131,3 +132,13 @@ def test_jitter_moves_nodes_but_not_boxes(cases, is_train):
         distance = np.hypot(*(item - still).T)
         np.testing.assert_allclose(distance, 0.1 * np.ptp(rows), rtol=1e-4)
     assert np.array_equal(*moved) != is_train  # drawn anew in training, fixed in test
+
+
+def test_context_views_are_read_for_others_only(cases):
+    images = [dict(image) for image in cases["P2"].images]
+    (case,) = group_cases([images[0] | {"context_views": images[1:]}])
+    (item,) = mapper()(case)
+    assert item["auxiliary_view"].projection == "MLO"
+    assert "context_views" not in item
+    assert examinable_views(case, filter_empty=False) == [0]
+    assert len(CaseDataset([case], mapper())[0]) == 1

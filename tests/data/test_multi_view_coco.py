@@ -7,6 +7,7 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.data.cases import group_cases
 from agn_d2.data.multi_view_coco import load_multi_view_coco
 
 
@@ -90,3 +91,35 @@ def test_own_data_sets_are_found_by_their_folder(copy):
     copy.rename(copy.parent / "mine")
     assert "mine_train" in register_builtin_datasets(copy.parent)
     assert len(DatasetCatalog.get("mine_val")) == 9
+
+
+def move_to_context(content, file_name):
+    """Make an image one that only serves others."""
+    (image,) = [i for i in content["images"] if i["file_name"] == file_name]
+    content["images"].remove(image)
+    content["context_images"] = [image]
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != image["id"]]
+
+
+def test_context_images_come_with_the_first_image_of_their_case(copy):
+    path = copy / "annotations" / "train.json"
+    edit(path, lambda content: move_to_context(content, "P2_LMLO.png"))
+    dicts = load(copy)
+    assert len(dicts) == 8
+    (holder,) = [d for d in dicts if "context_views" in d]
+    (view,) = holder["context_views"]
+    assert holder["patient_id"] == view["patient_id"] == "P2"
+    assert view["file_name"] == str(copy / "images" / "P2_LMLO.png")
+    assert view["landmarks"].view == "MLO"
+    (case,) = [c for c in group_cases(dicts) if c.case_id == "P2"]
+    assert (case.examined, case.auxiliary) == ((0,), (1, 0))
+    assert [view["landmarks"] for view in load(copy, landmarks_file=None)[4]["context_views"]] == [
+        None
+    ]
+
+
+def test_a_context_image_without_a_case_is_named(copy):
+    path = copy / "annotations" / "train.json"
+    edit(path, lambda content: move_to_context(content, "P3_RCC.png"))
+    with pytest.raises(ValueError, match=r"P3_RCC\.png belongs to no case"):
+        load(copy)

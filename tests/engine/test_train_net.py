@@ -4,10 +4,13 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from detectron2.data import DatasetCatalog
 
@@ -34,8 +37,12 @@ def run(tool, *args, root):
 def test_train_resume_evaluate_and_draw(toy_root, tmp_path):
     common = ["--config-file", CONFIG]
     options = [*SMALL, "OUTPUT_DIR", tmp_path / "out"]
-    first = run("train_net.py", *common, *options, "SOLVER.MAX_ITER", 2, root=toy_root)
+    looks = ["MODEL.AGN.VIS_PERIOD", 2]
+    first = run("train_net.py", *common, *options, *looks, "SOLVER.MAX_ITER", 2, root=toy_root)
     assert first.returncode == 0, first.stderr
+    (events,) = (tmp_path / "out").glob("events.out.tfevents.*")
+    assert b"agn/features" in events.read_bytes()
+    assert b"agn/nodes" in events.read_bytes()
     froc = tmp_path / "out/inference/phantom_test/froc_phantom_test.json"
     report = json.loads(froc.read_text())
     assert report["images"] == 9
@@ -58,13 +65,57 @@ def test_train_resume_evaluate_and_draw(toy_root, tmp_path):
         "demo.py",
         *common,
         *("--dataset", "phantom_test", "--case", "P1", "P3", "--output", tmp_path / "pictures"),
+        *("--features", "p3"),
         *options,
         *weights,
         root=toy_root,
     )
     assert drawn.returncode == 0, drawn.stderr
-    for case in ("P1", "P3"):
-        assert (tmp_path / f"pictures/{case}.png").stat().st_size > 10_000
+    for name in ("P1", "P1_features", "P1_nodes", "P3", "P3_features"):
+        assert (tmp_path / f"pictures/{name}.png").stat().st_size > 10_000
+
+    # A trained model needs neither its training data nor the file of its prior.
+    shutil.copytree(toy_root / "phantom", tmp_path / "elsewhere/phantom")
+    for split in ("train", "val"):
+        (tmp_path / f"elsewhere/phantom/annotations/{split}.json").unlink()
+    gone = ["MODEL.AGN.BGN.PRIOR", "phantom/annotations/gone.json", "MODEL.TIMM.WEIGHTS", "package"]
+    froc.unlink()
+    only = run(
+        "train_net.py",
+        *(*common, "--eval-only", *options, *weights, *gone),
+        root=tmp_path / "elsewhere",
+    )
+    assert only.returncode == 0, only.stderr
+    assert json.loads(froc.read_text())["images"] == 9
+    images = [*options[:4], *weights, *gone]
+    drawn = run(
+        "demo.py",
+        *common,
+        *("--images", films(tmp_path / "films"), "--output", tmp_path / "films", *images),
+        root=tmp_path / "nowhere",
+    )
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "films/a.png").stat().st_size > 10_000
+
+
+def films(folder):
+    """A folder of two films with half an ellipse each."""
+    ys, xs = np.mgrid[:120, :80]
+    breast = ((xs / 60) ** 2 + ((ys - 60) / 50) ** 2 < 1).astype(np.uint8) * 150
+    folder.mkdir()
+    for name in ("a_L_CC", "a_L_MLO"):
+        assert cv2.imwrite(str(folder / f"{name}.jpg"), breast)
+    return folder
+
+
+@pytest.mark.parametrize("source", ["--images", "--dataset"])
+def test_an_untrained_model_is_not_drawn(toy_root, tmp_path, source):
+    where = films(tmp_path / "films") if source == "--images" else "phantom_test"
+    common = ["--config-file", CONFIG, source, where, "--output", tmp_path / "out"]
+    result = run("demo.py", *common, *SMALL, root=toy_root)
+    assert result.returncode == 1
+    assert "demo: MODEL.WEIGHTS is empty" in result.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
+from agn_d2.evaluation.coco_results import ImageFacts, read_detections, read_ground_truth
 
 
 def test_ground_truth(coco_gt, write):
@@ -28,6 +28,36 @@ def test_detections(coco_gt, coco_dt, write):
     assert detections.images.tolist() == [0, 1, 2, 1, 1, 0]
     assert detections.scores.tolist() == [0.8, 0.5, 0.7, 0.6, 0.8, 0.9]
     assert detections.boxes[1].tolist() == [1.5, 2, 1.5, 6]
+
+
+def test_facts_of_the_images(coco_gt, write):
+    coco_gt["images"][0] |= {
+        "case_id": "visit 2", "laterality": "L", "view": "CC", "density": 3, "mm_per_pixel": 0.5
+    }  # fmt: skip
+    coco_gt["images"][1] |= {"case_id": "p1", "breast_density": "4"}
+    coco_gt["annotations"][1]["lesion_id"] = 5
+    coco_gt["context_images"] = [{"file_name": "x.png", "patient_id": "p1", "view": "MLO"}]
+    truth = read_ground_truth(write("gt.json", coco_gt))
+    assert truth.images[0] == ImageFacts(
+        file_name="a.png", size=(99, 99), patient="p1", case="p1/visit 2", laterality="L",
+        view="CC", density="3", mm_per_pixel=0.5,
+    )  # fmt: skip
+    assert (truth.images[1].case, truth.images[1].density) == ("p1", "4")
+    assert truth.images[2].mm_per_pixel is None
+    assert truth.lesion_ids == (None, "5", None, None)
+    assert truth.category_ids == {1}
+    assert [image.view for image in truth.context_images] == ["MLO"]
+    for spacing in (0, -1, "0.1"):
+        coco_gt["images"][3]["mm_per_pixel"] = spacing
+        with pytest.raises(ValueError, match="images, entry 3 .*mm_per_pixel must be"):
+            read_ground_truth(write("gt.json", coco_gt))
+
+
+def test_without_categories_none_is_asked_for(coco_gt, coco_dt, write):
+    coco_gt.pop("categories")
+    coco_dt[0]["category_id"] = 7
+    truth = read_ground_truth(write("gt.json", coco_gt))
+    assert len(read_detections(write("dt.json", coco_dt), truth).scores) == 6
 
 
 def test_ids_may_be_strings(coco_gt, write):
@@ -66,6 +96,9 @@ def put(key, value):
         (put("score", "0.5"), "entry 2 .*score"),
         (put("score", True), "entry 2 .*score"),
         (put("score", None), "entry 2 .*score"),
+        (put("category_id", 7), "entry 2 .*category_id 7 is not in the ground truth, which has 1"),
+        (put("category_id", 0), "entry 2 .*category_id 0 is not"),
+        (put("category_id", [1]), r"entry 2 .*category_id \[1\] is not"),
         (put("bbox", [0, 0, -1, 5]), "entry 2 .*width and height .*must not be negative"),
         (put("bbox", [0, 0, 5, -1]), "entry 2 .*must not be negative"),
         (put("bbox", [0, 0, 5]), "entry 2 .*bbox must be 4 finite numbers"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agn_d2.evaluation.matching import match_detections
+from agn_d2.evaluation.matching import assign_detections, match_detections
 from agn_d2.evaluation.records import Detections, Lesions
 
 LESION = (10, 10, 20, 20)
@@ -151,6 +151,31 @@ def test_images_do_not_mix():
     assert events.images.tolist() == [2, 1, 0]
     assert events.found.tolist() == [True, False, True]
     assert events.lesions_per_image.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("duplicates", "taken", "false", "finders"),
+    [
+        # By falling score: 0.9 takes lesion 1, 0.8 lesion 0, 0.7 comes too late, 0.6 is nowhere.
+        ("ignore", [0, -1, 1, -1], [False, False, False, True], [0, 2, -1]),
+        ("fp", [0, -1, 1, -1], [False, True, False, True], [0, 2, -1]),
+        # Each finds what it reaches: 0.9 and 0.8 both, 0.7 lesion 1.
+        ("any", [1, 1, 1, -1], [False, False, False, True], [2, 2, -1]),
+    ],
+)
+def test_what_becomes_of_each_detection(duplicates, taken, false, finders):
+    lesions = Lesions([[8, 0, 18, 10], [0, 0, 10, 10], [80, 80, 90, 90]], np.zeros(3, int), 1)
+    boxes = [(3, 0, 13, 10), (0, 0, 8, 10), (3, 0, 13, 10), (50, 50, 60, 60)]
+    detections = Detections(boxes, [0.8, 0.7, 0.9, 0.6], np.zeros(4, int))
+    assigned = assign_detections(detections, lesions, duplicates=duplicates)
+    assert assigned.lesions.tolist() == taken
+    assert assigned.false.tolist() == false
+    assert assigned.finders.tolist() == finders
+    events = match_detections(detections, lesions, duplicates=duplicates)
+    by_lesion = dict(zip(events.lesions.tolist(), events.scores.tolist(), strict=True))
+    assert [by_lesion.get(n) for n in range(3)] == [
+        None if d < 0 else detections.scores[d] for d in finders
+    ]
 
 
 BOX = np.array([[0, 0, 1, 1]])

@@ -10,11 +10,15 @@ from detectron2.modeling.backbone import FPN
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
 from torch import Tensor, nn
 
-from ...graph.prior import read_prior, uniform_prior
+from ...graph.prior import awaited_prior, read_prior, uniform_prior
 from ...paths import resolve_data_path
 from ...structures import MultiViewBatch
 from ..agn import AGNLayer, AnatomyGraphNetwork
+from ..inside import LevelInside, look_inside
 from .timm_bottom_up import build_timm_bottom_up
+
+# MODEL.AGN.BGN.PRIOR of a model whose checkpoint brings the prior.
+PRIOR_OF_CHECKPOINT = "checkpoint"
 
 
 class AGNFPN(FPN):
@@ -84,6 +88,10 @@ class AGNFPN(FPN):
             if self.agn is None
             else self.agn.attention(super().forward(batch.views), batch, level)
         )
+
+    def inside(self, batch: MultiViewBatch, level: str) -> LevelInside:
+        """What the graph does on one level, see ``look_inside``; only with a graph."""
+        return look_inside(self.agn, super().forward(batch.views), batch, level)
 
     def _top_levels(self, fused: dict[str, Tensor]) -> dict[str, Tensor]:
         """Top levels made from a fused level; those made from the bottom-up stay as they are."""
@@ -191,10 +199,15 @@ def build_agn(cfg: CfgNode, channels: int, strides: dict[str, int]) -> AnatomyGr
 
 
 def build_prior(cfg: CfgNode) -> Tensor:
-    """H^g of ``MODEL.AGN.BGN.PRIOR``: (N_cc, N_mlo) float32; uniform where no file is named."""
+    """H^g of ``MODEL.AGN.BGN.PRIOR``: (N_cc, N_mlo) float32.
+
+    Uniform where no file is named, NaN until the checkpoint is loaded where that brings it.
+    """
     bgn, layout = cfg.MODEL.AGN.BGN, tuple(cfg.MODEL.AGN.LAYOUT)
     if not bgn.PRIOR:
         return torch.as_tensor(uniform_prior(layout), dtype=torch.float32)
+    if bgn.PRIOR == PRIOR_OF_CHECKPOINT:
+        return torch.as_tensor(awaited_prior(layout), dtype=torch.float32)
     try:
         path = resolve_data_path(bgn.PRIOR)
     except FileNotFoundError as error:

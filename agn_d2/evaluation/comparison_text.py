@@ -1,0 +1,105 @@
+"""A comparison as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+TITLES = {
+    "all": "All images",
+    "recall per": "Recall per lesion and per breast (found in any view)",
+    "view": "By view",
+    "density": "By breast density",
+    "views at hand": "By the views at hand",
+    "mass size": "By mass size (FPPI over all images)",
+}
+
+
+def comparison_markdown(report: dict[str, Any]) -> str:
+    """Tables of recall in % with intervals, and of differences in percentage points.
+
+    Args:
+        report: of ``compare``.
+    """
+    lines = ["# FROC", "", report["rule"]["text"] + "."]
+    bootstrap = report["bootstrap"]
+    if bootstrap:
+        lines += [
+            f"Recall in %, in brackets the {100 * bootstrap['level']:g} % interval of a bootstrap "
+            f"over patients ({bootstrap['draws']} draws, seed {bootstrap['seed']})."
+        ]
+    for breakdown, parts in groupby(report["parts"], key=lambda part: part["breakdown"]):
+        lines += ["", f"## {TITLES[breakdown]}", "", *_table(report, list(parts))]
+    if report["baseline"]:
+        lines += ["", f"## Difference to {report['baseline']}, in percentage points", ""]
+        lines += ["Both models on the same draws.", "", *_differences(report)]
+    lines += ["", *_remarks(report)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(report: dict[str, Any], parts: Sequence[dict[str, Any]]) -> list[str]:
+    rows = []
+    for part in parts:
+        for name, row in part["models"].items():
+            mark = report["models"][name]["truncated"] if part["breakdown"] == "all" else ()
+            cells = [
+                _recall(row, k) + (" *" if x in mark else "") for k, x in enumerate(report["fppi"])
+            ]
+            rows.append([part["name"], name, part["images"], part["lesions"], *cells])
+    return _grid(["part", "model", "images", "targets", *_at(report)], rows)
+
+
+def _differences(report: dict[str, Any]) -> list[str]:
+    rows = []
+    for part in report["parts"]:
+        for name, row in part["models"].items():
+            if "difference" in row:
+                cells = [_difference(row["difference"], k) for k in range(len(report["fppi"]))]
+                rows.append([part["breakdown"], part["name"], name, *cells])
+    return _grid(["", "part", "model", *_at(report)], rows)
+
+
+def _remarks(report: dict[str, Any]) -> list[str]:
+    lines = [f"- {note}." for note in report["notes"]]
+    for name, model in report["models"].items():
+        if not model["detections"]:
+            lines.append(f"- {name} has no detection: its recall is 0.")
+        elif model["truncated"]:
+            lines.append(
+                f"- \\* {name} ends at {model['max_fppi']:.4g} FPPI: its last recall stands there."
+            )
+    return lines
+
+
+def _at(report: dict[str, Any]) -> list[str]:
+    return [f"{x:g} FPPI" for x in report["fppi"]]
+
+
+def _recall(row: dict[str, Any], k: int) -> str:
+    if row["recall"][k] is None:
+        return "–"
+    text = f"{100 * row['recall'][k]:.1f}"
+    return text + _interval(row, k, "{:.1f}")
+
+
+def _difference(row: dict[str, Any], k: int) -> str:
+    if row["value"][k] is None:
+        return "–"
+    return f"{100 * row['value'][k]:+.1f}" + _interval(row, k, "{:+.1f}")
+
+
+def _interval(row: dict[str, Any], k: int, form: str) -> str:
+    if "low" not in row or row["low"][k] is None:
+        return ""
+    ends = " to ".join(form.format(100 * row[end][k]) for end in ("low", "high"))
+    return f" ({ends})"
+
+
+def _grid(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    return lines + ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")

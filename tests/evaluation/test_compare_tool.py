@@ -1,0 +1,81 @@
+"""tools/compare.py: files written, and bad input."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "compare.py"
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("compare_tool", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def call(tool, coco_gt, write, tmp_path):
+    def call_tool(*arguments, gt=coco_gt):
+        always = ["--gt", write("gt.json", gt), "--output", tmp_path / "out"]
+        return tool.main([str(argument) for argument in (*always, *arguments)])
+
+    return call_tool
+
+
+def test_figure_and_tables(call, coco_dt, write, tmp_path, capsys):
+    files = [f"A={write('a.json', coco_dt)}", f"B C={write('b.json', coco_dt[:3])}"]
+    assert call(*files, "--baseline", "A", "--draws", 10, "--fppi", 0.2, 1) == 0
+    out = tmp_path / "out"
+    assert {path.name for path in out.iterdir()} == {
+        "froc.png", "froc.svg", "comparison.md", "comparison.json"
+    }  # fmt: skip
+    content = json.loads((out / "comparison.json").read_text())
+    assert content["models"]["A"]["curve"]["fppi"] == [0, 0, 0.25, 1]
+    assert content["parts"][0]["models"]["A"]["recall"] == [0.25, 0.5]
+    assert content["parts"][0]["models"]["B C"]["difference"]["value"] == [-0.25, -0.5]
+    assert (out / "comparison.md").read_text().strip() == capsys.readouterr().out.strip()
+    svg = (out / "froc.svg").read_text()
+    assert "B C (ends at" in svg
+
+
+def test_empty_list_is_recall_0(call, write, tmp_path):
+    assert call(f"empty={write('e.json', [])}", "--draws", 5) == 0
+    content = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    whole = content["parts"][0]["models"]["empty"]
+    assert (whole["recall"], whole["high"]) == ([0] * 5, [0] * 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image_id": 99}, "entry 0 (from 0): image_id 99 is not in the ground truth"),
+        ({"bbox": [0, 0, -1, 2]}, "entry 0 (from 0): width and height of the bbox must not be neg"),
+        ({"score": float("nan")}, "entry 0 (from 0): score must be a finite number"),
+        ({"category_id": 2}, "entry 0 (from 0): category_id 2 is not in the ground truth"),
+    ],
+)
+def test_bad_entries_end_with_a_message_and_without_a_figure(
+    call, coco_dt, write, tmp_path, capsys, change, message
+):
+    bad = write("bad.json", [coco_dt[0] | change, *coco_dt[1:]])
+    assert call(f"good={write('good.json', coco_dt)}", f"bad={bad}") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("compare.py: error: ") and f"bad.json: {message}" in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.json"], "a model is given as NAME=FILE"),
+        (["a=x.json", "a=y.json"], "the name 'a' stands for two models"),
+        (["a=absent.json"], "absent.json: cannot be read"),
+    ],
+)
+def test_bad_models(call, capsys, arguments, message):
+    assert call(*arguments) == 2
+    assert message in capsys.readouterr().err

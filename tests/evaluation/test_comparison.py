@@ -1,0 +1,152 @@
+"""Several models in one report: by hand on the small data set, its text, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from agn_d2.evaluation.bootstrap import bootstrap_recalls, percentile_interval
+from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
+from agn_d2.evaluation.comparison import FrocRule, compare
+from agn_d2.evaluation.comparison_text import comparison_markdown
+from agn_d2.evaluation.froc import match_detections
+from agn_d2.evaluation.records import Detections
+
+NOTHING = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))
+
+
+@pytest.fixture
+def truth(coco_gt, write):
+    """Images 0 and 1 are the two views of a breast of p1: one box in 0, two in 1."""
+    places = [("L", "CC", 1), ("L", "MLO", 1), ("L", "CC", 2), ("R", "MLO", 3)]
+    for image, (laterality, view, density) in zip(coco_gt["images"], places, strict=True):
+        image |= {"laterality": laterality, "view": view, "density": density}
+    for annotation, lesion in zip(coco_gt["annotations"], ("m1", "m1", "m2", "m3"), strict=True):
+        annotation["lesion_id"] = lesion
+    return read_ground_truth(write("gt.json", coco_gt))
+
+
+@pytest.fixture
+def models(truth, coco_dt, write):
+    return {"one": read_detections(write("dt.json", coco_dt), truth), "none": NOTHING}
+
+
+def part(report, breakdown, name):
+    (found,) = [p for p in report["parts"] if (p["breakdown"], p["name"]) == (breakdown, name)]
+    return found
+
+
+def test_parts_by_hand(truth, models):
+    report = compare(
+        models, truth, fppi=(0.2, 1), baseline="none", draws=20, size_edges=(15, 80)
+    ).report
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    whole = part(report, "all", "all")
+    assert (whole["images"], whole["lesions"], whole["patients"]) == (4, 4, 3)
+    one = whole["models"]["one"]
+    assert one["recall"] == [0.25, 0.5]
+    assert one["difference"]["value"] == [0.25, 0.5]
+    assert whole["models"]["none"]["recall"] == [0, 0]
+    assert "difference" not in whole["models"]["none"]
+    # The two hits are the two views of m1: 1 of 3 lesions, 1 of 2 breasts, with the first hit.
+    lesions = part(report, "recall per", "lesion")
+    assert lesions["lesions"] == 3
+    assert lesions["models"]["one"]["recall"] == pytest.approx([1 / 3, 1 / 3])
+    assert part(report, "recall per", "breast")["models"]["one"]["recall"] == [0.5, 0.5]
+    # CC: images 0 and 2, one lesion, found before the false positives 0.8 and 0.7.
+    cc = part(report, "view", "CC")
+    assert (cc["images"], cc["lesions"], cc["models"]["one"]["recall"]) == (2, 1, [1, 1])
+    # MLO: images 1 and 3, three lesions, one found.
+    assert part(report, "view", "MLO")["models"]["one"]["recall"] == pytest.approx([1 / 3, 1 / 3])
+    assert part(report, "density", "2")["models"]["one"]["recall"] == [None, None]
+    assert part(report, "views at hand", "auxiliary only")["images"] == 2
+    assert part(report, "views at hand", "neither")["lesions"] == 1
+    # Boxes of 10 (three, two found) and of 20 (one, not found); all images count in both.
+    sizes = [p for p in report["parts"] if p["breakdown"] == "mass size"]
+    assert [(p["images"], p["lesions"]) for p in sizes] == [(4, 3), (4, 1)]
+    found = [p["models"]["one"]["recall"] for p in sizes]
+    assert found == [pytest.approx([1 / 3, 2 / 3]), [0, 0]]
+
+
+def test_intervals_are_those_of_the_same_draws(truth, models, coco_dt):
+    models["worse"] = Detections(
+        models["one"].boxes[:-1], models["one"].scores[:-1], models["one"].images[:-1]
+    )
+    report = compare(
+        models, truth, fppi=(0.2, 1), baseline="worse", draws=40, seed=3, breakdowns=()
+    ).report
+    assert [p["breakdown"] for p in report["parts"]] == ["all", "recall per", "recall per"]
+    events = [match_detections(models[name], truth.lesions) for name in ("one", "worse")]
+    drawn = bootstrap_recalls(events, truth.patients, (0.2, 1), draws=40, seed=3)
+    one = part(report, "all", "all")["models"]["one"]
+    np.testing.assert_array_equal((one["low"], one["high"]), percentile_interval(drawn[:, 0]))
+    low, high = percentile_interval(drawn[:, 0] - drawn[:, 1])
+    assert (one["difference"]["low"], one["difference"]["high"]) == (low.tolist(), high.tolist())
+
+
+def test_lesion_images_only_and_other_rules(truth, models):
+    rule = FrocRule(hit="center", duplicates="any", lesion_images_only=True)
+    report = compare(models, truth, rule=rule, fppi=(1 / 3,), draws=0, breakdowns=("view",)).report
+    assert report["rule"]["text"] == (
+        "hit: centre in box; any-to-any matching; all classes; "
+        "FPPI over 3 images with a lesion, 4 lesions"
+    )
+    assert report["bootstrap"] is None
+    whole = part(report, "all", "all")
+    assert (whole["images"], whole["models"]["one"]["recall"]) == (3, [0.5])
+    assert "low" not in whole["models"]["one"]
+    # Image 2 has no lesion: of the CC views, one counts.
+    assert part(report, "view", "CC")["images"] == 1
+    assert report["models"]["one"]["detections"] == 5
+
+
+def test_text(truth, models):
+    report = compare(models, truth, fppi=(0.2, 4), baseline="none", draws=20).report
+    text = comparison_markdown(report)
+    assert "IoU >= 0.2; duplicates ignored; all classes; FPPI over 4 images, 4 lesions" in text
+    assert "20 draws, seed 0" in text
+    whole = report["parts"][0]["models"]["one"]
+    low, high = (100 * whole[end][0] for end in ("low", "high"))
+    assert f"| all | one | 4 | 4 | 25.0 ({low:.1f} to {high:.1f}) | 50.0 (" in text
+    assert "Difference to none" in text and "| all | all | one | +25.0 (" in text
+    assert "| 2 | one | 1 | 0 | – | – |" in text
+    assert "\\* one ends at 1 FPPI" in text and "none has no detection" in text
+    without = comparison_markdown(compare(models, truth, draws=0).report)
+    assert "interval" not in without and "Difference" not in without
+
+
+def test_what_the_annotations_do_not_say_is_told(coco_gt, coco_dt, write):
+    truth = read_ground_truth(write("gt.json", coco_gt))
+    models = {"one": read_detections(write("dt.json", coco_dt), truth)}
+    report = compare(models, truth, draws=0).report
+    assert {p["breakdown"] for p in report["parts"]} == {"all", "mass size"}
+    text = comparison_markdown(report)
+    for name in ("view", "density", "views at hand"):
+        assert f"- {name}: the annotations do not say." in text
+    assert "recall per breast: image 10: without patient_id and laterality" in text
+    assert "mass size: in pixels" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"models": {}}, "no model"),
+        ({"baseline": "two"}, "baseline 'two' is none of the models one, none"),
+        ({"breakdowns": ("age",)}, "unknown breakdown 'age'"),
+        ({"draws": -1}, "draws must not be negative"),
+        ({"fppi": (-1,)}, "FPPI values"),
+        ({"rule": FrocRule(iou=0)}, "iou must be above 0"),
+        ({"size_edges": (5, 5)}, "must rise"),
+    ],
+)
+def test_refused(truth, models, options, message):
+    with pytest.raises(ValueError, match=message):
+        compare(**({"models": models, "truth": truth, "draws": 0} | options))
+
+
+def test_intervals_need_patients(coco_gt, write):
+    coco_gt["images"][2].pop("patient_id")
+    truth = read_ground_truth(write("gt.json", coco_gt))
+    with pytest.raises(ValueError, match="patient_id of each image, 12 has none"):
+        compare({"none": NOTHING}, truth)
+    assert compare({"none": NOTHING}, truth, draws=0).report["parts"]

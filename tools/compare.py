@@ -1,0 +1,136 @@
+#!/usr/bin/env python
+"""Compare detectors on one data set: FROC figure and tables with intervals.
+
+tools/compare.py --gt annotations/test.json --output comparison \
+    "Mask R-CNN=output/mask_rcnn/inference/X/coco_instances_results.json" \
+    "AG-RCNN=output/agrcnn/inference/X/coco_instances_results.json" --baseline "Mask R-CNN"
+
+Each model is a COCO results file, whatever made it, with a name of your choice. Writes froc.png,
+froc.svg, comparison.md and comparison.json to the output folder, and prints the table. Bad input
+ends with one message and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
+from agn_d2.evaluation.comparison import FrocRule, compare
+from agn_d2.evaluation.comparison_text import comparison_markdown
+from agn_d2.evaluation.froc import DEFAULT_FPPI
+from agn_d2.evaluation.groups import BREAKDOWNS
+from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
+from agn_d2.evaluation.report import curve_to_dict
+from agn_d2.visualization.froc import plot_froc
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("models", nargs="+", metavar="NAME=FILE", help="COCO results files")
+    parser.add_argument("--gt", type=Path, required=True, help="COCO annotation file")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--baseline", metavar="NAME", help="model for the paired differences")
+    parser.add_argument("--fppi", type=float, nargs="+", default=DEFAULT_FPPI, metavar="X")
+    parser.add_argument("--iou", type=float, default=DEFAULT_IOU, help="least IoU of a hit")
+    parser.add_argument("--hit", choices=HITS, default="iou", help="IoU, or centre in the box")
+    parser.add_argument(
+        "--duplicates", choices=DUPLICATES, default="ignore", help="see docs/evaluation.md"
+    )
+    parser.add_argument(
+        "--lesion-images-only", action="store_true", help="leave out images without a lesion"
+    )
+    parser.add_argument(
+        "--breakdowns",
+        nargs="*",
+        choices=BREAKDOWNS,
+        default=BREAKDOWNS,
+        metavar="BY",
+        help=f"of {', '.join(map(repr, BREAKDOWNS))}; default: all that the annotations give",
+    )
+    parser.add_argument(
+        "--size-edges",
+        type=float,
+        nargs="+",
+        metavar="SIZE",
+        help="limits between mass sizes, sqrt(width * height) of the box, in mm if the images "
+        "have mm_per_pixel, else in pixels; default: terciles",
+    )
+    parser.add_argument(
+        "--draws", type=int, default=1000, help="bootstrap over patients; 0: none (default: 1000)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    args = parser.parse_args(argv)
+    if args.seed < 0:
+        parser.error("--seed must not be negative")
+    return args
+
+
+def named_files(models: Sequence[str]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for text in models:
+        name, equals, file = text.partition("=")
+        if not (name and equals and file):
+            raise ValueError(f"{text!r}: a model is given as NAME=FILE")
+        if name in files:
+            raise ValueError(f"the name {name!r} stands for two models")
+        files[name] = Path(file)
+    return files
+
+
+def run(args: argparse.Namespace) -> None:
+    files = named_files(args.models)
+    truth = read_ground_truth(args.gt)
+    comparison = compare(
+        {name: read_detections(file, truth) for name, file in files.items()},
+        truth,
+        rule=FrocRule(args.iou, args.hit, args.duplicates, args.lesion_images_only),
+        fppi=args.fppi,
+        baseline=args.baseline,
+        breakdowns=args.breakdowns,
+        size_edges=args.size_edges,
+        draws=args.draws,
+        seed=args.seed,
+    )
+    report = comparison.report
+    for name, file in files.items():
+        report["models"][name] |= {
+            "file": str(file),
+            "curve": curve_to_dict(comparison.curves[name]),
+        }
+    markdown = comparison_markdown(report)
+    args.output.mkdir(parents=True, exist_ok=True)
+    content = json.dumps({"gt": str(args.gt), **report}, indent=1, allow_nan=False)
+    (args.output / "comparison.json").write_text(content + "\n", encoding="utf-8")
+    (args.output / "comparison.md").write_text(markdown, encoding="utf-8")
+    whole = report["parts"][0]["models"]
+    ends = {n: (r["low"], r["high"]) for n, r in whole.items() if "low" in r}
+    plot_froc(
+        comparison.curves,
+        args.output / "froc.png",
+        fppi=args.fppi,
+        intervals={n: tuple(np.array(end, float) for end in both) for n, both in ends.items()},
+        rule=report["rule"]["text"],
+    )
+    print(markdown)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
+    try:
+        run(args)
+    except (ValueError, OSError) as error:
+        print(f"compare.py: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
