@@ -74,6 +74,8 @@ def pixels_to_nodes(features: Tensor, assignment: Tensor) -> Tensor:
     cells = assignment.sum(dim=1, keepdim=True).clamp(min=1)
     precise = torch.promote_types(assignment.dtype, features.dtype)
     weights = (assignment.to(precise) / cells).to(features.dtype)
+    if _channels_last(features):
+        return torch.matmul(weights.transpose(1, 2), _rows(features))
     return torch.matmul(features.flatten(2), weights).transpose(1, 2)
 
 
@@ -92,3 +94,34 @@ def nodes_to_pixels(values: Tensor, assignment: Tensor, grid: tuple[int, int], k
     """
     weights = assignment.to(values.dtype) / k
     return torch.matmul(values.transpose(1, 2), weights.transpose(1, 2)).unflatten(2, grid)
+
+
+def add_nodes_to_pixels(features: Tensor, values: Tensor, assignment: Tensor, k: int) -> Tensor:
+    """F + psi_k(Z) in one product, without the tensor psi_k(Z).
+
+    Args:
+        features: (V, C, H, W).
+        values: (V, N, C).
+        assignment: (V, P, N), from ``assign_cells`` with the same k.
+
+    Returns:
+        (V, C, H, W) in the memory layout of ``features``.
+    """
+    grid = features.shape[-2:]
+    # Zeros and ones are exact in every type; the mean over k is taken on the few nodes.
+    values, assignment = (values / k).to(features.dtype), assignment.to(features.dtype)
+    if _channels_last(features):
+        added = torch.baddbmm(_rows(features), assignment, values)
+        return added.transpose(1, 2).unflatten(2, grid)
+    added = torch.baddbmm(features.flatten(2), values.transpose(1, 2), assignment.transpose(1, 2))
+    return added.unflatten(2, grid)
+
+
+def _channels_last(features: Tensor) -> bool:
+    """Whether the channels of a cell lie next to each other; products then keep it so."""
+    return features.is_contiguous(memory_format=torch.channels_last)
+
+
+def _rows(features: Tensor) -> Tensor:
+    """(V, P, C) of a channels-last tensor, a view of it."""
+    return features.flatten(2).transpose(1, 2)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..graph.mapping import nodes_to_pixels
+from ..graph.mapping import add_nodes_to_pixels, nodes_to_pixels
 
 FUSIONS = ("residual", "paper")
 RESIDUAL_GAIN, RESIDUAL_FLOOR = 2.0, 0.2  # [S]: F_e o (2 F_I + 0.2)
@@ -74,13 +74,10 @@ class GraphFusion(nn.Module):
         factor = RESIDUAL_GAIN * attention + floor
         return torch.where(has_contralateral[:, None, None, None], factor, 1.0)
 
-    def auxiliary_map(
-        self, z_bipartite: Tensor, has_auxiliary: Tensor, assignment: Tensor, grid: tuple, k: int
-    ) -> Tensor:
-        """F_B times its half of W_f, (B, C, H, W); 0 where there is no auxiliary view."""
+    def auxiliary_nodes(self, z_bipartite: Tensor, has_auxiliary: Tensor) -> Tensor:
+        """Z^B times its half of W_f, (B, N, C); 0 where there is no auxiliary view."""
         on_nodes = z_bipartite @ self.weight_auxiliary.t()
-        on_nodes = on_nodes.masked_fill(~has_auxiliary[:, None, None], 0)
-        return nodes_to_pixels(on_nodes, assignment, grid, k)
+        return on_nodes.masked_fill(~has_auxiliary[:, None, None], 0)
 
     def forward(
         self,
@@ -112,6 +109,6 @@ class GraphFusion(nn.Module):
             examined = examined * self.factor(attention, has_contralateral).to(features.dtype)
         fused = F.conv2d(examined, self.weight_examined[:, :, None, None])
         if z_bipartite is not None:
-            brought = self.auxiliary_map(z_bipartite, has_auxiliary, assignment, grid, k)
-            fused = fused + brought.to(fused.dtype)
+            brought = self.auxiliary_nodes(z_bipartite, has_auxiliary)
+            fused = add_nodes_to_pixels(fused, brought, assignment, k)
         return fused
