@@ -34,6 +34,9 @@ def _add_graph(cfg: CN) -> None:
     cfg.MODEL.AGN.FUSION = "residual"
     # Probability to hide a present auxiliary or contralateral view in training.
     cfg.MODEL.AGN.VIEW_DROP = 0.0
+    # Every so many iterations TensorBoard shows what the graph does to one case of the first test
+    # data set; 0: never.
+    cfg.MODEL.AGN.VIS_PERIOD = 0
 
     cfg.MODEL.AGN.BGN = CN()
     cfg.MODEL.AGN.BGN.ENABLED = True

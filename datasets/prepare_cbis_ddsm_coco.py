@@ -20,18 +20,13 @@ from tqdm import tqdm
 
 from agn_d2.data.cases import count_links, group_cases
 from agn_d2.data.cbis_ddsm import read_source, split_patients
-from agn_d2.data.lesion_pairs import count_prior
-from agn_d2.data.multi_view_coco import load_multi_view_coco
 from agn_d2.data.prepare import PreparedImage, prepare_image, write_annotations
-from agn_d2.graph.prior import write_prior
+from agn_d2.data.priors import write_priors
 from agn_d2.landmarks import METHODS
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import Correction, apply_corrections
-from agn_d2.landmarks.nodes import NodeLayout
 from agn_d2.landmarks.record import write_landmarks
 from agn_d2.paths import datasets_root
-
-LAYOUTS = ("13,17", "22,26", "100,105")
 
 
 def parse_args() -> argparse.Namespace:
@@ -122,21 +117,8 @@ def main() -> None:
     write_landmarks(annotations / "landmarks.json", landmarks)
     write_annotations(annotations, splits)
     print_summary(splits)
-    write_priors(output)
-
-
-def write_priors(output: Path) -> None:
-    """H^g of the three layouts, counted on the training split only."""
-    annotations = output / "annotations"
-    landmarks = annotations / "landmarks.json"
-    images = load_multi_view_coco(annotations / "train.json", output / "images", None, landmarks)
-    cases = group_cases(images)
-    for text in LAYOUTS:
-        layout = NodeLayout.parse(text)
-        prior = count_prior(cases, layout, "cbis_ddsm_mass_train")
-        path = annotations / f"prior_{layout.cc}_{layout.mlo}.json"
-        write_prior(path, prior)
-        print(f"{path}: {prior.counts.sum():.0f} masses seen in both views")
+    for name, lesions in write_priors(output, "cbis_ddsm_mass_train").items():
+        print(f"{annotations / name}: {lesions} masses seen in both views")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 #!/usr/bin/env python
-"""Draw cases with predictions, truth, nodes and the attention of IGN.
+"""Draw cases with predictions, truth, nodes and the attention of IGN; or look inside the graph.
 
     tools/demo.py --config-file C.yaml --dataset phantom_test --cases 6 --output DIR \\
         MODEL.WEIGHTS model.pth
     tools/demo.py --config-file C.yaml --images DIR --output DIR MODEL.WEIGHTS model.pth
 
 With --images, the names tell the case, the side and the view: <case>_<LEFT|RIGHT>_<CC|MLO>.png;
-the films are cut to the breast if the model was trained so (INPUT.CROP_TO_BREAST).
+the films are cut to the breast if the model was trained so (INPUT.CROP_TO_BREAST). With
+--features, two more pictures of each case: <case>_features.png, what the graph does to the
+features of one level, and <case>_nodes.png, which nodes of CC and MLO read each other.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 
 from detectron2.config import CfgNode
 from detectron2.utils.logger import setup_logger
+from torch import nn
 from tqdm import tqdm
 
 import agn_d2  # noqa: F401  registers backbones and meta-architectures
@@ -27,8 +30,10 @@ from agn_d2.data.folder import read_folder
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
+from agn_d2.engine.inside import check_level, look_inside_case
 from agn_d2.engine.predictor import build_trained
 from agn_d2.visualization.case_figure import save_figure
+from agn_d2.visualization.inside_figure import correspondence_figure, features_figure
 from agn_d2.visualization.predictions import draw_predictions
 
 
@@ -43,6 +48,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--case", nargs="+", default=[], help="names of the cases to draw")
     parser.add_argument("--cases", type=int, default=6, help="else: draw the first so many")
     parser.add_argument("--score", type=float, default=0.3, help="least score that is drawn")
+    parser.add_argument(
+        "--features",
+        nargs="?",
+        const="",
+        metavar="LEVEL",
+        help="look inside the graph on this level, such as p3; without a level on the finest",
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE overrides")
     return parser.parse_args()
@@ -70,6 +82,21 @@ def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> list[Case]:
     return [by_id[name] for name in args.case]
 
 
+def draw_inside(
+    model: nn.Module, mapper: CaseMapper, case: Case, level: str, stem: Path
+) -> list[Path]:
+    """Write the pictures of ``--features`` as <stem>_features.png and <stem>_nodes.png."""
+    insides = look_inside_case(model, mapper, case, level)
+    figures = {
+        "features": features_figure(case.case_id, insides),
+        "nodes": correspondence_figure(case.case_id, insides, mapper.layout),
+    }
+    paths = [stem.with_name(f"{stem.name}_{kind}.png") for kind in figures]
+    for figure, path in zip(figures.values(), paths, strict=True):
+        save_figure(figure, path)
+    return paths
+
+
 def main() -> None:
     args = parse_args()
     setup_logger()
@@ -78,13 +105,18 @@ def main() -> None:
         cfg = setup_inference_cfg(args)
         cases = choose_cases(args, cfg)
         model = build_trained(cfg)
+        if args.features is not None:
+            check_level(model, args.features)
     except (FileNotFoundError, ImportError, ValueError, KeyError) as error:
         sys.exit(f"demo: {error}")
     mapper = CaseMapper(cfg, is_train=False)
     args.output.mkdir(parents=True, exist_ok=True)
     paths = []
     for case in tqdm(cases, disable=None, unit="case"):
-        paths.append(args.output / f"{case.case_id.replace('/', '_')}.png")
+        name = case.case_id.replace("/", "_")
+        if args.features is not None:
+            paths += draw_inside(model, mapper, case, args.features, args.output / name)
+        paths.append(args.output / f"{name}.png")
         results = predict_case(model, mapper, case)
         figure = draw_predictions(
             case.case_id,
@@ -94,7 +126,7 @@ def main() -> None:
             with_truth=args.dataset is not None,
         )
         save_figure(figure, paths[-1])
-    print(f"{len(cases)} pictures in {args.output}:")
+    print(f"{len(paths)} pictures in {args.output}:")
     for path in paths:
         print(f"  {path}")
 

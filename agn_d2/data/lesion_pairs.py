@@ -22,6 +22,19 @@ def lesion_centres(image: dict[str, Any]) -> np.ndarray:
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
+def nipple_distances(points: np.ndarray, landmarks: Landmarks) -> np.ndarray:
+    """Distances of points from the nipple in breast heights.
+
+    Args:
+        points: (M, 2), (x, y) in pixels of the stored image.
+        landmarks: of that image.
+
+    Returns:
+        (M,) float64.
+    """
+    return np.linalg.norm(points - landmarks.nipple, axis=1) / _breast_height(landmarks)
+
+
 def pair_lesions(cc: dict[str, Any], mlo: dict[str, Any]) -> list[tuple[int, int]]:
     """Pair the lesions of the two views of a breast.
 
@@ -39,7 +52,9 @@ def pair_lesions(cc: dict[str, Any], mlo: dict[str, Any]) -> list[tuple[int, int
     ids_cc, ids_mlo = ([a.get("lesion_id") for a in _lesions(i)] for i in (cc, mlo))
     if all(ids_cc) and all(ids_mlo):
         return [(ids_cc.index(i), ids_mlo.index(i)) for i in ids_cc if i in ids_mlo]
-    depth_cc, depth_mlo = (_nipple_distance(image) for image in (cc, mlo))
+    depth_cc, depth_mlo = (
+        nipple_distances(lesion_centres(image), image["landmarks"]) for image in (cc, mlo)
+    )
     cost = np.abs(depth_cc[:, None] - depth_mlo[None])
     return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(cost), strict=True)]
 
@@ -93,12 +108,6 @@ def _lesions(image: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _breast_height(landmarks: Landmarks) -> float:
     return max(float(np.ptp(landmarks.contour[:, 1])), 1.0)
-
-
-def _nipple_distance(image: dict[str, Any]) -> np.ndarray:
-    landmarks = image["landmarks"]
-    offset = lesion_centres(image) - landmarks.nipple
-    return np.linalg.norm(offset, axis=1) / _breast_height(landmarks)
 
 
 def _relative(nodes: np.ndarray, landmarks: Landmarks) -> np.ndarray:

@@ -8,14 +8,16 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer, SimpleTrainer
+from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluators
+from detectron2.utils import comm
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ..data.build import build_test_loader, build_train_loader
 from ..evaluation import FROCEvaluator
 from .checkpoint import AGNCheckpointer
+from .hooks import GraphPictures
 from .precision import speed_up_on_cpu
 from .solver import build_optimizer
 
@@ -32,6 +34,13 @@ class AGNTrainer(DefaultTrainer):
         self.checkpointer = build_checkpointer(
             cfg, self._trainer.model, trainer=weakref.proxy(self)
         )
+
+    def build_hooks(self) -> list[HookBase | None]:
+        """Detectron2's hooks, and pictures of the graph before the writer (on its process)."""
+        hooks = super().build_hooks()
+        if comm.is_main_process():
+            hooks.insert(-1, GraphPictures.from_config(self.cfg, self._trainer.model))
+        return hooks
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:

@@ -102,11 +102,11 @@ def write_prior(path: Path | str, prior: CorrespondencePrior) -> None:
     partial.replace(path)
 
 
-def read_prior(path: Path | str, layout: tuple[int, int]) -> CorrespondencePrior:
-    """Read a prior made for a layout.
+def read_prior(path: Path | str, layout: tuple[int, int] | None = None) -> CorrespondencePrior:
+    """Read a prior.
 
     Args:
-        layout: (N_cc, N_mlo) that the model has.
+        layout: (N_cc, N_mlo) that the model has; None takes a prior of any layout.
 
     Raises:
         FileNotFoundError: no such file.
@@ -129,7 +129,7 @@ def read_prior(path: Path | str, layout: tuple[int, int]) -> CorrespondencePrior
     shapes = (counts.shape, templates[0].shape, templates[1].shape)
     if counts.ndim != 2 or shapes[1:] != ((counts.shape[0], 2), (counts.shape[1], 2)):
         raise ValueError(f"{path}: counts and templates do not fit each other: {shapes}")
-    if counts.shape != tuple(layout):
+    if layout is not None and counts.shape != tuple(layout):
         raise ValueError(
             f"{path} was made for layout {counts.shape}, but MODEL.AGN.LAYOUT is {tuple(layout)}; "
             f"make one with tools/build_prior.py --layout {layout[0]},{layout[1]}"

@@ -55,6 +55,17 @@ class NodeLayout:
             raise ValueError(f"view must be CC or MLO, not {view!r}")
         return self.cc if view == "CC" else self.mlo
 
+    def groups(self, view: str) -> dict[str, slice]:
+        """Which nodes of a view, "CC" or "MLO", lie where: name -> indices, in their order."""
+        counts = {"nipple": 1} | dict.fromkeys(("pectoral line", "1/3", "2/3"), self.per_line)
+        if self.count(view) == self.mlo:
+            counts |= {"corner line": self.corner_line, "corner": 1}
+        ends = np.cumsum(list(counts.values())).tolist()
+        return {
+            name: slice(end - count, end)
+            for (name, count), end in zip(counts.items(), ends, strict=True)
+        }
+
     @classmethod
     def parse(cls, value: str | Sequence[int] | NodeLayout) -> NodeLayout:
         """Read "22,26", (22, 26) or a layout.
@@ -119,26 +130,68 @@ def place_nodes(landmarks: Landmarks, layout: NodeLayout | str | Sequence[int]) 
         nodes = place_nodes(landmarks.mirrored(), layout)
         nodes[:, 0] = width - nodes[:, 0]
         return nodes
+    _, guides = _guides(landmarks)
+    counts = [layout.per_line] * 3 + [layout.corner_line] * (landmarks.view == "MLO")
+    lines = [guide.spread(count) for guide, count in zip(guides, counts, strict=True)]
+    corner = [np.zeros((1, 2))] * (landmarks.view == "MLO")
+    nodes = np.concatenate([landmarks.nipple[None], *lines, *corner])
+    return np.clip(nodes, 0.5, [width - 0.5, height - 0.5]).astype(np.float32)
+
+
+def guide_lines(landmarks: Landmarks) -> np.ndarray:
+    """The lines on which the nodes are placed, for drawing.
+
+    Returns:
+        (4, 2, 2) in a CC view, (5, 2, 2) in an MLO view: the perpendicular from the nipple to its
+        foot, then pectoral line, lines at 1/3 and 2/3 and corner line, each from its upper to its
+        lower end; pixels of the stored image. A foot may lie outside of it.
+    """
+    if landmarks.chest_wall == "right":
+        lines = guide_lines(landmarks.mirrored())
+        lines[..., 0] = landmarks.image_size[1] - lines[..., 0]
+        return lines
+    foot, guides = _guides(landmarks)
+    return np.stack([np.stack([landmarks.nipple, foot])] + [guide.ends for guide in guides])
+
+
+@dataclass(frozen=True, eq=False)
+class _Guide:
+    """A line base + t * direction for t from span[0] to span[1]."""
+
+    base: np.ndarray
+    direction: np.ndarray
+    span: tuple[float, float]
+
+    @property
+    def ends(self) -> np.ndarray:
+        return self.base + np.array(self.span)[:, None] * self.direction
+
+    def spread(self, count: int) -> np.ndarray:
+        """Middles of `count` equal parts, (count, 2)."""
+        shares = (np.arange(count) + 0.5) / count
+        along = self.span[0] + shares * (self.span[1] - self.span[0])
+        return self.base + along[:, None] * self.direction
+
+
+def _guides(landmarks: Landmarks) -> tuple[np.ndarray, list[_Guide]]:
+    """Foot of the perpendicular, and the lines in the order of their nodes; chest wall left."""
     polygon = breast_polygon(landmarks)
     origin, direction = _line_of(landmarks)
     foot = origin + ((landmarks.nipple - origin) @ direction) * direction
     towards = landmarks.nipple - foot
-    lines = [landmarks.nipple[None]]
+    guides = []
     for share in (0.0, 1 / 3, 2 / 3):
         base = foot + share * towards
         inset = _INSET * towards if share == 0 else 0.0
-        span = _span(polygon, base + inset, direction)
-        lines.append(_spread(base, direction, span, layout.per_line))
+        guides.append(_Guide(base, direction, _span(polygon, base + inset, direction)))
     if landmarks.view == "MLO":
+        height, width = landmarks.image_size
         corner = np.zeros(2)
         corner_foot = origin + ((corner - origin) @ direction) * direction
         base = (corner + corner_foot) / 2
         frame = np.array([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
-        span = _span(frame, base, direction)
-        lines.append(_spread(base, direction, span, layout.corner_line))
-        lines.append(corner[None])
-    nodes = np.concatenate(lines)
-    return np.clip(nodes, 0.5, [width - 0.5, height - 0.5]).astype(np.float32)
+        guides.append(_Guide(base, direction, _span(frame, base, direction)))
+    return foot, guides
 
 
 def _line_of(landmarks: Landmarks) -> tuple[np.ndarray, np.ndarray]:
@@ -172,11 +225,3 @@ def _span(polygon: np.ndarray, base: np.ndarray, direction: np.ndarray) -> tuple
     holding = (parts[:, 0] <= 0) & (parts[:, 1] >= 0)
     best = int(np.argmax(holding)) if holding.any() else int(np.argmax(parts[:, 1] - parts[:, 0]))
     return float(parts[best, 0]), float(parts[best, 1])
-
-
-def _spread(
-    base: np.ndarray, direction: np.ndarray, span: tuple[float, float], count: int
-) -> np.ndarray:
-    """Middles of `count` equal parts of the span, (count, 2)."""
-    shares = (np.arange(count) + 0.5) / count
-    return base + (span[0] + shares * (span[1] - span[0]))[:, None] * direction

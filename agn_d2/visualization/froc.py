@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..evaluation.froc import DEFAULT_FPPI, FrocCurve, recall_at_fppi
-from .figure_files import STYLES, check_format, save_figure_files
+from .plot_files import STYLES, check_format, save_figure_files
 
 
 def plot_froc(

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .figure_files import STYLES, save_figure_files
+from .plot_files import STYLES, save_figure_files
 
 Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..evaluation.operating_point import OperatingCurve, OperatingPoint
-from .figure_files import STYLES, save_figure_files
+from .plot_files import STYLES, save_figure_files
 
 _HATCHES = ("", "////", "....", "xxxx")
 

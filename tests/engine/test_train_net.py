@@ -37,8 +37,12 @@ def run(tool, *args, root):
 def test_train_resume_evaluate_and_draw(toy_root, tmp_path):
     common = ["--config-file", CONFIG]
     options = [*SMALL, "OUTPUT_DIR", tmp_path / "out"]
-    first = run("train_net.py", *common, *options, "SOLVER.MAX_ITER", 2, root=toy_root)
+    looks = ["MODEL.AGN.VIS_PERIOD", 2]
+    first = run("train_net.py", *common, *options, *looks, "SOLVER.MAX_ITER", 2, root=toy_root)
     assert first.returncode == 0, first.stderr
+    (events,) = (tmp_path / "out").glob("events.out.tfevents.*")
+    assert b"agn/features" in events.read_bytes()
+    assert b"agn/nodes" in events.read_bytes()
     froc = tmp_path / "out/inference/phantom_test/froc_phantom_test.json"
     report = json.loads(froc.read_text())
     assert report["images"] == 9
@@ -61,13 +65,14 @@ def test_train_resume_evaluate_and_draw(toy_root, tmp_path):
         "demo.py",
         *common,
         *("--dataset", "phantom_test", "--case", "P1", "P3", "--output", tmp_path / "pictures"),
+        *("--features", "p3"),
         *options,
         *weights,
         root=toy_root,
     )
     assert drawn.returncode == 0, drawn.stderr
-    for case in ("P1", "P3"):
-        assert (tmp_path / f"pictures/{case}.png").stat().st_size > 10_000
+    for name in ("P1", "P1_features", "P1_nodes", "P3", "P3_features"):
+        assert (tmp_path / f"pictures/{name}.png").stat().st_size > 10_000
 
     # A trained model needs neither its training data nor the file of its prior.
     shutil.copytree(toy_root / "phantom", tmp_path / "elsewhere/phantom")

@@ -110,6 +110,11 @@ def test_another_layout_is_refused(prior, tmp_path):
         read_prior(path, (22, 26))
 
 
+def test_without_a_layout_the_file_tells_it(prior, tmp_path):
+    write_prior(tmp_path / "prior.json", prior)
+    assert read_prior(tmp_path / "prior.json").layout == (CC, MLO)
+
+
 def test_missing_file_names_the_tool_that_makes_it(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No prior .*none\.json; tools/build_prior\.py"):
         read_prior(tmp_path / "none.json", (CC, MLO))

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.nodes import NodeLayout, breast_polygon, place_nodes
+from agn_d2.landmarks.nodes import NodeLayout, breast_polygon, guide_lines, place_nodes
 from agn_d2.landmarks.record import Landmarks
 
 LAYOUTS = [(13, 17), (22, 26), (100, 105)]
@@ -185,3 +185,50 @@ def test_degenerate_geometry_gives_finite_nodes_within_the_image(changes):
             assert nodes.shape == ((22 if view == "CC" else 26), 2)
             assert np.isfinite(nodes).all()
             assert (nodes >= 0).all() and (nodes <= [width, height]).all()
+
+
+def test_groups_name_the_nodes_in_their_order():
+    layout = NodeLayout(13, 17)
+    cc = {name: (part.start, part.stop) for name, part in layout.groups("CC").items()}
+    lines = {"nipple": (0, 1), "pectoral line": (1, 5), "1/3": (5, 9), "2/3": (9, 13)}
+    assert cc == lines and list(cc) == list(lines)
+    mlo = {name: (part.start, part.stop) for name, part in layout.groups("MLO").items()}
+    assert mlo == lines | {"corner line": (13, 16), "corner": (16, 17)}
+    with pytest.raises(ValueError, match="LAT"):
+        layout.groups("LAT")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("view", ["CC", "MLO"])
+def test_nodes_stand_in_the_middles_of_equal_parts_of_the_guide_lines(view, side):
+    # The image reaches so far that no node has to be moved into it.
+    line = [[70, 0], [10, 150]] if view == "MLO" else [[10, 20], [10, 380]]
+    contour = half_ellipse() + [10, 0]
+    landmarks = make(view, nipple=[160, 200], pectoral_line=line, contour=contour)
+    landmarks = landmarks if side == "left" else landmarks.mirrored()
+    layout = NodeLayout(22, 26)
+    nodes = place_nodes(landmarks, layout)
+    perpendicular, *lines = guide_lines(landmarks)
+    np.testing.assert_allclose(perpendicular[0], landmarks.nipple)
+    groups = list(layout.groups(view).values())[1 : 1 + len(lines)]
+    assert len(lines) == (3 if view == "CC" else 4)
+    for (start, end), group in zip(lines, groups, strict=True):
+        count = group.stop - group.start
+        shares = (2 * np.arange(count)[:, None] + 1) / (2 * count)
+        np.testing.assert_allclose(nodes[group], start + shares * (end - start), atol=1e-3)
+        assert start[1] < end[1]
+
+
+def test_guide_lines_by_hand():
+    square = Landmarks(
+        view="CC",
+        chest_wall="left",
+        nipple=[90, 40],
+        pectoral_line=[[0, 10], [0, 90]],
+        contour=[[0, 10], [90, 10], [90, 90], [0, 90]],
+        image_size=(100, 120),
+    )
+    expected = [[[90, 40], [0, 40]]] + [[[x, 10], [x, 90]] for x in (0, 30, 60)]
+    np.testing.assert_allclose(guide_lines(square), expected, atol=1e-9)
+    flipped = np.array(expected) * [-1, 1] + [120, 0]
+    np.testing.assert_allclose(guide_lines(square.mirrored()), flipped, atol=1e-9)

@@ -102,6 +102,7 @@ def test_an_image_without_breast_falls_back_and_says_so(shape, view):
         del steps[1]
     assert found.status == "; ".join(steps)
     assert found.confidence["contour"] == found.confidence["nipple"] == 0
+    np.testing.assert_allclose(found.nipple, [shape[1], shape[0] / 2], rtol=0.02)
     nodes = place_nodes(found, (22, 26))
     assert (nodes >= 0).all() and (nodes <= shape[::-1]).all()
 

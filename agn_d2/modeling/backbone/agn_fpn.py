@@ -14,6 +14,7 @@ from ...graph.prior import awaited_prior, read_prior, uniform_prior
 from ...paths import resolve_data_path
 from ...structures import MultiViewBatch
 from ..agn import AGNLayer, AnatomyGraphNetwork
+from ..inside import LevelInside, look_inside
 from .timm_bottom_up import build_timm_bottom_up
 
 # MODEL.AGN.BGN.PRIOR of a model whose checkpoint brings the prior.
@@ -87,6 +88,10 @@ class AGNFPN(FPN):
             if self.agn is None
             else self.agn.attention(super().forward(batch.views), batch, level)
         )
+
+    def inside(self, batch: MultiViewBatch, level: str) -> LevelInside:
+        """What the graph does on one level, see ``look_inside``; only with a graph."""
+        return look_inside(self.agn, super().forward(batch.views), batch, level)
 
     def _top_levels(self, fused: dict[str, Tensor]) -> dict[str, Tensor]:
         """Top levels made from a fused level; those made from the bottom-up stay as they are."""

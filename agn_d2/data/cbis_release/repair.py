@@ -1,0 +1,282 @@
+"""From the files of a finding to its mask in the film, repaired where need be.
+
+The CSV and the file names only say which files belong to a finding. Which of them is the mask and
+which the crop is read from the pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+
+from .content import CROP, MASK, Box, Region, kind_of, region_of
+from .dicom import UnreadableDicom
+from .locate import SURE, Place, correlation, locate
+
+ASPECT_TOLERANCE = 0.01  # of the ratio width / height: less is the same aspect
+_SAME_BOX = 0.5  # overlap of the places of mask and crop from which on they agree
+
+# Where a finding's mask comes from.
+AS_RELEASED = "mask as released"
+RESIZED = "mask resized to the film"
+PLACED = "mask placed by matching the crop"
+FROM_CROP = "ellipse in the place of the crop"
+LOST = "lost"
+METHODS = (AS_RELEASED, RESIZED, PLACED, FROM_CROP, LOST)
+
+
+@dataclass(frozen=True)
+class Note:
+    """One decision about a film or a finding.
+
+    Attributes:
+        kind: short name, counted in the summary.
+        detail: what was seen and done.
+    """
+
+    kind: str
+    detail: str
+
+
+@dataclass
+class Outcome:
+    """What became of a finding.
+
+    Attributes:
+        region: its mask in the film; None if the finding is lost.
+        method: one of METHODS.
+        confidence: correlation of film and crop at the place found; None where no crop was
+            needed or could be compared.
+        released: the region as the released mask has it, in its own frame, for pictures of
+            before and after.
+        notes: every decision on the way.
+    """
+
+    region: Region | None = None
+    method: str = LOST
+    confidence: float | None = None
+    released: Region | None = None
+    notes: list[Note] = field(default_factory=list)
+
+    def note(self, kind: str, detail: str) -> None:
+        self.notes.append(Note(kind, detail))
+
+
+@dataclass
+class _Files:
+    """The readable, distinct pictures of a finding."""
+
+    masks: list[tuple[str, Region]] = field(default_factory=list)
+    crops: list[tuple[str, np.ndarray]] = field(default_factory=list)
+
+
+def repair_finding(
+    film: np.ndarray,
+    paths: Sequence[str],
+    read: Callable[[str], np.ndarray],
+    expected_mask: Sequence[str] = (),
+) -> Outcome:
+    """The mask of a finding in its film.
+
+    1. A mask of the film's size is taken. Several: the one that the crop confirms, else the first.
+    2. A mask of another size, but the film's aspect (within 1 %), is resized, unless the crop is
+       surely elsewhere.
+    3. A mask of another aspect is placed where the crop is found, its box onto the crop's box.
+    4. Without a mask, the crop's place is the finding's box, with an ellipse as its mask.
+    5. Else the finding is lost.
+
+    The crop is compared with the film wherever there is one; the correlation is the confidence.
+    Steps 3 and 4 need a sure place (see ``locate``).
+
+    Args:
+        film: (H, W) uint8 or uint16.
+        paths: files of the finding's series, crop and mask.
+        read: path -> (h, w) uint8 or uint16.
+        expected_mask: the paths among them that the CSV calls the mask.
+
+    Returns:
+        the outcome, never an exception for a bad file.
+    """
+    outcome = Outcome()
+    files = _read_files(paths, read, expected_mask, outcome)
+    fitting = [(p, r) for p, r in files.masks if r.size == film.shape]
+    if fitting:
+        _take_fitting(film, fitting, files, outcome)
+    elif files.masks:
+        _take_other_size(film, files, outcome)
+    elif files.crops:
+        _take_crop(film, files, outcome)
+    else:
+        outcome.note("lost", "neither a mask nor a crop can be read")
+    return outcome
+
+
+def _read_files(
+    paths: Sequence[str],
+    read: Callable[[str], np.ndarray],
+    expected_mask: Sequence[str],
+    outcome: Outcome,
+) -> _Files:
+    files, seen = _Files(), {}
+    if not paths:
+        outcome.note("files missing", "no file of the finding's series in the download")
+    for path in paths:
+        try:
+            values = read(path)
+        except (UnreadableDicom, OSError) as error:
+            outcome.note("file unreadable", f"{path}: {error}")
+            continue
+        digest = hashlib.sha256(str(values.shape).encode() + values.tobytes()).digest()
+        if digest in seen:
+            outcome.note("duplicate file", f"{path} has the same pixels as {seen[digest]}")
+            continue
+        seen[digest] = path
+        kind = kind_of(values)
+        if kind == MASK:
+            region = region_of(values)
+            files.masks.append((path, region))
+        elif kind == CROP:
+            files.crops.append((path, values))
+        else:
+            outcome.note("blank file", f"{path}: all pixels have one value")
+            continue
+        if (kind == MASK) != (path in expected_mask):
+            outcome.note("role by content", f"{path} is the {kind}, the CSV says the other")
+    return files
+
+
+def _take_fitting(
+    film: np.ndarray, masks: list[tuple[str, Region]], files: _Files, outcome: Outcome
+) -> None:
+    confirmed = [_confirm(film, region, files.crops) for _, region in masks]
+    best = max(range(len(masks)), key=lambda i: (confirmed[i] or 0.0, -i))
+    path, region = masks[best]
+    for other, _ in files.masks:
+        if other != path:
+            outcome.note("second mask", f"{other} left aside for {path}")
+    outcome.region = outcome.released = region
+    outcome.method, outcome.confidence = AS_RELEASED, confirmed[best]
+    for text in region.notes:
+        outcome.note("mask cleaned", text)
+    _note_crop(film, region, files, outcome)
+
+
+def _take_other_size(film: np.ndarray, files: _Files, outcome: Outcome) -> None:
+    path, region = max(files.masks, key=lambda item: item[1].size[0] * item[1].size[1])
+    for other, _ in files.masks:
+        if other != path:
+            outcome.note("second mask", f"{other} left aside for {path}")
+    outcome.released = region
+    for text in region.notes:
+        outcome.note("mask cleaned", text)
+    sizes = f"mask {_size(region.size)}, film {_size(film.shape)}"
+    ratios = [f / m for f, m in zip(film.shape, region.size, strict=True)]
+    if abs(ratios[0] / ratios[1] - 1) <= ASPECT_TOLERANCE:
+        resized = _resized(region, film.shape)
+        confidence = _confirm(film, resized, files.crops)
+        place = None
+        if files.crops and (confidence or 0.0) < SURE:
+            place = _find(film, files.crops, (1.0, ratios[0], 1 / ratios[0]))
+        if place is None or not place.sure or _agree(place.box, resized.box):
+            outcome.region, outcome.method = resized, RESIZED
+            outcome.confidence = place.confidence if place is not None else confidence
+            outcome.note("mask of another size", f"{sizes}: same aspect, resized")
+            return
+        outcome.note("crop elsewhere", f"{sizes}: the crop lies at {place.box}, not in the mask")
+    else:
+        place = _find(film, files.crops, (1.0, *ratios, *(1 / r for r in ratios)))
+    if place is None or not place.sure:
+        why = "no crop" if place is None else f"crop found with only {place.confidence:.2f}"
+        outcome.note("lost", f"{sizes}: another aspect, and {why} to place it")
+        return
+    outcome.region, outcome.method = _onto(region, place.box, film.shape), PLACED
+    outcome.confidence = place.confidence
+    outcome.note("mask of another size", f"{sizes}: placed by the crop, {place.confidence:.3f}")
+
+
+def _take_crop(film: np.ndarray, files: _Files, outcome: Outcome) -> None:
+    place = _find(film, files.crops, (1.0,))
+    if place is None or not place.sure:
+        seen = 0.0 if place is None else place.confidence
+        rival = "" if place is None else f" (elsewhere {place.rival:.2f})"
+        outcome.confidence = seen
+        outcome.note("lost", f"no mask, and the crop is found with only {seen:.2f}{rival}")
+        return
+    width, height = place.box[2] - place.box[0], place.box[3] - place.box[1]
+    outcome.region = Region(_ellipse(height, width), place.box, film.shape)
+    outcome.method, outcome.confidence = FROM_CROP, place.confidence
+    outcome.note("mask recovered", f"crop found with {place.confidence:.3f} at {place.box}")
+
+
+def _note_crop(film: np.ndarray, region: Region, files: _Files, outcome: Outcome) -> None:
+    """Say whether the crop bears the mask out; the mask stands either way."""
+    if not files.crops:
+        outcome.note("no crop", "the mask could not be compared with a crop")
+        return
+    if (outcome.confidence or 0.0) >= SURE:
+        return
+    place = _find(film, files.crops, (1.0,))
+    if place is None or not place.sure:
+        outcome.note("crop not found", f"best correlation {outcome.confidence or 0.0:.2f}")
+    elif _agree(place.box, region.box):
+        outcome.confidence = place.confidence
+        outcome.note("crop wider than mask", f"crop at {place.box}, mask at {region.box}")
+    else:
+        outcome.note("crop elsewhere", f"crop at {place.box}, mask at {region.box}: look at it")
+
+
+def _confirm(film: np.ndarray, region: Region, crops: list[tuple[str, np.ndarray]]) -> float | None:
+    """How well a crop fits the box of a mask; None without a crop."""
+    return max((correlation(film, crop, region.box) for _, crop in crops), default=None)
+
+
+def _find(
+    film: np.ndarray, crops: list[tuple[str, np.ndarray]], scales: Sequence[float]
+) -> Place | None:
+    """The surest place of any of the crops."""
+    places = [place for _, crop in crops if (place := locate(film, crop, scales)) is not None]
+    return max(places, key=lambda place: (place.sure, place.confidence), default=None)
+
+
+def _agree(a: Box, b: Box) -> bool:
+    """Whether two boxes overlap by more than half of the smaller one."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    smaller = min((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b))
+    return max(width, 0) * max(height, 0) > _SAME_BOX * smaller
+
+
+def _resized(region: Region, size: tuple[int, int]) -> Region:
+    """A region in the frame of a film of another size and the same aspect."""
+    scale = [f / m for f, m in zip(size, region.size, strict=True)]
+    x0, x1 = (round(v * scale[1]) for v in region.box[::2])
+    y0, y1 = (round(v * scale[0]) for v in region.box[1::2])
+    x1, y1 = min(max(x1, x0 + 1), size[1]), min(max(y1, y0 + 1), size[0])
+    return _onto(region, (min(x0, x1 - 1), min(y0, y1 - 1), x1, y1), size)
+
+
+def _onto(region: Region, box: Box, size: tuple[int, int]) -> Region:
+    """A region stretched onto a box of the film."""
+    new = (box[2] - box[0], box[3] - box[1])
+    gray = region.window.astype(np.uint8) * 255
+    shrinks = new[0] < gray.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    window = cv2.resize(gray, new, interpolation=method) > 127
+    if not window.any():
+        window = np.ones(window.shape, dtype=bool)
+    return replace(region, window=window, box=box, size=size)
+
+
+def _ellipse(height: int, width: int) -> np.ndarray:
+    """The ellipse that fills a box."""
+    y, x = np.ogrid[:height, :width]
+    y, x = (y + 0.5) / height * 2 - 1, (x + 0.5) / width * 2 - 1
+    return x * x + y * y <= 1
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"

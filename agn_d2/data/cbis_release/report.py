@@ -1,0 +1,162 @@
+"""The account of a preparation: a summary, and a CSV of every decision."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...files import write_atomically, write_json
+from ..cases import count_links, group_cases
+from .index import FileIndex
+from .links import Plan
+from .repair import LOST, METHODS
+from .tables import Film
+from .tiles import write_sheets
+
+COLUMNS = (
+    "film",
+    "use",
+    "abnormality_id",
+    "decision",
+    "detail",
+    "mask_source",
+    "confidence",
+    "lesion_id",
+    "lesion_match",
+)
+
+
+def summarise(
+    plan: Plan,
+    index: FileIndex,
+    records: Mapping[str, Mapping[str, Any]],
+    files: Mapping[str, Mapping[str, Any]],
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Counts of files, images, findings, repairs, losses, links and lesion matches."""
+    examined = [records[name] for name in plan.examined]
+    findings = [item for record in examined for item in record["findings"]]
+    notes = Counter(n["kind"] for r in records.values() for n in r["notes"])
+    notes += Counter(n["kind"] for item in findings for n in item["notes"])
+    per_split = {}
+    for split, content in files.items():
+        images = [dict(image) for image in content["images"]]
+        _hand_context(images, content["context_images"])
+        per_split[split] = {
+            "patients": len({image["patient_id"] for image in images}),
+            "images": len(images),
+            "lesions": len(content["annotations"]),
+            "context images": len(content["context_images"]),
+            "links": count_links(group_cases(images)),
+        }
+    matches = Counter(a["lesion_match"] for c in files.values() for a in c["annotations"])
+    methods = Counter(item["method"] for item in findings)
+    return {
+        "files": index.counts(),
+        "films examined": len(examined),
+        "films lost": sum(record["entry"] is None for record in examined),
+        "findings": len(findings),
+        "findings by source of the mask": {m: methods[m] for m in METHODS if methods[m]},
+        "findings lost": methods[LOST],
+        "decisions": dict(sorted(notes.items())),
+        "films left out": dict(sorted(Counter(plan.left_out.values()).items())),
+        "lesion ids by rule": dict(sorted(matches.items())),
+        "splits": per_split,
+    } | dict(extra)
+
+
+def _hand_context(images: list[dict[str, Any]], context: Sequence[Mapping[str, Any]]) -> None:
+    first = {image["patient_id"]: image for image in reversed(images)}
+    for view in context:
+        first[view["patient_id"]].setdefault("context_views", []).append(dict(view))
+
+
+def decision_rows(
+    films: Sequence[Film],
+    plan: Plan,
+    index: FileIndex,
+    records: Mapping[str, Mapping[str, Any]],
+    files: Mapping[str, Mapping[str, Any]],
+    others: Sequence[tuple[str, str, str]],
+) -> list[dict[str, Any]]:
+    """One row for each finding of an examined film, and one for each further decision.
+
+    Args:
+        others: (film or file, decision, detail) of decisions outside of the films' records.
+    """
+    lesions = {
+        (image["file_name"], a["abnormality_id"]): a
+        for content in files.values()
+        for image, found in _by_image(content)
+        for a in found
+    }
+    rows: list[dict[str, Any]] = []
+    for film in sorted(films, key=lambda f: f.name):
+        use = plan.examined.get(film.name) or f"context {plan.context.get(film.name, '')}".strip()
+        if film.name in plan.left_out:
+            rows.append(
+                {"film": film.name, "use": "none", "decision": "left out"}
+                | {"detail": plan.left_out[film.name]}
+            )
+            continue
+        record = records[film.name]
+        start = {"film": film.name, "use": use}
+        rows += [start | {"decision": n["kind"], "detail": n["detail"]} for n in record["notes"]]
+        for item in record["findings"]:
+            lesion = lesions.get((f"{film.name}.png", item["abnormality_id"]), {})
+            of_finding = start | {"abnormality_id": item["abnormality_id"]}
+            rows.append(
+                of_finding
+                | {"decision": "finding", "mask_source": item["method"]}
+                | {"confidence": item["confidence"]}
+                | {key: lesion.get(key) for key in ("lesion_id", "lesion_match")}
+            )
+            rows += [
+                of_finding | {"decision": n["kind"], "detail": n["detail"]} for n in item["notes"]
+            ]
+    rows += [{"film": path, "decision": "misplaced file"} for path in index.misplaced]
+    rows += [{"film": path, "decision": "unknown file"} for path in index.unknown]
+    rows += [{"film": name, "decision": what, "detail": text} for name, what, text in others]
+    return rows
+
+
+def _by_image(content: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    found: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
+    for annotation in content["annotations"]:
+        found[annotation["image_id"]].append(annotation)
+    return [(image, found[image["id"]]) for image in content["images"]]
+
+
+def write_report(
+    folder: Path, summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], tiles: list[Path]
+) -> None:
+    """Write summary.json, summary.txt, decisions.csv and the contact sheets."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "summary.json", summary, indent=1)
+    write_atomically(folder / "summary.txt", format_summary(summary).encode("utf-8"))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(folder / "decisions.csv", text.getvalue().encode("utf-8"))
+    write_sheets(tiles, folder)
+
+
+def format_summary(summary: Mapping[str, Any]) -> str:
+    """The summary as indented text."""
+    return "\n".join(_lines(summary, 0)) + "\n"
+
+
+def _lines(value: Mapping[str, Any], depth: int) -> list[str]:
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            lines.append("  " * depth + f"{key}:" + ("" if item else " none"))
+            lines += _lines(item, depth + 1)
+        else:
+            lines.append("  " * depth + f"{key}: {item}")
+    return lines

@@ -1,0 +1,41 @@
+#!/usr/bin/env python
+"""Make a small CBIS-DDSM download with planted faults, to try prepare_cbis_ddsm.py on.
+
+datasets/make_cbis_fixture.py --csv CSVDIR --out DIR --patients P_00001 P_00038 ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from agn_d2.data.cbis_release.fixture import build_fixture
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--csv", required=True, type=Path, help="folder of the four CSVs")
+    parser.add_argument("--out", required=True, type=Path, help="folder to be made")
+    parser.add_argument("--patients", required=True, nargs="+", help="whose rows are taken")
+    parser.add_argument("--height", type=int, default=640, help="of the films in pixels")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-faults", action="store_true")
+    args = parser.parse_args()
+    try:
+        manifest = build_fixture(
+            args.csv,
+            args.out,
+            args.patients,
+            height=args.height,
+            seed=args.seed,
+            faults=not args.no_faults,
+        )
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"make_cbis_fixture: {error}")
+    findings = [item for film in manifest["films"] for item in film["findings"]]
+    print(f"{args.out}: {len(manifest['films'])} films, {len(findings)} findings")
+
+
+if __name__ == "__main__":
+    main()

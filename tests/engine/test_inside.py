@@ -1,0 +1,97 @@
+"""Looking inside the graph while it reads a case, and pictures of it while it is trained."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from detectron2.utils.events import EventStorage, get_event_storage
+
+from agn_d2.data.build import load_cases
+from agn_d2.data.mapper import CaseMapper
+from agn_d2.engine.hooks import GraphPictures
+from agn_d2.engine.inside import check_level, look_inside_case
+
+from ..modeling.tiny_model import make_cfg, make_model, randomize_graph
+
+SIZE = ["INPUT.SIZE", (60, 92), "DATASETS.TEST", ("phantom_test",)]
+
+
+@pytest.fixture
+def model():
+    return randomize_graph(make_model()).eval()
+
+
+def cases():
+    return {case.case_id: case for case in load_cases(["phantom_test"])}
+
+
+def test_maps_cover_the_image_and_missing_views_have_none(toy_datasets, model):
+    mapper = CaseMapper(make_cfg(*SIZE), is_train=False)
+    insides = look_inside_case(model, mapper, cases()["P1"], "p2")
+    names = ["attention", "bipartite", "difference", "enhanced", "inception", "original"]
+    for inside in insides:
+        assert sorted(inside.maps) == names
+        # 60 x 92 px, padded to 64 x 96 for the pyramid: 15 x 23 cells of 4 px lie in the image.
+        assert {one.shape for one in inside.maps.values()} == {(15, 23)}
+        sizes = {"CC": 13, "MLO": 17}
+        other = {"CC": "MLO", "MLO": "CC"}[inside.record["view"]]
+        assert inside.correspondence.shape == (sizes[inside.record["view"]], sizes[other])
+        assert insides[inside.auxiliary].record["view"] == other
+        partner = insides[inside.auxiliary].correspondence
+        # H of the MLO view is the transpose of that of the CC view.
+        np.testing.assert_allclose(partner.T, inside.correspondence, atol=1e-6)
+    (lonely,) = look_inside_case(model, mapper, cases()["P3"])
+    assert sorted(lonely.maps) == ["difference", "enhanced", "original"]
+    assert lonely.correspondence is None and lonely.auxiliary is None and lonely.level == "p2"
+
+
+def test_the_map_is_the_root_mean_square_of_the_channels(toy_datasets, model):
+    mapper = CaseMapper(make_cfg(*SIZE), is_train=False)
+    case = cases()["P2"]
+    insides = look_inside_case(model, mapper, case, "p4")
+    with torch.no_grad():
+        batch = model.preprocess_image(mapper(case)).tensor
+        inside = model.backbone.inside(batch, "p4")
+    change = (inside.enhanced - inside.original)[1].numpy()
+    expected = np.sqrt((change**2).mean(0))[:4, :6]
+    np.testing.assert_allclose(insides[1].maps["difference"], expected, rtol=1e-5)
+
+
+def test_other_levels_are_refused(model):
+    assert check_level(model) == "p2"
+    assert check_level(model, "p5") == "p5"
+    with pytest.raises(ValueError, match="not work on level 'p6', but on p2, p3, p4, p5"):
+        check_level(model, "p6")
+    with pytest.raises(ValueError, match="no graph to look into"):
+        check_level(make_model("MODEL.AGN.ENABLED", False))
+
+
+def test_pictures_come_every_period_and_leave_the_training_alone(toy_datasets, model):
+    cfg = make_cfg(*SIZE, "MODEL.AGN.VIS_PERIOD", 3)
+    hook = GraphPictures.from_config(cfg, model)
+    assert hook.case.case_id == "P1"
+    model.train()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    seen = []
+    with EventStorage() as storage:
+        hook.trainer = SimpleNamespace(iter=0, storage=storage)
+        for hook.trainer.iter in range(6):
+            hook.after_step()
+            seen.append([name for name, _, _ in get_event_storage()._vis_data])
+            storage.clear_images()
+            storage.step()
+    both = ["agn/features", "agn/nodes"]
+    assert seen == [[], [], both, [], [], both]
+    assert model.training
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.array_equal(np.random.get_state()[1], before[1])
+
+
+def test_no_pictures_unless_asked_for(toy_datasets, model):
+    assert GraphPictures.from_config(make_cfg(*SIZE), model) is None
+    off = make_cfg(*SIZE, "MODEL.AGN.VIS_PERIOD", 3, "MODEL.AGN.ENABLED", False)
+    assert GraphPictures.from_config(off, model) is None

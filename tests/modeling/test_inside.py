@@ -1,0 +1,78 @@
+"""What is shown of the graph is what the graph does."""
+
+import numpy as np
+import pytest
+import torch
+
+from agn_d2.graph.mapping import nodes_to_pixels
+
+from .tiny_model import make_case, make_model, randomize_graph, without
+
+
+def inside_of(inputs, *overrides, level="p3"):
+    model = randomize_graph(make_model(*overrides)).eval()
+    with torch.no_grad():
+        images = model.preprocess_image(inputs)
+        return model, images.tensor, model.backbone.inside(images.tensor, level)
+
+
+def test_before_and_after_are_those_of_the_forward_pass():
+    model, batch, inside = inside_of(make_case())
+    with torch.no_grad():
+        after = model.backbone(batch)["p3"]
+        before = super(type(model.backbone), model.backbone).forward(batch.views)["p3"]
+    torch.testing.assert_close(inside.enhanced, after)
+    torch.testing.assert_close(inside.original, before)
+    assert not torch.allclose(before, after)
+
+
+def test_the_parts_make_the_enhanced_features():
+    """Y = W_f [factor o F_e, F_B], put together again from what is shown."""
+    model, batch, inside = inside_of(make_case())
+    fusion = model.backbone.agn.layers[0].fusion
+    factor = 2 * inside.attention + 0.2
+    examined = torch.einsum("bchw,dc->bdhw", factor * inside.original, fusion.weight_examined)
+    brought = torch.einsum("bchw,dc->bdhw", inside.bipartite, fusion.weight_auxiliary)
+    torch.testing.assert_close(examined + brought, inside.enhanced, rtol=1e-4, atol=1e-4)
+    scores = torch.einsum("bchw,dc->bdhw", inside.inception, fusion.attention.weight)
+    attention = torch.sigmoid(scores + fusion.attention.bias)
+    torch.testing.assert_close(attention, inside.attention, rtol=1e-4, atol=1e-5)
+
+
+def test_correspondence_is_the_adjacency_that_makes_f_b():
+    model, batch, inside = inside_of(make_case(), level="p2")
+    layer, k = model.backbone.agn.layers[0], model.backbone.agn.num_neighbors
+    with torch.no_grad():
+        features = super(type(model.backbone), model.backbone).forward(batch.views)["p2"]
+        assignment = model.backbone.agn.assignment("p2", features.shape[-2:], batch)
+    counts = assignment.sum(1).clamp(min=1)
+    x = torch.einsum("bcp,bpn->bnc", features.flatten(2), assignment) / counts[..., None]
+    z = torch.relu(inside.correspondence @ x[batch.auxiliary] @ layer.bipartite.weight)
+    shown = nodes_to_pixels(z, assignment, features.shape[-2:], k)
+    torch.testing.assert_close(inside.bipartite, shown, rtol=1e-4, atol=1e-5)
+    # 13 nodes in a CC view, 17 in an MLO view.
+    assert inside.correspondence[0, :13].abs().sum() > 0
+    assert inside.correspondence[0, 13:].abs().sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("role", "hidden"),
+    [
+        ("auxiliary_view", ("bipartite", "correspondence")),
+        ("contralateral_view", ("inception", "attention")),
+    ],
+)
+def test_a_missing_view_shows_nothing(role, hidden):
+    inputs = make_case()
+    inputs[1] = without(inputs[1:2], role)[0]
+    _, _, inside = inside_of(inputs)
+    for name in ("original", "enhanced", "bipartite", "inception", "attention", "correspondence"):
+        empty = np.isnan(getattr(inside, name).numpy()).reshape(4, -1).all(1)
+        assert empty.tolist() == [False, name in hidden, False, False], name
+
+
+def test_half_a_graph_shows_half():
+    _, _, inside = inside_of(make_case(), "MODEL.AGN.IGN.ENABLED", False)
+    assert inside.inception is None and inside.attention is None
+    _, _, inside = inside_of(make_case(), "MODEL.AGN.BGN.ENABLED", False)
+    assert inside.bipartite is None and inside.correspondence is None

@@ -1,0 +1,33 @@
+import cv2
+import pytest
+from matplotlib.figure import Figure
+
+from agn_d2.visualization.figure_files import write_figure
+
+
+def figure():
+    made = Figure(figsize=(2, 1))
+    made.subplots().plot([0, 1], [1, 0], label="a line")
+    return made
+
+
+def test_png_of_the_size_that_dpi_says(tmp_path):
+    write_figure(figure(), tmp_path / "new" / "a.png", dpi=50)
+    assert cv2.imread(str(tmp_path / "new" / "a.png")).shape == (50, 100, 3)
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".PNG"])
+def test_the_same_figure_gives_the_same_file(tmp_path, suffix):
+    for name in "ab":
+        write_figure(figure(), tmp_path / f"{name}{suffix}")
+    content = (tmp_path / f"a{suffix}").read_bytes()
+    assert content == (tmp_path / f"b{suffix}").read_bytes()
+    if suffix == ".svg":
+        assert b"<text" in content and b"<dc:date>" not in content
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a"])
+def test_other_formats_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="png or svg"):
+        write_figure(figure(), tmp_path / "new" / name)
+    assert not (tmp_path / "new").exists()
