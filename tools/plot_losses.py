@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from agn_d2.evaluation.runs import named_paths
 from agn_d2.visualization.loss_curves import plot_losses, read_losses
 
 
@@ -25,12 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         runs = {}
-        for text in args.runs:
-            name, _, path = text.partition("=")
-            if not (name and path) or name in runs:
-                raise ValueError(f"{text!r}: a run is given as NAME=PATH, each name once")
-            is_folder = Path(path).is_dir()
-            runs[name] = read_losses(Path(path) / "metrics.json" if is_folder else path)
+        for name, path in named_paths(args.runs, name_needed=True).items():
+            runs[name] = read_losses(path / "metrics.json" if path.is_dir() else path)
         written = plot_losses(runs, args.output)
     except (ValueError, OSError) as error:
         print(f"plot_losses.py: error: {error}", file=sys.stderr)

@@ -43,6 +43,22 @@ def plot_froc(
         ValueError: for another file ending, or if there is no curve.
     """
     path = check_format(path)
+    figure = froc_figure(curves, fppi=fppi, intervals=intervals, rule=rule)
+    return save_figure_files(figure, path)
+
+
+def froc_figure(
+    curves: Mapping[str, FrocCurve],
+    *,
+    fppi: Sequence[float] = DEFAULT_FPPI,
+    intervals: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    rule: str = "",
+) -> Figure:
+    """The figure of :func:`plot_froc`.
+
+    Raises:
+        ValueError: if there is no curve.
+    """
     if not curves:
         raise ValueError("no FROC curve to draw")
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
@@ -63,7 +79,7 @@ def plot_froc(
     axes.set_title(rule, fontsize="small", wrap=True)
     axes.grid(color="0.88", linewidth=0.6)
     axes.legend(loc="lower right", fontsize="small", handlelength=3.5)
-    return save_figure_files(figure, path)
+    return figure
 
 
 def _draw_curve(
