@@ -27,6 +27,7 @@ from agn_d2.evaluation.froc import DEFAULT_FPPI
 from agn_d2.evaluation.groups import BREAKDOWNS
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
 from agn_d2.evaluation.report import curve_to_dict
+from agn_d2.evaluation.runs import named_paths
 from agn_d2.visualization.froc import plot_froc
 
 
@@ -73,20 +74,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def named_files(models: Sequence[str]) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for text in models:
-        name, equals, file = text.partition("=")
-        if not (name and equals and file):
-            raise ValueError(f"{text!r}: a model is given as NAME=FILE")
-        if name in files:
-            raise ValueError(f"the name {name!r} stands for two models")
-        files[name] = Path(file)
-    return files
-
-
 def run(args: argparse.Namespace) -> None:
-    files = named_files(args.models)
+    files = named_paths(args.models, name_needed=True)
     truth = read_ground_truth(args.gt)
     comparison = compare(
         {name: read_detections(file, truth) for name, file in files.items()},

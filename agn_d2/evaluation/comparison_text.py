@@ -34,7 +34,7 @@ def comparison_markdown(report: dict[str, Any]) -> str:
     if report["baseline"]:
         lines += ["", f"## Difference to {report['baseline']}, in percentage points", ""]
         lines += ["Both models on the same draws.", "", *_differences(report)]
-    lines += ["", *_remarks(report)]
+    lines += ["", *(f"- {remark}" for remark in remarks(report))]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -44,7 +44,8 @@ def _table(report: dict[str, Any], parts: Sequence[dict[str, Any]]) -> list[str]
         for name, row in part["models"].items():
             mark = report["models"][name]["truncated"] if part["breakdown"] == "all" else ()
             cells = [
-                _recall(row, k) + (" *" if x in mark else "") for k, x in enumerate(report["fppi"])
+                recall_cell(row, k) + (" *" if x in mark else "")
+                for k, x in enumerate(report["fppi"])
             ]
             rows.append([part["name"], name, part["images"], part["lesions"], *cells])
     return _grid(["part", "model", "images", "targets", *_at(report)], rows)
@@ -55,19 +56,20 @@ def _differences(report: dict[str, Any]) -> list[str]:
     for part in report["parts"]:
         for name, row in part["models"].items():
             if "difference" in row:
-                cells = [_difference(row["difference"], k) for k in range(len(report["fppi"]))]
+                cells = [difference_cell(row["difference"], k) for k in range(len(report["fppi"]))]
                 rows.append([part["breakdown"], part["name"], name, *cells])
     return _grid(["", "part", "model", *_at(report)], rows)
 
 
-def _remarks(report: dict[str, Any]) -> list[str]:
-    lines = [f"- {note}." for note in report["notes"]]
+def remarks(report: dict[str, Any]) -> list[str]:
+    """What one must know of the tables."""
+    lines = [f"{note}." for note in report["notes"]]
     for name, model in report["models"].items():
         if not model["detections"]:
-            lines.append(f"- {name} has no detection: its recall is 0.")
+            lines.append(f"{name} has no detection: its recall is 0.")
         elif model["truncated"]:
             lines.append(
-                f"- \\* {name} ends at {model['max_fppi']:.4g} FPPI: its last recall stands there."
+                f"\\* {name} ends at {model['max_fppi']:.4g} FPPI: its last recall stands there."
             )
     return lines
 
@@ -76,14 +78,16 @@ def _at(report: dict[str, Any]) -> list[str]:
     return [f"{x:g} FPPI" for x in report["fppi"]]
 
 
-def _recall(row: dict[str, Any], k: int) -> str:
+def recall_cell(row: dict[str, Any], k: int) -> str:
+    """Recall in % and its interval, of one model at one FPPI."""
     if row["recall"][k] is None:
         return "–"
     text = f"{100 * row['recall'][k]:.1f}"
     return text + _interval(row, k, "{:.1f}")
 
 
-def _difference(row: dict[str, Any], k: int) -> str:
+def difference_cell(row: dict[str, Any], k: int) -> str:
+    """Difference in percentage points and its interval."""
     if row["value"][k] is None:
         return "–"
     return f"{100 * row['value'][k]:+.1f}" + _interval(row, k, "{:+.1f}")

@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..evaluation.froc import DEFAULT_FPPI, FrocCurve, recall_at_fppi
-
-# Line style and marker tell the curves apart without colour; the colours differ in lightness too.
-STYLES = (
-    ("#000000", "-", "o"),
-    ("#b2182b", "--", "s"),
-    ("#0072b2", "-.", "^"),
-    ("#8c8c8c", (0, (5, 1, 1, 1, 1, 1)), "D"),
-    ("#e69f00", (0, (1, 1)), "v"),
-    ("#56b4e9", (0, (8, 2)), "P"),
-)
-FORMATS = {".png": (".png", ".svg"), ".svg": (".svg",), ".pdf": (".pdf",)}
+from .plot_files import STYLES, check_format, save_figure_files
 
 
 def plot_froc(
@@ -53,9 +42,23 @@ def plot_froc(
     Raises:
         ValueError: for another file ending, or if there is no curve.
     """
-    path = Path(path)
-    if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"{path}: a figure must end in {', '.join(FORMATS)}")
+    path = check_format(path)
+    figure = froc_figure(curves, fppi=fppi, intervals=intervals, rule=rule)
+    return save_figure_files(figure, path)
+
+
+def froc_figure(
+    curves: Mapping[str, FrocCurve],
+    *,
+    fppi: Sequence[float] = DEFAULT_FPPI,
+    intervals: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    rule: str = "",
+) -> Figure:
+    """The figure of :func:`plot_froc`.
+
+    Raises:
+        ValueError: if there is no curve.
+    """
     if not curves:
         raise ValueError("no FROC curve to draw")
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
@@ -76,7 +79,7 @@ def plot_froc(
     axes.set_title(rule, fontsize="small", wrap=True)
     axes.grid(color="0.88", linewidth=0.6)
     axes.legend(loc="lower right", fontsize="small", handlelength=3.5)
-    return _save(figure, path)
+    return figure
 
 
 def _draw_curve(
@@ -108,14 +111,3 @@ def _draw_curve(
     axes.plot([], [], color=color, linestyle=line, marker=marker, markersize=5, label=label)
     if interval is not None:
         axes.vlines(fppi + shift, *interval, color=color, linewidth=1)
-
-
-def _save(figure: Figure, path: Path) -> list[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = [path.with_suffix(suffix) for suffix in FORMATS[path.suffix.lower()]]
-    # A fixed salt and no date: the same curves give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "froc"}):
-        for file in written:
-            no_date = {"CreationDate": None} if file.suffix == ".pdf" else {"Date": None}
-            figure.savefig(file, dpi=200, metadata=None if file.suffix == ".png" else no_date)
-    return written

@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..images import IMAGE_SUFFIXES
 from ..landmarks.correction_files import COLUMNS
@@ -34,9 +33,9 @@ from ..landmarks.statistics import (
     unusualness,
 )
 from .landmark_distributions import distribution_figure, figure_svg
+from .pages import write_page
 from .screen_pictures import picture_path, write_pictures
 
-TEMPLATES = Path(__file__).parent / "templates"
 _CONTOUR_POINTS = 96  # of the drawn skin line
 
 
@@ -179,11 +178,9 @@ def _write_page(
     notes = status_counts(landmarks)
     # The page keeps a person's marks in the browser under this name: they belong to these images.
     frames = json.dumps([[entry["name"], entry["w"], entry["h"]] for entry in entries])
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
-    )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "sort_keys": False}
-    page = environment.get_template("landmark_report.html").render(
+    write_page(
+        report.page,
+        "landmark_report.html",
         title=title,
         report=report,
         rows=summary_rows(statistics),
@@ -200,7 +197,3 @@ def _write_page(
             "images": entries,
         },
     )
-    draft = report.page.with_name(f".{report.page.name}.part")
-    draft.parent.mkdir(parents=True, exist_ok=True)
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(report.page)

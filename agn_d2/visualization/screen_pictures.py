@@ -86,7 +86,7 @@ def _write_picture(source: Path, target: Path, image_size: tuple[int, int]) -> s
     if image.shape != image_size:
         height, width = image_size
         return (
-            f"{source} has {image.shape[1]} x {image.shape[0]} px, its landmarks belong to "
+            f"{source} has {image.shape[1]} x {image.shape[0]} px, the record says "
             f"{width} x {height} px"
         )
     quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]

@@ -71,7 +71,7 @@ def test_bad_entries_end_with_a_message_and_without_a_figure(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a.json"], "a model is given as NAME=FILE"),
+        (["a.json"], "'a.json': expected NAME=PATH"),
         (["a=x.json", "a=y.json"], "the name 'a' stands for two models"),
         (["a=absent.json"], "absent.json: cannot be read"),
     ],

@@ -16,7 +16,7 @@ from typing import Any
 
 EXECUTABLE = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 _FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
-_KEYS = {"ArrowLeft": 37, "ArrowRight": 39, "Escape": 27}
+_KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Escape": 27}
 
 
 class Chromium:

@@ -1,0 +1,74 @@
+"""Where the trainer leaves the results of a run: OUTPUT_DIR/inference/<data set>/..."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+RESULTS = "coco_instances_results.json"
+ATTENTION = "attention"
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """Results of one model on one data set.
+
+    Attributes:
+        predictions: a COCO results file.
+        dataset: its registered name; None if the file was given by itself.
+        attention: folder of attention maps (tools/save_attention.py); None without one.
+    """
+
+    predictions: Path
+    dataset: str | None
+    attention: Path | None
+
+
+def find_results(path: str | Path, dataset: str | None = None) -> RunResults:
+    """The results of a run.
+
+    Args:
+        path: an OUTPUT_DIR, or a COCO results file.
+        dataset: which one, where an OUTPUT_DIR has several.
+
+    Raises:
+        ValueError: there are none, or several and no ``dataset``; names the folder.
+    """
+    path = Path(path)
+    if path.is_file():
+        return RunResults(path, dataset, _attention(path.parent))
+    found = {file.parent.name: file for file in sorted(path.glob(f"inference/*/{RESULTS}"))}
+    if not found:
+        raise ValueError(
+            f"{path}: no results file and no folder with inference/<data set>/{RESULTS}; "
+            "evaluate the run first (tools/train_net.py --eval-only)"
+        )
+    if dataset is None and len(found) > 1:
+        raise ValueError(f"{path}: results of {', '.join(found)}; say which with --dataset")
+    name = next(iter(found)) if dataset is None else dataset
+    if name not in found:
+        raise ValueError(f"{path}: no results of {name}, only of {', '.join(found)}")
+    return RunResults(found[name], name, _attention(found[name].parent))
+
+
+def named_paths(texts: list[str], *, name_needed: bool = False) -> dict[str, Path]:
+    """Command-line arguments "NAME=PATH" or, unless a name is needed, "PATH".
+
+    Raises:
+        ValueError: no path, or two of one name.
+    """
+    paths: dict[str, Path] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals and not name_needed:
+            name, path = Path(text).resolve().name, text
+        if not (name and path):
+            raise ValueError(f"{text!r}: expected NAME=PATH")
+        if name in paths:
+            raise ValueError(f"the name {name!r} stands for two models")
+        paths[name] = Path(path)
+    return paths
+
+
+def _attention(folder: Path) -> Path | None:
+    return folder / ATTENTION if (folder / ATTENTION).is_dir() else None

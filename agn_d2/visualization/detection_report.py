@@ -1,0 +1,198 @@
+"""A page that shows what detectors found: tables, FROC curves and a browser of the cases.
+
+The page is a folder of static files that opens from the disk: ``index.html`` with all figures and
+boxes, one JPEG per image below ``images``, and the attention of models that have it below
+``attention``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+
+from ..evaluation.coco_results import GroundTruth
+from ..evaluation.comparison import Comparison, FrocRule
+from ..evaluation.comparison_text import TITLES, difference_cell, recall_cell, remarks
+from ..evaluation.matching import match_detections
+from ..evaluation.operating_point import OperatingPoint, operating_curve
+from ..evaluation.records import Detections
+from ..images import read_gray
+from .detection_cases import SLOTS, case_entries
+from .froc import froc_figure
+from .landmark_distributions import figure_svg
+from .pages import write_page
+from .screen_pictures import write_pictures
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out.
+
+    Attributes:
+        page: the file to open.
+        cases, images: numbers of them.
+        problems: file name -> why its picture is missing.
+    """
+
+    page: Path
+    cases: int
+    images: int
+    problems: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """How the page is made.
+
+    Attributes:
+        title: of the page.
+        most: detections of an image and model on the page, the surest ones. The numbers beside
+            the slider count these.
+        attention: model -> folder with "<image id>.png", gray, the attention over its image.
+        chest_walls: file name -> "left" or "right", to hang the chest walls in the middle.
+        workers: threads that write pictures, -1 for one per core.
+    """
+
+    title: str = "Detections"
+    most: int = 50
+    attention: Mapping[str, Path] = field(default_factory=dict)
+    chest_walls: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 1
+
+
+def build_report(
+    models: Mapping[str, Detections],
+    truth: GroundTruth,
+    comparison: Comparison,
+    images: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    rule: FrocRule,
+    options: ReportOptions,
+) -> Report:
+    """Write the page. Pictures that are up to date are not written again.
+
+    Args:
+        models: name -> detections.
+        truth: the data set; its images must have ``file_name``, ``height`` and ``width``.
+        comparison: of these models by this rule, from ``compare``.
+        images: folder of the mammograms.
+        output: folder of the page; made if need be.
+        rule: of matching.
+        options: of the page.
+
+    Raises:
+        ValueError: an image without name or size, or a name that leads out of the folder.
+    """
+    images, output = Path(images), Path(output)
+    cases = case_entries(models, truth, rule, most=options.most, chest_walls=options.chest_walls)
+    sizes = {e["name"]: (e["h"], e["w"]) for case in cases for e in case["images"]}
+    for name in sizes:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise ValueError(f"{name!r}: file names must lie below the folder of the images")
+    problems = write_pictures(sizes, images, output, options.workers)
+    for case in cases:
+        for entry in case["images"]:
+            entry["problem"] = problems.get(entry["name"])
+            entry["attention"] = [
+                _write_attention(options.attention.get(name), k, entry, output)
+                for k, name in enumerate(models)
+            ]
+    points = {name: _best_point(detections, truth, rule) for name, detections in models.items()}
+    report = Report(output / "index.html", len(cases), len(truth.images), problems)
+    _write(report, comparison, points, cases, options)
+    return report
+
+
+def _best_point(
+    detections: Detections, truth: GroundTruth, rule: FrocRule
+) -> OperatingPoint | None:
+    events = match_detections(
+        detections, truth.lesions, iou=rule.iou, hit=rule.hit, duplicates=rule.duplicates
+    )
+    return operating_curve(events).best_f1()
+
+
+def _write_attention(
+    folder: Path | None, number: int, entry: dict[str, Any], output: Path
+) -> str | None:
+    """A coloured copy of an attention map; its address, or None if there is no map.
+
+    F^_I lies in (0, 1) and 0.5 is neutral before the constant of the fusion: one scale for all.
+    """
+    source = folder / f"{entry['id']}.png" if folder else None
+    if source is None or not source.is_file():
+        return None
+    gray = read_gray(source)
+    share = gray.astype(np.float32) / np.iinfo(gray.dtype).max
+    target = Path("attention") / str(number) / f"{entry['id']}.png"
+    (output / target).parent.mkdir(parents=True, exist_ok=True)
+    coloured = cv2.applyColorMap((255 * share).round().astype(np.uint8), cv2.COLORMAP_INFERNO)
+    _, data = cv2.imencode(".png", coloured)
+    (output / target).write_bytes(data.tobytes())
+    return quote(target.as_posix())
+
+
+def _write(
+    report: Report,
+    comparison: Comparison,
+    points: Mapping[str, OperatingPoint | None],
+    cases: list[dict[str, Any]],
+    options: ReportOptions,
+) -> None:
+    content = comparison.report
+    whole = content["parts"][0]["models"]
+    intervals = {
+        name: (np.array(row["low"], float), np.array(row["high"], float))
+        for name, row in whole.items()
+        if "low" in row
+    }
+    figure = froc_figure(comparison.curves, fppi=content["fppi"], intervals=intervals)
+    scores = [box[4] for case in cases for e in case["images"] for m in e["boxes"] for box in m]
+    write_page(
+        report.page,
+        "detection_report.html",
+        title=options.title,
+        report=report,
+        comparison=content,
+        tables=_tables(content),
+        remarks=remarks(content),
+        points=points,
+        figure=figure_svg(figure),
+        slots=SLOTS,
+        data={
+            "models": list(points),
+            "thresholds": [0.5 if p is None else round(p.threshold, 4) for p in points.values()],
+            "span": [min([0.0, *scores]), max([1.0, *scores])],
+            "slots": SLOTS,
+            "cases": cases,
+        },
+    )
+
+
+def _tables(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parts of a comparison as rows of text, one table for each breakdown."""
+    tables = []
+    for breakdown, parts in groupby(content["parts"], key=lambda part: part["breakdown"]):
+        rows = []
+        for part in parts:
+            for model, row in part["models"].items():
+                cells = [recall_cell(row, k) for k in range(len(content["fppi"]))]
+                change = row.get("difference")
+                differences = change and [
+                    difference_cell(change, k) for k in range(len(content["fppi"]))
+                ]
+                rows.append({"part": part, "model": model, "cells": cells, "change": differences})
+        tables.append({"title": TITLES[breakdown], "rows": rows, "open": breakdown == "all"})
+    return tables

@@ -1,0 +1,307 @@
+"""The page of a comparison: what it holds, and what a browser makes of it."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
+from agn_d2.evaluation.comparison import FrocRule, compare
+from agn_d2.landmarks.record import write_landmarks
+from agn_d2.visualization.detection_report import ReportOptions, build_report
+
+ROOT = Path(__file__).parents[2]
+H, W = 200, 100
+ODD = "sub/p2 100% #1 <b>_LCC.png"
+
+
+def load(path: Path):
+    spec = importlib.util.spec_from_file_location(path.stem + "_module", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def truth_content():
+    """Case p1 with four views, R CC with its wall at the wrong side; p2 with one view."""
+    places = [("L", "MLO"), ("R", "CC"), ("L", "CC"), ("R", "MLO")]
+    images = [
+        {"id": n + 1, "file_name": f"p1_{side}{view}.png", "patient_id": "p1",
+         "laterality": side, "view": view, "height": H, "width": W}
+        for n, (side, view) in enumerate(places)
+    ] + [{"id": 5, "file_name": ODD, "patient_id": "p2", "laterality": "L", "view": "CC",
+          "height": H, "width": W}]  # fmt: skip
+    boxes = [(1, 10), (2, 20), (5, 40)]
+    annotations = [
+        {"id": n, "image_id": image, "category_id": 1, "bbox": [x, 50, 20, 30]}
+        for n, (image, x) in enumerate(boxes)
+    ]
+    categories = [{"id": 1, "name": "mass"}]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def found(image, x, score, y=50):
+    return {"image_id": image, "category_id": 1, "bbox": [x, y, 20, 30], "score": score}
+
+
+MODELS = {
+    # Both lesions of p1 and a duplicate; of p2 a false positive only.
+    "one": [found(1, 10, 0.9), found(1, 12, 0.4), found(2, 20, 0.6), found(5, 40, 0.7, y=150)],
+    # Sure of p2, less of p1.
+    "two & co": [found(5, 40, 0.8), found(2, 20, 0.3)],
+}
+
+
+@pytest.fixture
+def data_set(tmp_path):
+    (tmp_path / "images" / "sub").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for image in truth_content()["images"]:
+        pixels = rng.integers(0, 65536, (H, W), dtype=np.uint16)
+        assert cv2.imwrite(str(tmp_path / "images" / image["file_name"]), pixels)
+    (tmp_path / "gt.json").write_text(json.dumps(truth_content()))
+    for name, entries in MODELS.items():
+        folder = tmp_path / name / "inference" / "toy_test"
+        folder.mkdir(parents=True)
+        (folder / "coco_instances_results.json").write_text(json.dumps(entries))
+    # One map, for one image of one model: 0.5 at the left, 1 at the right.
+    (folder / "attention").mkdir()
+    attention = np.array([[32768, 65535]] * 4, np.uint16)
+    assert cv2.imwrite(str(folder / "attention" / "2.png"), attention)
+    return tmp_path
+
+
+def build(data_set, **options):
+    truth = read_ground_truth(data_set / "gt.json")
+    folders = {name: data_set / name / "inference" / "toy_test" for name in MODELS}
+    models = {
+        name: read_detections(folder / "coco_instances_results.json", truth)
+        for name, folder in folders.items()
+    }
+    comparison = compare(models, truth, baseline="one", draws=20)
+    options = {
+        "title": "toy & co",
+        "attention": {name: folder / "attention" for name, folder in folders.items()},
+        "chest_walls": {"p1_RCC.png": "left", "p1_LCC.png": "left"},
+        **options,
+    }
+    return build_report(
+        models, truth, comparison, data_set / "images", data_set / "page",
+        rule=FrocRule(), options=ReportOptions(**options),
+    )  # fmt: skip
+
+
+def embedded(report) -> dict:
+    text = report.page.read_text(encoding="utf-8")
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    return json.loads(data.group(1))
+
+
+def test_page_holds_boxes_and_their_fate(data_set):
+    report = build(data_set)
+    assert (report.cases, report.images, report.problems) == (2, 5, {})
+    data = embedded(report)
+    assert data["models"] == list(MODELS)
+    assert data["span"] == [0, 1]
+    # F1 of "one": 2/4 at 0.9, 2/5 at 0.7, 4/6 at 0.6; of "two & co": 2/4, then 4/5.
+    assert data["thresholds"] == [0.6, 0.3]
+    first, second = data["cases"]
+    assert [image["slot"] for image in first["images"]] == ["R CC", "L CC", "R MLO", "L MLO"]
+    assert [image["mirror"] for image in first["images"]] == [True, False, False, False]
+    mlo = first["images"][3]
+    assert mlo["truth"] == [[10, 50, 20, 30]]
+    # Fates: 1 hit, 2 counts as nothing (a duplicate), 0 false positive.
+    assert mlo["boxes"] == [[[10, 50, 20, 30, 0.9, 1], [12, 50, 20, 30, 0.4, 2]], []]
+    assert mlo["found"] == [[0.9], [None]]
+    (only,) = second["images"]
+    assert only["boxes"] == [[[40, 150, 20, 30, 0.7, 0]], [[40, 50, 20, 30, 0.8, 1]]]
+    assert (first["images"][0]["attention"], only["attention"]) == (
+        [None, "attention/1/2.png"], [None, None]
+    )  # fmt: skip
+    text = report.page.read_text(encoding="utf-8")
+    assert "<h1>toy &amp; co " in text and "two &amp; co" in text and "<b>_LCC" not in text
+    assert "66.7 (" in text and "<svg" in text and "difference\nto one" in text
+    addresses = set(re.findall(r"https?://[\w./-]+", text))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+def test_attention_has_one_scale(data_set):
+    report = build(data_set)
+    shown = cv2.imread(str(report.page.parent / "attention" / "1" / "2.png"))
+    low, high = shown[0]
+    assert high.astype(int).sum() > low.astype(int).sum() > 200  # 0.5 is no black
+
+
+def test_surest_boxes_only_and_the_same_page_again(data_set):
+    first = build(data_set).page.read_bytes()
+    assert build(data_set).page.read_bytes() == first
+    data = embedded(build(data_set, most=1))
+    assert [len(m) for m in data["cases"][0]["images"][3]["boxes"]] == [1, 0]
+
+
+def test_a_second_take_and_unknown_views_hang_below(data_set):
+    content = truth_content()
+    content["images"][2]["view"] = "MLO"  # L MLO twice
+    del content["images"][3]["view"]
+    (data_set / "gt.json").write_text(json.dumps(content))
+    images = embedded(build(data_set))["cases"][0]["images"]
+    assert [(i["slot"], i["name"]) for i in images] == [
+        ("R CC", "p1_RCC.png"), ("L MLO", "p1_LMLO.png"),
+        ("", "p1_LCC.png"), ("", "p1_RMLO.png"),
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_shown(data_set):
+    (data_set / "images" / "p1_RCC.png").unlink()
+    assert set(build(data_set).problems) == {"p1_RCC.png"}
+    content = truth_content()
+    content["images"][0]["file_name"] = "../x.png"
+    (data_set / "gt.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="below the folder"):
+        build(data_set)
+    del content["images"][0]["file_name"]
+    (data_set / "gt.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="image 1: the report needs its file_name"):
+        build(data_set)
+
+
+def test_tool(data_set, toy_root, monkeypatch, capsys):
+    main = load(ROOT / "tools" / "report.py").main
+    runs = [f"--run=A={data_set / 'one'}", f"--run={data_set / 'two & co'}"]
+    data = ["--gt", str(data_set / "gt.json"), "--images", str(data_set / "images")]
+    out = ["--output", str(data_set / "out"), "--draws", "10"]
+    assert main([*runs, *data, *out]) == 0
+    assert embedded_models(data_set / "out") == ["A", "two & co"]
+    assert "5 images of 2 cases" in capsys.readouterr().out
+    # The data set is found by name; its landmarks tell the chest walls.
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(data_set))
+    folder = data_set / "toy"
+    (folder / "annotations").mkdir(parents=True)
+    for split in ("train", "test"):
+        (folder / "annotations" / f"{split}.json").write_text(json.dumps(truth_content()))
+    (data_set / "images").rename(folder / "images")
+    write_landmarks(folder / "annotations" / "landmarks.json", {})
+    assert main([*runs, *out]) == 0
+    for arguments, message in [
+        ([*runs, *out, "--dataset", "other"], "no results of other, only of toy_test"),
+        ([f"--run={data_set}", *out], "no results file and no folder with inference"),
+        ([runs[0], runs[0], *out], "the name 'A' stands for two models"),
+        ([*runs, *out, "--baseline", "C"], "baseline 'C' is none of the models"),
+    ]:
+        assert main(arguments) == 2
+        assert message in capsys.readouterr().err
+
+
+def embedded_models(folder):
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    return json.loads(re.search(r'"models":(\[.*?\])', text).group(1))
+
+
+# --- In a browser ---
+
+chromium = load(Path(__file__).with_name("chromium.py"))
+needs_chromium = pytest.mark.skipif(
+    chromium.EXECUTABLE is None, reason="no chromium or google-chrome on PATH"
+)
+
+
+@pytest.fixture
+def browser(tmp_path):
+    with chromium.Chromium(tmp_path / "profile") as instance:
+        yield instance
+        asked = [e["params"]["request"]["url"] for e in instance.of("Network.requestWillBeSent")]
+        assert asked and all(url.startswith(("file:", "data:")) for url in asked)
+        assert instance.of("Runtime.exceptionThrown") == []
+        assert instance.of("Network.loadingFailed") == []
+
+
+def rects(browser) -> list[str]:
+    """Kinds of the boxes that are drawn, sorted."""
+    return browser.run(
+        "[...document.querySelectorAll('.overlay rect')].map(r => r.classList[0]).sort()"
+    )
+
+
+def cases(browser) -> list[str]:
+    return browser.run(
+        "[...document.querySelectorAll('#list button')].map(b => b.innerText.trim())"
+    )
+
+
+@needs_chromium
+def test_slider_and_model_act_at_once(data_set, browser):
+    browser.open(build(data_set).page.as_uri())
+    browser.run("Promise.all([...document.querySelectorAll('#hanging img')].map(i => i.decode()))")
+    assert rects(browser) == ["hit", "hit", "truth", "truth"]  # p1 at 0.6
+    assert "recall 66.7 %, precision 66.7 %, 0.20 FPPI, 2 of 2" in numbers(browser)
+    browser.choose("#score", "0.3")
+    assert rects(browser) == ["hit", "hit", "neither", "truth", "truth"]
+    browser.choose("#score", "0.65")
+    assert rects(browser) == ["hit", "missed", "truth"]
+    assert "recall 33.3 %, precision 50.0 %" in numbers(browser)
+    browser.press("2")
+    assert rects(browser) == ["missed", "missed"]
+    browser.click_on("#models button")
+    assert rects(browser) == ["hit", "missed", "truth"]
+    for _ in range(3):  # 0.65 to 0.59 by steps of 0.02
+        browser.press("ArrowDown")
+    assert rects(browser) == ["hit", "hit", "truth", "truth"]
+    browser.press("t")
+    assert rects(browser) == ["hit", "hit"]
+    browser.press("p")
+    assert rects(browser) == []
+
+
+def numbers(browser) -> str:
+    return browser.run("document.getElementById('numbers').textContent")
+
+
+@needs_chromium
+def test_cases_filters_keys_and_hanging(data_set, browser):
+    browser.open(build(data_set).page.as_uri())
+    assert [text.split() for text in cases(browser)] == [["p1"], ["p2", "−1", "+1"]]
+    # Right breast at the left, CC above MLO: of the four pictures, by their places.
+    places = browser.run(
+        "Object.fromEntries([...document.querySelectorAll('.view')].map(v => {"
+        "const b = v.getBoundingClientRect();"
+        "return [v.querySelector('span').textContent.slice(0, 5).trim(), [b.left, b.top]]; }))"
+    )
+    assert places["R CC"][0] == places["R MLO"][0] < places["L CC"][0] == places["L MLO"][0]
+    assert places["R CC"][1] == places["L CC"][1] < places["R MLO"][1] == places["L MLO"][1]
+    # A mirrored picture has its box mirrored: 100 - 20 - 20.
+    x = "document.querySelector('.mirror rect.truth').getAttribute('x')"
+    assert browser.run(x) == "60"
+    browser.press("m")
+    assert [text.split()[0] for text in cases(browser)] == ["p2"]
+    assert rects(browser) == ["false", "missed"]
+    assert browser.run("document.querySelectorAll('.view.empty').length") == 3
+    browser.press("m")
+    browser.click_on("#filters button[data-filter='false']")
+    assert len(cases(browser)) == 1
+    browser.click_on("#filters button[data-filter='']")
+    assert len(cases(browser)) == 2
+    browser.press("ArrowLeft")
+    assert "p1" in browser.run("document.getElementById('name').textContent")
+    browser.press("ArrowRight")
+    assert "p2" in browser.run("document.getElementById('name').textContent")
+    browser.choose("#search", "p1_lml")
+    assert [text.split()[0] for text in cases(browser)] == ["p1"]
+    browser.choose("#search", "nothing")
+    assert cases(browser) == [] and rects(browser) == []
+
+
+@needs_chromium
+def test_attention_is_laid_over_where_there_is_one(data_set, browser):
+    browser.open(build(data_set).page.as_uri())
+    assert browser.run("document.querySelectorAll('img.attention').length") == 0
+    browser.press("2")
+    browser.run("document.querySelector('img.attention').decode()")
+    display = "getComputedStyle(document.querySelector('img.attention')).display"
+    assert browser.run(display) == "none"
+    browser.press("a")
+    assert browser.run(display) == "block"
+    assert "R CC" in browser.run("document.querySelector('.view:has(.attention)').innerText")

@@ -1,0 +1,69 @@
+#!/usr/bin/env python
+"""Write the attention of IGN for each image of a data set, for tools/report.py to lay over it.
+
+tools/save_attention.py --config-file C.yaml --dataset cbis_ddsm_mass_test --run OUTPUT_DIR \
+    MODEL.WEIGHTS OUTPUT_DIR/model_final.pth
+
+Writes OUTPUT_DIR/inference/<data set>/attention/<image id>.png: 16-bit gray, F^_I of [P] times
+65535, on the grid of the finest level with AGN. Images without a contralateral view have none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from detectron2.utils.logger import setup_logger
+from tqdm import tqdm
+
+import agn_d2  # noqa: F401  registers backbones and meta-architectures
+from agn_d2.data.build import load_cases
+from agn_d2.data.mapper import CaseMapper
+from agn_d2.engine import setup_inference_cfg
+from agn_d2.engine.inference import predict_case
+from agn_d2.engine.predictor import build_trained
+from agn_d2.evaluation.runs import ATTENTION
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config-file", required=True)
+    parser.add_argument("--dataset", required=True, help="registered name")
+    parser.add_argument("--run", type=Path, required=True, help="OUTPUT_DIR of the run")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE overrides")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    setup_logger(name="agn_d2")
+    try:
+        cfg = setup_inference_cfg(args)
+        cases = load_cases([args.dataset])
+        model = build_trained(cfg)
+    except (FileNotFoundError, ImportError, ValueError, KeyError) as error:
+        sys.exit(f"save_attention: {error}")
+    if not getattr(model.backbone, "reads_context", False):
+        sys.exit("save_attention: this model reads no other views, so it has no attention")
+    mapper = CaseMapper(cfg, is_train=False)
+    folder = args.run / "inference" / args.dataset / ATTENTION
+    folder.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for case in tqdm(cases, disable=None, unit="case"):
+        for result in predict_case(model, mapper, case):
+            if result.attention is None or not result.record.get("examined", True):
+                continue
+            image = (65535 * result.attention).round().astype(np.uint16)
+            _, data = cv2.imencode(".png", image)
+            (folder / f"{result.record['image_id']}.png").write_bytes(data.tobytes())
+            written += 1
+    print(f"{written} attention maps in {folder}")
+
+
+if __name__ == "__main__":
+    main()
