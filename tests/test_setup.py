@@ -61,6 +61,7 @@ def setup_env(monkeypatch):
     [
         ("INSTALL_REQUIRES", None, ("torch", "base")),
         ("EXTRAS_REQUIRE", "timm", ("timm",)),
+        ("EXTRAS_REQUIRE", "detr", ("detr",)),
         ("EXTRAS_REQUIRE", "dev", ("dev",)),
     ],
 )
@@ -83,8 +84,9 @@ def test_no_upper_bound_replaces_what_a_detectron2_user_has():
 def test_no_package_is_pinned_by_two_files(python):
     stems = ["build", "torch", "base", "detectron2-deps", "timm", "dev", "constraints"]
     files = {path.stem for path in (ROOT / "requirements").glob("*.txt")}
-    assert files == {*stems, "detectron2"}
-    assert _pins(python, *stems)["setuptools"] in SpecifierSet("<81")
+    rivals = ["detr", "yolo"]
+    assert files == {*stems, *rivals, "detectron2"}
+    assert _pins(python, *stems, *rivals)["setuptools"] in SpecifierSet("<81")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def settle_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
     _settle_prior(cfg, state)
     # First weights of training; the checkpoint has them all.
     cfg.MODEL.TIMM.WEIGHTS = ""
+    cfg.MODEL.DETR.PRETRAINED = ""
 
 
 def _settle_masks(cfg: CfgNode, state: dict[str, Any]) -> None:

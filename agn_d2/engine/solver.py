@@ -46,6 +46,7 @@ def _learning_rate_factor(cfg: CfgNode) -> Callable[[str], float]:
     """Parameter name -> factor of the learning rate."""
     factors = {
         "backbone.bottom_up.": cfg.SOLVER.BACKBONE_LR_FACTOR,
+        "detr.model.backbone.": cfg.SOLVER.BACKBONE_LR_FACTOR,
         "backbone.agn.": cfg.SOLVER.AGN_LR_FACTOR,
     }
 

@@ -2,11 +2,13 @@
 
 from .agn import AGNLayer, AnatomyGraphNetwork
 from .backbone import AGNFPN, AGNResNetFPN, AGNTimmFPN, TimmBottomUp
+from .detr import DETR
 from .fusion import GraphFusion
 from .graph_convolution import BipartiteGraphConvolution, InceptionGraphConvolution
 from .meta_arch import MultiViewMixin, MultiViewRCNN, MultiViewRetinaNet
 
 __all__ = [
+    "DETR",
     "AGNFPN",
     "AGNLayer",
     "AGNResNetFPN",
