@@ -4,7 +4,7 @@ from .agn import AGNLayer, AnatomyGraphNetwork
 from .backbone import AGNFPN, AGNResNetFPN, AGNTimmFPN, TimmBottomUp
 from .fusion import GraphFusion
 from .graph_convolution import BipartiteGraphConvolution, InceptionGraphConvolution
-from .meta_arch import MultiViewMixin, MultiViewRCNN, MultiViewRetinaNet
+from .meta_arch import MultiViewFCOS, MultiViewMixin, MultiViewRCNN, MultiViewRetinaNet
 
 __all__ = [
     "AGNFPN",
@@ -15,6 +15,7 @@ __all__ = [
     "BipartiteGraphConvolution",
     "GraphFusion",
     "InceptionGraphConvolution",
+    "MultiViewFCOS",
     "MultiViewMixin",
     "MultiViewRCNN",
     "MultiViewRetinaNet",
