@@ -58,6 +58,36 @@ def assign_cells(
     return torch.zeros_like(distance).scatter_(2, nearest, share)
 
 
+@torch.no_grad()
+def cells_within_reach(
+    nodes: Tensor, node_valid: Tensor, grid: tuple[int, int], stride: int, reach: float
+) -> Tensor:
+    """Cells that lie near the nodes of their view, hence in the breast.
+
+    A view's widest gap is the largest distance from a node to the node nearest to it.
+
+    Args:
+        nodes, node_valid, grid, stride: see ``assign_cells``.
+        reach: largest distance of a cell's centre to the nearest node, in widest gaps.
+
+    Returns:
+        (V, H, W) bool.
+    """
+    height, width = grid
+    nodes = nodes.float()
+    absent = ~node_valid
+    between = torch.cdist(nodes, nodes)
+    between.diagonal(dim1=1, dim2=2).fill_(float("inf"))
+    between = between.masked_fill(absent[:, None, :], float("inf"))
+    widest = between.amin(dim=2).masked_fill(absent, 0).amax(dim=1)
+    ys = (torch.arange(height, device=nodes.device, dtype=torch.float32) + 0.5) * stride
+    xs = (torch.arange(width, device=nodes.device, dtype=torch.float32) + 0.5) * stride
+    centres = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).flatten(0, 1)
+    distance = torch.cdist(centres.expand(len(nodes), -1, -1), nodes)
+    nearest = distance.masked_fill(absent[:, None, :], float("inf")).amin(dim=2)
+    return (nearest <= reach * widest[:, None]).unflatten(1, grid)
+
+
 def pixels_to_nodes(features: Tensor, assignment: Tensor) -> Tensor:
     """phi_k: X = (Q^f)^T F with Q^f = A (Lambda^f)^-1, Lambda^f_jj = sum_i A_ij.
 
