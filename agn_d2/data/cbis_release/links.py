@@ -98,7 +98,7 @@ def _one_film_a_view(films: list[Film], left_out: dict[str, str]) -> list[Film]:
     for film in sorted(films, key=lambda f: f.subset != "mass"):
         first = taken.setdefault(film.place, film)
         if first is not film:
-            left_out[film.name] = f"the same view as {first.name}"
+            left_out[film.name] = f"the view is there already: {first.name}"
     return [film for film in films if taken[film.place] is film]
 
 

@@ -154,7 +154,7 @@ def _prepare(
     files = coco_files(films, plan.examined, plan.context, records, options.subset)
     others = [(text.partition(":")[0], "row left out", text) for text in repeated]
     others += [(name, "no DDSM view", text) for name, text in missed]
-    summary = summarise(plan, index, records, files, {"rows of the CSVs left out": len(repeated)})
+    summary = summarise(plan, index, records, files, _left_out(options, films, plan, repeated))
     rows = decision_rows(films, plan, index, records, files, others)
     _write_annotations(options.out / "annotations", files, records)
     summary["priors, lesions seen in both views"] = _write_priors(options)
@@ -194,6 +194,21 @@ def _finished(path: Path, stamp: str, out: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError):
         return None
     return None
+
+
+def _left_out(
+    options: ReleaseOptions, films: list[Film], plan: Plan, repeated: list[str]
+) -> dict[str, int]:
+    """What of the subset to be examined is not, before any file is looked at."""
+    unused = [
+        len(film.findings)
+        for film in films
+        if film.name in plan.left_out and options.subset in (film.subset, "all")
+    ]
+    return {
+        "rows of the CSVs left out": len(repeated),
+        "findings on films of the subset left out": sum(unused),
+    }
 
 
 def _write_priors(options: ReleaseOptions) -> dict[str, int]:

@@ -55,6 +55,7 @@ def summarise(
         }
     matches = Counter(a["lesion_match"] for c in files.values() for a in c["annotations"])
     methods = Counter(item["method"] for item in findings)
+    reasons = Counter(reason.partition(":")[0] for reason in plan.left_out.values())
     return {
         "files": index.counts(),
         "films examined": len(examined),
@@ -63,7 +64,7 @@ def summarise(
         "findings by source of the mask": {m: methods[m] for m in METHODS if methods[m]},
         "findings lost": methods[LOST],
         "decisions": dict(sorted(notes.items())),
-        "films left out": dict(sorted(Counter(plan.left_out.values()).items())),
+        "films left out": dict(sorted(reasons.items())),
         "lesion ids by rule": dict(sorted(matches.items())),
         "splits": per_split,
     } | dict(extra)

@@ -48,7 +48,7 @@ def test_all_keeps_a_patient_of_both_splits_for_the_test():
     assert leaking_patients(FILMS) == {"B"}
     plan = plan_films(FILMS, "all", 0.0, 0)
     assert FILMS[6].name in plan.left_out
-    assert plan.left_out[FILMS[1].name] == f"the same view as {FILMS[0].name}"
+    assert plan.left_out[FILMS[1].name] == f"the view is there already: {FILMS[0].name}"
     assert plan.context == {}
     assert len(plan.examined) == 6
 
