@@ -27,7 +27,7 @@ from detectron2.config import CfgNode
 import agn_d2
 from agn_d2.benchmark.measure import interleaved_times, peak_memory
 from agn_d2.benchmark.report import Row, markdown_table, time_ratio
-from agn_d2.benchmark.subjects import STOCK, Subject, build_subjects
+from agn_d2.benchmark.subjects import ONE_AT_A_TIME, STOCK, Subject, build_subjects
 from agn_d2.engine.setup import load_cfg
 
 AMP = {"cpu": torch.bfloat16, "cuda": torch.float16}
@@ -59,6 +59,7 @@ def parse_args() -> argparse.Namespace:
         default="wall",
         help="cpu: CPU seconds of the process, for a machine that others use too",
     )
+    parser.add_argument("--no-single", action="store_true", help="leave out one image at a time")
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE overrides after --")
     return parser.parse_args()
@@ -141,6 +142,8 @@ def main() -> None:
         for config_file, size in itertools.product(args.config_file, args.sizes):
             cfg = make_cfg(args, config_file)
             subjects = build_subjects(cfg, size, channels_last=args.layout == "channels_last")
+            if args.no_single:
+                subjects = [subject for subject in subjects if subject.name != ONE_AT_A_TIME]
             for precision in args.precision:
                 rows += measure(args, Path(config_file).stem, size, subjects, precision)
                 print(markdown_table(rows[-len(subjects) * len(args.modes) :]), flush=True)
