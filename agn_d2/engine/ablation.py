@@ -1,0 +1,220 @@
+"""Ablations: rows of a table, each trained and evaluated with several seeds by tools/train_net.py.
+
+A run is finished when its ``result.json`` stands in its folder. What was stopped half way is taken
+up from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fvcore.common.config import BASE_KEY
+
+logger = logging.getLogger(__name__)
+
+RESULT_FILE, LOG_FILE = "result.json", "run.log"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        name: the row's name and folder.
+        config_file: a YAML of Detectron2.
+        options: KEY, VALUE, KEY, VALUE, ... on top of it.
+    """
+
+    name: str
+    config_file: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row with one seed.
+
+    Attributes:
+        row: what is trained.
+        seed: ``SEED``.
+        folder: ``OUTPUT_DIR``.
+        options: what all runs have in common, on top of the row's own options.
+    """
+
+    row: Row
+    seed: int
+    folder: Path
+    options: tuple[str, ...] = ()
+
+    def arguments(self) -> list[str]:
+        """Arguments for tools/train_net.py, without ``--resume``."""
+        own = ["SEED", str(self.seed), "OUTPUT_DIR", str(self.folder)]
+        return ["--config-file", self.row.config_file, *self.row.options, *self.options, *own]
+
+    def describe(self) -> dict[str, Any]:
+        """What makes this run another one than the next."""
+        return {
+            "row": self.row.name,
+            "config_file": Path(self.row.config_file).name,
+            "options": [*self.row.options, *self.options],
+            "seed": self.seed,
+        }
+
+
+def read_row(path: str | Path, base: str | Path | None = None) -> Row:
+    """A row from its YAML.
+
+    Args:
+        path: a config; its name is the row's.
+        base: put what the YAML itself says (without its ``_BASE_``) on top of this config, so
+            that one set of rows serves every base.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: with a base: the YAML is empty or no mapping.
+    """
+    path = Path(path)
+    for file in filter(None, (path, base)):
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"No config file {file}")
+    if base is None:
+        return Row(path.stem, str(path))
+    content = yaml.safe_load(path.read_text())
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: not a config: {content!r}")
+    own = {key: value for key, value in content.items() if key not in (BASE_KEY, "OUTPUT_DIR")}
+    return Row(path.stem, str(base), tuple(_flatten(own)))
+
+
+def _flatten(node: dict[str, Any], prefix: str = "") -> Iterable[str]:
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield from (f"{prefix}{key}", str(value))
+
+
+def plan_runs(
+    rows: Sequence[Row], seeds: Sequence[int], output: str | Path, options: Sequence[str] = ()
+) -> list[Run]:
+    """All runs, seed by seed, so that a stopped ablation has whole tables of the first seeds.
+
+    Raises:
+        ValueError: no rows or seeds, or the same twice.
+    """
+    names = [row.name for row in rows]
+    for what, values in (("rows", names), ("seeds", list(seeds))):
+        if not values or len(set(values)) < len(values):
+            raise ValueError(f"{what} must be some, each once, got {values}")
+    folder = Path(output)
+    return [
+        Run(row, seed, folder / row.name / f"seed_{seed}", tuple(options))
+        for seed in seeds
+        for row in rows
+    ]
+
+
+def execute(run: Run, command: Sequence[str], commit: str | None = None) -> dict[str, Any] | None:
+    """Train and evaluate a run, unless its result is there.
+
+    Args:
+        run: what to do.
+        command: that starts the trainer, e.g. (python, "tools/train_net.py").
+        commit: version of the code, for the record.
+
+    Returns:
+        The result, or None if the trainer failed; its output is in the run's log file.
+
+    Raises:
+        ValueError: the folder holds the result of another run.
+    """
+    done = read_result(run)
+    if done is not None:
+        logger.info("%s, seed %d: finished before", run.row.name, run.seed)
+        return done
+    run.folder.mkdir(parents=True, exist_ok=True)
+    resume = ["--resume"] if (run.folder / "last_checkpoint").is_file() else []
+    logger.info("%s, seed %d: %s", run.row.name, run.seed, "resumed" if resume else "started")
+    start = time.monotonic()
+    with (run.folder / LOG_FILE).open("a") as log:
+        arguments = run.arguments()
+        # Options end the command line of train_net: a flag must stand before them.
+        status = subprocess.run(
+            [*command, *arguments[:2], *resume, *arguments[2:]], stdout=log, stderr=log
+        ).returncode
+    if status != 0:
+        logger.error(
+            "%s, seed %d: exit status %d, see %s",
+            *(run.row.name, run.seed, status, run.folder / LOG_FILE),
+        )
+        return None
+    result = run.describe() | {
+        "commit": commit,
+        "resumed": bool(resume),
+        "seconds": round(time.monotonic() - start, 1),
+        "datasets": _reports(run),
+    }
+    _write_json(run.folder / RESULT_FILE, result)
+    return result
+
+
+def read_result(run: Run) -> dict[str, Any] | None:
+    """The result of a finished run, or None.
+
+    Raises:
+        ValueError: it belongs to a run with another config, other options or another seed.
+    """
+    file = run.folder / RESULT_FILE
+    if not file.is_file():
+        return None
+    result = json.loads(file.read_text())
+    wanted = run.describe()
+    other = [key for key, value in wanted.items() if result.get(key) != value]
+    if other:
+        differences = ", ".join(f"{k} was {result.get(k)}, now {wanted[k]}" for k in other)
+        raise ValueError(f"{file} belongs to another run ({differences}); take another --output")
+    return result
+
+
+def _reports(run: Run) -> dict[str, dict[str, Any]]:
+    """Data set -> its FROC report, without the curve."""
+    reports = {}
+    for file in sorted(run.folder.glob("inference/*/froc_*.json")):
+        report = json.loads(file.read_text())
+        reports[report.pop("dataset")] = {k: v for k, v in report.items() if k != "curve"}
+    if not reports:
+        raise ValueError(f"{run.folder}: the trainer ended well but left no FROC result")
+    return reports
+
+
+def source_version(folder: str | Path) -> str | None:
+    """The commit of a checkout, with "+" where files were changed; None outside of git."""
+    try:
+        git = ["git", "-C", str(folder)]
+        commit = subprocess.run(
+            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changes = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changes else "")
+
+
+def _write_json(file: Path, content: Any) -> None:
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(json.dumps(content, indent=1))
+    os.replace(part, file)

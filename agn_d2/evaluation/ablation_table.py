@@ -1,0 +1,95 @@
+"""The table of an ablation: mean and spread over seeds of the recall at each FPPI."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .report import describe_rule
+
+Result = Mapping[str, Any]
+
+
+def summarize(results: Sequence[Result], rows: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Results of runs, joined over the seeds.
+
+    Args:
+        results: each with ``row``, ``seed``, ``commit``, and ``datasets``: name -> FROC report.
+        rows: names of the rows in the order of the table; those without a result stay in it.
+
+    Returns:
+        data set -> one entry per row: ``row``, ``seeds``, ``commits``, ``fppi``, ``mean`` and
+        ``spread`` (recall, 0 .. 1; the sample standard deviation; null where there is none, with
+        one seed or without a lesion), ``rule``, ``images`` and ``lesions``.
+
+    Raises:
+        ValueError: the runs of a data set differ in the rule, the images or the lesions, so that
+            they do not belong into one table.
+    """
+    names = sorted({name for result in results for name in result["datasets"]})
+    return {name: _summarize_dataset(name, results, rows) for name in names}
+
+
+def _summarize_dataset(
+    name: str, results: Sequence[Result], rows: Sequence[str]
+) -> list[dict[str, Any]]:
+    of_dataset = [result for result in results if name in result["datasets"]]
+    rules = {_rule(result["datasets"][name]) for result in of_dataset}
+    if len(rules) > 1:
+        raise ValueError(f"{name}: the runs were evaluated differently: {sorted(map(str, rules))}")
+    report = of_dataset[0]["datasets"][name]
+    return [
+        {
+            **_summarize_row([r for r in of_dataset if r["row"] == row], name, report["fppi"]),
+            "row": row,
+            "fppi": report["fppi"],
+            "rule": describe_rule(report),
+            "images": report["images"],
+            "lesions": report["lesions"],
+        }
+        for row in rows
+    ]
+
+
+def _rule(report: Mapping[str, Any]) -> tuple[Any, ...]:
+    return describe_rule(dict(report)), tuple(report["fppi"])
+
+
+def _summarize_row(results: Sequence[Result], name: str, fppi: Sequence[float]) -> dict[str, Any]:
+    recalls = [result["datasets"][name]["recall"] for result in results]
+    columns = [[recall[k] for recall in recalls] for k in range(len(fppi))]
+    return {
+        "seeds": [result["seed"] for result in results],
+        "commits": sorted({str(result.get("commit")) for result in results}),
+        "mean": [statistics.mean(c) if c and None not in c else None for c in columns],
+        "spread": [statistics.stdev(c) if len(c) > 1 and None not in c else None for c in columns],
+    }
+
+
+def format_markdown(summary: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """The summary as Markdown, one table a data set; recall in percent."""
+    return "\n\n".join(_format_dataset(name, rows) for name, rows in summary.items()) + "\n"
+
+
+def _format_dataset(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    fppi = rows[0]["fppi"]
+    lines = [
+        f"Recall (%) on {name}; {rows[0]['rule']}. Mean ± standard deviation over the seeds.",
+        "",
+        f"| row | {' | '.join(f'{x:g} FPPI' for x in fppi)} | lesions | images | seeds | commit |",
+        f"|---|{'--:|' * (len(fppi) + 2)}---|---|",
+    ]
+    for row in rows:
+        cells = [_cell(m, s) for m, s in zip(row["mean"], row["spread"], strict=True)]
+        seeds = ", ".join(map(str, row["seeds"])) or "not run"
+        commits = ", ".join(row["commits"])
+        counts = f"{row['lesions']} | {row['images']}"
+        lines.append(f"| {row['row']} | {' | '.join(cells)} | {counts} | {seeds} | {commits} |")
+    return "\n".join(lines)
+
+
+def _cell(mean: float | None, spread: float | None) -> str:
+    if mean is None:
+        return "–"
+    return f"{100 * mean:.1f}" + ("" if spread is None else f" ± {100 * spread:.1f}")

@@ -1,0 +1,66 @@
+"""How well a detector tells masses from the phantom's distractors, kind by kind.
+
+The recall at some FPPI mixes finding bodies with telling them apart. Here each body, mass or
+distractor, has the score of the best detection on it, and the kinds are compared by their scores.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+MASS = "mass"
+
+
+def scores_by_kind(
+    ground_truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], iou: float = 0.2
+) -> dict[str, np.ndarray]:
+    """The best score on each body.
+
+    Args:
+        ground_truth: a COCO annotation file of the phantom: ``annotations`` are masses,
+            ``distractors`` have a ``kind``.
+        detections: a COCO results file: ``image_id``, ``bbox`` (XYWH), ``score``.
+        iou: least overlap of a detection on a body.
+
+    Returns:
+        kind -> (bodies,) float64; 0 for a body without a detection. ``mass`` comes first.
+
+    Raises:
+        ValueError: the file has no distractors.
+    """
+    if not ground_truth.get("distractors"):
+        raise ValueError("the annotation file has no distractors; only the phantom's files do")
+    of_image = defaultdict(list)
+    for detection in detections:
+        of_image[detection["image_id"]].append((*detection["bbox"], detection["score"]))
+    bodies = [(MASS, body) for body in ground_truth["annotations"]]
+    bodies += [(body["kind"], body) for body in ground_truth["distractors"]]
+    scores: dict[str, list[float]] = {MASS: []}
+    for kind, body in bodies:
+        found = np.array(of_image.get(body["image_id"], np.empty((0, 5))), dtype=float)
+        reached = found[_iou(found[:, :4], np.array(body["bbox"], dtype=float)) >= iou, 4]
+        scores.setdefault(kind, []).append(reached.max(initial=0.0))
+    return {kind: np.array(values) for kind, values in scores.items()}
+
+
+def separation(masses: np.ndarray, distractors: np.ndarray) -> float | None:
+    """Area under the ROC curve: how often a mass scores higher than a distractor (ties: half).
+
+    0.5: the detector cannot tell them apart. None: one of the two is empty.
+    """
+    if not len(masses) or not len(distractors):
+        return None
+    difference = masses[:, None] - distractors[None]
+    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+def _iou(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
+    low = np.maximum(boxes[:, :2], box[:2])
+    high = np.minimum(boxes[:, :2] + boxes[:, 2:], box[:2] + box[2:])
+    overlap = np.clip(high - low, 0, None).prod(axis=1)
+    union = boxes[:, 2:].prod(axis=1) + box[2:].prod() - overlap
+    return overlap / np.maximum(union, 1e-12)

@@ -1,0 +1,159 @@
+"""Ablations: rows, runs that are left out, resumed or redone, and the table."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from agn_d2.engine.ablation import Row, plan_runs, read_row, source_version
+from agn_d2.engine.setup import load_cfg
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / "tools" / "run_ablation.py"
+ROWS = sorted((ROOT / "configs/ablation").glob("*.yaml"))
+
+# Stands in for train_net.py: recall 0.5 + 0.1 * SEED, a checkpoint first, and it dies between the
+# two while a file named "die" lies in the output folder's grandparent.
+FAKE_TRAINER = """
+import json, pathlib, sys
+arguments = sys.argv[1:]
+options = dict(zip(arguments[-4::2], arguments[-3::2]))
+folder = pathlib.Path(options["OUTPUT_DIR"])
+with open(folder.parents[1] / "calls.txt", "a") as calls:
+    calls.write(f"{folder.parent.name} {options['SEED']} {'--resume' in arguments}\\n")
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "last_checkpoint").write_text("model_0000001.pth")
+if (folder.parents[1] / f"die_{folder.parent.name}").exists():
+    sys.exit("a full disk")
+report = {
+    "dataset": "toy_test", "fppi": [0.5, 1.0], "recall": [0.5 + 0.1 * int(options["SEED"]), 0.9],
+    "images": 7, "lesions": 5, "iou": 0.2, "hit": "iou", "duplicates": "ignore",
+    "lesion_images_only": False, "curve": {"fppi": [0, 1]},
+}
+(folder / "inference/toy_test").mkdir(parents=True, exist_ok=True)
+(folder / "inference/toy_test/froc_toy_test.json").write_text(json.dumps(report))
+"""
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("run_ablation_tool", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def ablation(tool, tmp_path):
+    """Runs the tool on two rows with the fake trainer; returns its exit status."""
+    trainer = tmp_path / "trainer.py"
+    trainer.write_text(FAKE_TRAINER)
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.yaml").write_text("MODEL:\n  AGN:\n    ENABLED: True\n")
+    (tmp_path / "out").mkdir()
+
+    def run(*arguments, seeds=("1", "3")):
+        rows = [str(tmp_path / f"{name}.yaml") for name in ("first", "second")]
+        common = ["--trainer", str(trainer), "--output", str(tmp_path / "out")]
+        return tool.main(["--rows", *rows, "--seeds", *seeds, *common, *arguments])
+
+    run.calls = tmp_path / "out/calls.txt"
+    run.output = tmp_path / "out"
+    return run
+
+
+def test_the_table_by_hand(ablation, capsys):
+    assert ablation("SOLVER.MAX_ITER", "5") == 0
+    # Recalls 0.6 and 0.8: mean 0.7, sample deviation 0.1 * sqrt(2).
+    table = json.loads((ablation.output / "table.json").read_text())
+    first, second = table["summary"]["toy_test"]
+    assert (first["row"], second["row"]) == ("first", "second")
+    assert first["mean"] == pytest.approx([0.7, 0.9])
+    assert first["spread"] == pytest.approx([0.1 * 2**0.5, 0])
+    assert first["seeds"] == [1, 3] and first["images"] == 7 and first["lesions"] == 5
+    assert len(table["runs"]) == 4 and "curve" not in table["runs"][0]["datasets"]["toy_test"]
+    assert all(r["options"] == ["SOLVER.MAX_ITER", "5"] for r in table["runs"])
+    commit = source_version(ROOT)
+    markdown = (ablation.output / "table.md").read_text()
+    assert f"| first | 70.0 ± 14.1 | 90.0 ± 0.0 | 5 | 7 | 1, 3 | {commit} |" in markdown
+    assert "IoU >= 0.2" in markdown and markdown in capsys.readouterr().out
+
+
+def test_goes_on_after_an_interruption(ablation, caplog):
+    (ablation.output / "die_second").touch()
+    assert ablation(seeds=["1"]) == 1
+    assert "second, seed 1: exit status 1" in caplog.text
+    assert "a full disk" in (ablation.output / "second/seed_1/run.log").read_text()
+    assert "| second | – | – | 5 | 7 | not run |" in (ablation.output / "table.md").read_text()
+    (ablation.output / "die_second").unlink()
+    assert ablation(seeds=["1"]) == 0
+    # The finished row was left out, the other one resumed.
+    assert ablation.calls.read_text().splitlines() == [
+        "first 1 False",
+        "second 1 False",
+        "second 1 True",
+    ]
+    assert "| second | 60.0 | 90.0 | 5 | 7 | 1 |" in (ablation.output / "table.md").read_text()
+
+
+def test_results_of_other_options_are_not_taken_for_these(ablation):
+    assert ablation("SOLVER.MAX_ITER", "5", seeds=["1"]) == 0
+    with pytest.raises(SystemExit, match="run_ablation: .*belongs to another run.*--output"):
+        ablation("SOLVER.MAX_ITER", "6", seeds=["1"])
+
+
+def leaves(node, prefix=""):
+    for key, value in node.items():
+        name = f"{prefix}{key}"
+        yield from leaves(value, f"{name}.") if hasattr(value, "items") else [(name, value)]
+
+
+EXPECTED = {
+    "agn_paper": {"MODEL.AGN.FUSION": "paper"},
+    "agn_residual": {},
+    "baseline": {"MODEL.AGN.ENABLED": False},
+    "bgn_only": {"MODEL.AGN.IGN.ENABLED": False},
+    "ign_only": {"MODEL.AGN.BGN.ENABLED": False},
+    "k_1": {"MODEL.AGN.NUM_NEIGHBORS": 1},
+    "k_5": {"MODEL.AGN.NUM_NEIGHBORS": 5},
+    "pl_100_105": {"MODEL.AGN.LAYOUT": (100, 105)},
+    "pl_13_17": {"MODEL.AGN.LAYOUT": (13, 17)},
+    "shuffled_partners": {"DATALOADER.SHUFFLE_PARTNERS": True},
+}
+
+
+@pytest.mark.parametrize("base", ["agrcnn_R50_FPN", "agrcnn_EffLite0_FPN_cpu"])
+def test_each_row_changes_what_its_name_says_and_nothing_else(base):
+    assert [path.stem for path in ROWS] == list(EXPECTED)
+    file = ROOT / f"configs/{base}.yaml"
+    before = dict(leaves(load_cfg(str(file))))
+    for path in ROWS:
+        row = read_row(path, file)
+        after = dict(leaves(load_cfg(row.config_file, row.options)))
+        assert {k: v for k, v in after.items() if v != before[k]} == EXPECTED[path.stem]
+        if base == "agrcnn_R50_FPN":
+            alone = dict(leaves(load_cfg(str(path))))
+            assert alone.pop("OUTPUT_DIR").endswith(f"ablation/{path.stem}")
+            assert alone.items() <= after.items()
+
+
+def test_plan_goes_seed_by_seed(tmp_path):
+    rows = [Row("a", "a.yaml"), Row("b", "b.yaml", ("K", "1"))]
+    runs = plan_runs(rows, [2, 5], tmp_path, ["X", "y"])
+    assert [(run.row.name, run.seed) for run in runs] == [("a", 2), ("b", 2), ("a", 5), ("b", 5)]
+    expected = ["--config-file", "b.yaml", "K", "1", "X", "y", "SEED", "5"]
+    assert runs[3].arguments() == [*expected, "OUTPUT_DIR", str(tmp_path / "b/seed_5")]
+    with pytest.raises(ValueError, match=r"rows must be some, each once, got \['a', 'a'\]"):
+        plan_runs(rows[:1] * 2, [1], tmp_path)
+    with pytest.raises(ValueError, match=r"seeds must be some, each once, got \[\]"):
+        plan_runs(rows, [], tmp_path)
+
+
+def test_missing_rows_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No config file .*none\.yaml"):
+        read_row(tmp_path / "none.yaml")
+
+
+def test_version_outside_of_git_is_unknown(tmp_path):
+    assert source_version(tmp_path) is None
