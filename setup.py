@@ -19,6 +19,7 @@ INSTALL_REQUIRES = [
     "jinja2>=3.1",
     "matplotlib>=3.7",
     "pycocotools>=2.0.6",
+    "pydicom>=3.0",
     "fvcore>=0.1.5.post20221221",
     "iopath>=0.1.9",
     "joblib>=1.3",

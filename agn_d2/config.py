@@ -38,12 +38,15 @@ def _add_graph(cfg: CN) -> None:
     # Every so many iterations TensorBoard shows what the graph does to one case of the first test
     # data set; 0: never.
     cfg.MODEL.AGN.VIS_PERIOD = 0
+    # False: what an image reads from its other views sends no gradient back into them; they are
+    # then trained by their own loss alone.
+    cfg.MODEL.AGN.CONTEXT_GRADIENT = True
 
     cfg.MODEL.AGN.BGN = CN()
     cfg.MODEL.AGN.BGN.ENABLED = True
     # File of the geometric prior H^g (tools/build_prior.py), as it is or below
-    # DETECTRON2_DATASETS; empty: every pair of nodes alike. A checkpoint brings its own, and
-    # "checkpoint" wants no file beside it.
+    # DETECTRON2_DATASETS; "{layout}" in it becomes 22_26 or whatever LAYOUT is. Empty: every pair
+    # of nodes alike. A checkpoint brings its own, and "checkpoint" wants no file beside it.
     cfg.MODEL.AGN.BGN.PRIOR = ""
     # Spread of a count over neighbouring nodes, in breast heights; 0: the raw counts of [S].
     cfg.MODEL.AGN.BGN.PRIOR_BANDWIDTH = 0.08
@@ -56,6 +59,10 @@ def _add_graph(cfg: CN) -> None:
     cfg.MODEL.AGN.IGN.NEIGHBORS = (1, 3, 5)
     # Divide the rows of [I, J_s] by 1 + s (not in [P]).
     cfg.MODEL.AGN.IGN.NORMALIZE = False
+    # Attention within the breast only: a cell that is farther from its nearest node than this
+    # many times the widest gap between neighbouring nodes of its view keeps the factor 1.
+    # 1 follows the breast with a margin; 0: attention everywhere [P, S].
+    cfg.MODEL.AGN.IGN.REACH = 0.0
 
 
 def _add_backbone(cfg: CN) -> None:
@@ -64,6 +71,11 @@ def _add_backbone(cfg: CN) -> None:
     # An RGB stem that meets a one-channel input: "luma" (0.299 R + 0.587 G + 0.114 B) [S], or
     # "sum" (what the RGB network computes on the gray image three times).
     cfg.MODEL.STEM_TO_GRAY = "luma"
+
+    cfg.MODEL.FCOS = CN()
+    # MultiViewFCOS: how far from a box's centre, in cells, a cell may lie to answer for the box.
+    # Its other keys are those of MODEL.RETINANET.
+    cfg.MODEL.FCOS.CENTER_SAMPLING_RADIUS = 1.5
 
     cfg.MODEL.TIMM = CN()
     # Bottom-up of AGNTimmFPN: a name of timm.list_models() that offers features.
@@ -97,6 +109,9 @@ def _add_input(cfg: CN) -> None:
     # passes the backbone once). 1 mixes the most patients, at the price of context views that
     # are read for one examined image only.
     cfg.DATALOADER.EXAMINED_PER_CASE = 0
+    # Every image reads the auxiliary and the contralateral view of another patient, in training
+    # and in testing: the control that shows whether it is the views that help.
+    cfg.DATALOADER.SHUFFLE_PARTNERS = False
     # Height and width of the model's input in pixels.
     cfg.INPUT.SIZE = (1024, 1024)
     # "stretch": to exactly SIZE, the aspect ratio is lost [S];

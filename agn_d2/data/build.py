@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from .cases import Case, count_links, group_cases
 from .mapper import CaseMapper
+from .partners import shuffle_partners
 from .sampler import CaseBatchSampler, CaseItem
 
 logger = logging.getLogger(__name__)
@@ -91,9 +92,7 @@ def build_train_loader(cfg: CfgNode, mapper: CaseMapper | None = None) -> DataLo
 
     ``SOLVER.IMS_PER_BATCH`` counts examined images over all GPUs, as in Detectron2.
     """
-    cases = load_cases(cfg.DATASETS.TRAIN)
-    if cfg.MODEL.AGN.ENABLED:
-        check_landmarks(cases)
+    cases = _cases(cfg, cfg.DATASETS.TRAIN)
     filter_empty = cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS
     examinable = [examinable_views(case, filter_empty) for case in cases]
     kept, total = sum(map(len, examinable)), sum(map(len, cases))
@@ -125,9 +124,7 @@ def build_test_loader(
     cfg: CfgNode, dataset_name: str, mapper: CaseMapper | None = None
 ) -> DataLoader:
     """The loader of one test data set: each batch is one case with all its views."""
-    cases = load_cases([dataset_name])
-    if cfg.MODEL.AGN.ENABLED:
-        check_landmarks(cases)
+    cases = _cases(cfg, [dataset_name])
     return DataLoader(
         CaseDataset(cases, mapper or CaseMapper(cfg, is_train=False)),
         batch_size=1,
@@ -135,6 +132,16 @@ def build_test_loader(
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=_concatenate,
     )
+
+
+def _cases(cfg: CfgNode, dataset_names: Sequence[str]) -> list[Case]:
+    cases = load_cases(dataset_names)
+    if not cfg.MODEL.AGN.ENABLED:
+        return cases
+    check_landmarks(cases)
+    if cfg.DATALOADER.SHUFFLE_PARTNERS:
+        cases = shuffle_partners(cases, seed=max(cfg.SEED, 0))
+    return cases
 
 
 def _has_lesion(image: dict[str, Any]) -> bool:

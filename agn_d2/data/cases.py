@@ -24,12 +24,15 @@ class Case:
             ``examined`` False only serve the others.
         auxiliary: for each image the position of the other view of the same breast, or None.
         contralateral: for each image the position of the same view of the other breast, or None.
+        borrowed: further dataset dicts that are read as context only, never examined; their
+            positions follow those of ``images``. See ``shuffle_partners``.
     """
 
     case_id: str
     images: tuple[dict[str, Any], ...]
     auxiliary: tuple[int | None, ...]
     contralateral: tuple[int | None, ...]
+    borrowed: tuple[dict[str, Any], ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -38,6 +41,11 @@ class Case:
     def examined(self) -> tuple[int, ...]:
         """Positions of the images that are examined, not only read for the others."""
         return tuple(i for i, image in enumerate(self.images) if image.get("examined", True))
+
+    def record(self, position: int) -> dict[str, Any]:
+        """The dataset dict at a position, be it an image of the case or a borrowed one."""
+        own = len(self.images)
+        return self.images[position] if position < own else self.borrowed[position - own]
 
 
 def group_cases(images: Sequence[dict[str, Any]]) -> list[Case]:

@@ -97,7 +97,7 @@ class CaseMapper:
             if position is None or (self.layout is None and position not in examined):
                 return None, None
             if position not in cache:
-                cache[position] = self._read(case.images[position])
+                cache[position] = self._read(case.record(position))
             return cache[position]
 
         inputs = []

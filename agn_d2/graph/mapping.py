@@ -58,6 +58,36 @@ def assign_cells(
     return torch.zeros_like(distance).scatter_(2, nearest, share)
 
 
+@torch.no_grad()
+def cells_within_reach(
+    nodes: Tensor, node_valid: Tensor, grid: tuple[int, int], stride: int, reach: float
+) -> Tensor:
+    """Cells that lie near the nodes of their view, hence in the breast.
+
+    A view's widest gap is the largest distance from a node to the node nearest to it.
+
+    Args:
+        nodes, node_valid, grid, stride: see ``assign_cells``.
+        reach: largest distance of a cell's centre to the nearest node, in widest gaps.
+
+    Returns:
+        (V, H, W) bool.
+    """
+    height, width = grid
+    nodes = nodes.float()
+    absent = ~node_valid
+    between = torch.cdist(nodes, nodes)
+    between.diagonal(dim1=1, dim2=2).fill_(float("inf"))
+    between = between.masked_fill(absent[:, None, :], float("inf"))
+    widest = between.amin(dim=2).masked_fill(absent, 0).amax(dim=1)
+    ys = (torch.arange(height, device=nodes.device, dtype=torch.float32) + 0.5) * stride
+    xs = (torch.arange(width, device=nodes.device, dtype=torch.float32) + 0.5) * stride
+    centres = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).flatten(0, 1)
+    distance = torch.cdist(centres.expand(len(nodes), -1, -1), nodes)
+    nearest = distance.masked_fill(absent[:, None, :], float("inf")).amin(dim=2)
+    return (nearest <= reach * widest[:, None]).unflatten(1, grid)
+
+
 def pixels_to_nodes(features: Tensor, assignment: Tensor) -> Tensor:
     """phi_k: X = (Q^f)^T F with Q^f = A (Lambda^f)^-1, Lambda^f_jj = sum_i A_ij.
 
@@ -74,6 +104,8 @@ def pixels_to_nodes(features: Tensor, assignment: Tensor) -> Tensor:
     cells = assignment.sum(dim=1, keepdim=True).clamp(min=1)
     precise = torch.promote_types(assignment.dtype, features.dtype)
     weights = (assignment.to(precise) / cells).to(features.dtype)
+    if _channels_last(features):
+        return torch.matmul(weights.transpose(1, 2), _rows(features))
     return torch.matmul(features.flatten(2), weights).transpose(1, 2)
 
 
@@ -92,3 +124,34 @@ def nodes_to_pixels(values: Tensor, assignment: Tensor, grid: tuple[int, int], k
     """
     weights = assignment.to(values.dtype) / k
     return torch.matmul(values.transpose(1, 2), weights.transpose(1, 2)).unflatten(2, grid)
+
+
+def add_nodes_to_pixels(features: Tensor, values: Tensor, assignment: Tensor, k: int) -> Tensor:
+    """F + psi_k(Z) in one product, without the tensor psi_k(Z).
+
+    Args:
+        features: (V, C, H, W).
+        values: (V, N, C).
+        assignment: (V, P, N), from ``assign_cells`` with the same k.
+
+    Returns:
+        (V, C, H, W) in the memory layout of ``features``.
+    """
+    grid = features.shape[-2:]
+    # Zeros and ones are exact in every type; the mean over k is taken on the few nodes.
+    values, assignment = (values / k).to(features.dtype), assignment.to(features.dtype)
+    if _channels_last(features):
+        added = torch.baddbmm(_rows(features), assignment, values)
+        return added.transpose(1, 2).unflatten(2, grid)
+    added = torch.baddbmm(features.flatten(2), values.transpose(1, 2), assignment.transpose(1, 2))
+    return added.unflatten(2, grid)
+
+
+def _channels_last(features: Tensor) -> bool:
+    """Whether the channels of a cell lie next to each other; products then keep it so."""
+    return features.is_contiguous(memory_format=torch.channels_last)
+
+
+def _rows(features: Tensor) -> Tensor:
+    """(V, P, C) of a channels-last tensor, a view of it."""
+    return features.flatten(2).transpose(1, 2)

@@ -5,7 +5,7 @@ from .backbone import AGNFPN, AGNResNetFPN, AGNTimmFPN, TimmBottomUp
 from .detr import DETR
 from .fusion import GraphFusion
 from .graph_convolution import BipartiteGraphConvolution, InceptionGraphConvolution
-from .meta_arch import MultiViewMixin, MultiViewRCNN, MultiViewRetinaNet
+from .meta_arch import MultiViewFCOS, MultiViewMixin, MultiViewRCNN, MultiViewRetinaNet
 
 __all__ = [
     "DETR",
@@ -17,6 +17,7 @@ __all__ = [
     "BipartiteGraphConvolution",
     "GraphFusion",
     "InceptionGraphConvolution",
+    "MultiViewFCOS",
     "MultiViewMixin",
     "MultiViewRCNN",
     "MultiViewRetinaNet",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..graph.mapping import assign_cells, pixels_to_nodes
+from ..graph.mapping import assign_cells, cells_within_reach, pixels_to_nodes
 from ..structures import MultiViewBatch
 from .fusion import GraphFusion
 from .graph_convolution import BipartiteGraphConvolution, InceptionGraphConvolution
@@ -26,6 +26,7 @@ class AGNLayer(nn.Module):
         prior: (N_cc, N_mlo), H^g; None switches BGN off.
         inception_neighbors: branch sizes of IGN; empty switches IGN off.
         normalize_bipartite, normalize_inception: normalise the rows of the adjacency.
+        context_gradient: let gradients flow into the views that an image reads.
     """
 
     def __init__(
@@ -37,8 +38,10 @@ class AGNLayer(nn.Module):
         inception_neighbors: Sequence[int],
         normalize_bipartite: bool = False,
         normalize_inception: bool = False,
+        context_gradient: bool = True,
     ) -> None:
         super().__init__()
+        self.context_gradient = context_gradient
         self.bipartite = (
             None
             if prior is None
@@ -79,22 +82,29 @@ class AGNLayer(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             x = pixels_to_nodes(features.float(), assignment)
             x_examined = batch.take_examined(x)
+            context = x if self.context_gradient else x.detach()
             auxiliary, contralateral = links.clamp(min=0)
             z_bipartite = z_inception = None
             if self.bipartite is not None:
                 is_mlo = batch.take_examined(batch.is_mlo)
-                z_bipartite = self.bipartite(x_examined, x[auxiliary], is_mlo)
+                z_bipartite = self.bipartite(x_examined, context[auxiliary], is_mlo)
             if self.inception is not None:
                 z_inception = self.inception(
                     x_examined,
-                    x[contralateral],
+                    context[contralateral],
                     batch.nodes[contralateral],
                     batch.node_valid[contralateral],
                 )
         return z_bipartite, z_inception
 
     def forward(
-        self, features: Tensor, assignment: Tensor, batch: MultiViewBatch, links: Tensor, k: int
+        self,
+        features: Tensor,
+        assignment: Tensor,
+        batch: MultiViewBatch,
+        links: Tensor,
+        k: int,
+        attended: Tensor | None = None,
     ) -> Tensor:
         """Fused features of the examined views.
 
@@ -104,6 +114,7 @@ class AGNLayer(nn.Module):
             batch: the views and their nodes.
             links: (2, B) int64, auxiliary and contralateral view of each examined one, or -1.
             k: neighbours of a cell in ``assignment``.
+            attended: (V, H, W) bool, cells that the attention works on; None: all.
 
         Returns:
             (B, C, H, W).
@@ -118,6 +129,7 @@ class AGNLayer(nn.Module):
             has_contralateral,
             batch.take_examined(assignment),
             k,
+            None if attended is None else batch.take_examined(attended),
         )
 
 
@@ -132,10 +144,12 @@ class AnatomyGraphNetwork(nn.Module):
         layout: (N_cc, N_mlo), nodes of a CC and of an MLO view.
         num_neighbors: k of phi_k and psi_k.
         view_drop: probability to hide a present auxiliary or contralateral view in training.
+        attention_reach: how far from the nodes the attention works, see
+            ``cells_within_reach``; 0: everywhere.
 
     Raises:
         ValueError: no level, k or a branch of IGN wants more nodes than a view has, a prior of
-            another layout, or view_drop is no probability.
+            another layout, view_drop is no probability, or attention_reach is negative.
     """
 
     def __init__(
@@ -147,12 +161,15 @@ class AnatomyGraphNetwork(nn.Module):
         layout: tuple[int, int],
         num_neighbors: int = 3,
         view_drop: float = 0.0,
+        attention_reach: float = 0.0,
     ) -> None:
         super().__init__()
         if not in_features:
             raise ValueError("MODEL.AGN.IN_FEATURES is empty; to have no AGN set ENABLED False")
         if not 0 <= view_drop <= 1:
             raise ValueError(f"MODEL.AGN.VIEW_DROP must be a probability, got {view_drop}")
+        if attention_reach < 0:
+            raise ValueError(f"MODEL.AGN.IGN.REACH must not be negative, got {attention_reach}")
         if not 1 <= num_neighbors <= min(layout):
             raise ValueError(
                 f"MODEL.AGN.NUM_NEIGHBORS is {num_neighbors}, but the views have {layout} nodes"
@@ -164,6 +181,7 @@ class AnatomyGraphNetwork(nn.Module):
         self.strides = dict(zip(in_features, strides, strict=True))
         self.num_neighbors = num_neighbors
         self.view_drop = view_drop
+        self.attention_reach = attention_reach
         unique = list(dict.fromkeys(layers))
         self.layers = nn.ModuleList(unique)
         self._layer_of = {
@@ -183,6 +201,14 @@ class AnatomyGraphNetwork(nn.Module):
             grid,
             self.strides[level],
             self.num_neighbors,
+        )
+
+    def attended(self, level: str, grid: tuple[int, int], batch: MultiViewBatch) -> Tensor | None:
+        """Cells of a level that the attention works on, (V, H, W) bool; None: all."""
+        if self.attention_reach == 0:
+            return None
+        return cells_within_reach(
+            batch.nodes, batch.node_valid, grid, self.strides[level], self.attention_reach
         )
 
     def links(self, batch: MultiViewBatch) -> Tensor:
@@ -215,6 +241,10 @@ class AnatomyGraphNetwork(nn.Module):
         attention = layer.fusion.attention_map(
             z_inception, batch.take_examined(assignment), grid, self.num_neighbors
         )
+        attended = self.attended(level, grid, batch)
+        if attended is not None:
+            outside = ~batch.take_examined(attended)[:, None]
+            attention = attention.masked_fill(outside, layer.fusion.neutral)
         return attention.masked_fill((links[1] < 0)[:, None, None, None], float("nan"))
 
     def forward(self, features: dict[str, Tensor], batch: MultiViewBatch) -> dict[str, Tensor]:
@@ -231,9 +261,14 @@ class AnatomyGraphNetwork(nn.Module):
         fused = {}
         for level, feature in features.items():
             if level in self.strides:
-                assignment = self.assignment(level, feature.shape[-2:], batch)
+                grid = feature.shape[-2:]
                 fused[level] = self.layer(level)(
-                    feature, assignment, batch, links, self.num_neighbors
+                    feature,
+                    self.assignment(level, grid, batch),
+                    batch,
+                    links,
+                    self.num_neighbors,
+                    self.attended(level, grid, batch),
                 )
             else:
                 fused[level] = batch.take_examined(feature)

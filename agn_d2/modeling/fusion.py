@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..graph.mapping import nodes_to_pixels
+from ..graph.mapping import add_nodes_to_pixels, nodes_to_pixels
 
 FUSIONS = ("residual", "paper")
 RESIDUAL_GAIN, RESIDUAL_FLOOR = 2.0, 0.2  # [S]: F_e o (2 F_I + 0.2)
@@ -58,9 +58,13 @@ class GraphFusion(nn.Module):
             nn.init.zeros_(self.weight_auxiliary)
         if self.attention is not None:
             nn.init.zeros_(self.attention.weight)
-            # sigmoid(bias) such that the factor is 1.
-            start = 0.5 if self.kind == "paper" else (1 - RESIDUAL_FLOOR) / RESIDUAL_GAIN
+            start = self.neutral
             nn.init.constant_(self.attention.bias, math.log(start / (1 - start)))
+
+    @property
+    def neutral(self) -> float:
+        """The attention F^_I that makes the factor 1."""
+        return 0.5 if self.kind == "paper" else (1 - RESIDUAL_FLOOR) / RESIDUAL_GAIN
 
     def attention_map(self, z_inception: Tensor, assignment: Tensor, grid: tuple, k: int) -> Tensor:
         """F^_I = sigmoid(psi_k(Z^I w_I)), (B, 1, H, W)."""
@@ -74,13 +78,10 @@ class GraphFusion(nn.Module):
         factor = RESIDUAL_GAIN * attention + floor
         return torch.where(has_contralateral[:, None, None, None], factor, 1.0)
 
-    def auxiliary_map(
-        self, z_bipartite: Tensor, has_auxiliary: Tensor, assignment: Tensor, grid: tuple, k: int
-    ) -> Tensor:
-        """F_B times its half of W_f, (B, C, H, W); 0 where there is no auxiliary view."""
+    def auxiliary_nodes(self, z_bipartite: Tensor, has_auxiliary: Tensor) -> Tensor:
+        """Z^B times its half of W_f, (B, N, C); 0 where there is no auxiliary view."""
         on_nodes = z_bipartite @ self.weight_auxiliary.t()
-        on_nodes = on_nodes.masked_fill(~has_auxiliary[:, None, None], 0)
-        return nodes_to_pixels(on_nodes, assignment, grid, k)
+        return on_nodes.masked_fill(~has_auxiliary[:, None, None], 0)
 
     def forward(
         self,
@@ -91,6 +92,7 @@ class GraphFusion(nn.Module):
         has_contralateral: Tensor,
         assignment: Tensor,
         k: int,
+        attended: Tensor | None = None,
     ) -> Tensor:
         """Fuse one level.
 
@@ -101,6 +103,8 @@ class GraphFusion(nn.Module):
             has_auxiliary, has_contralateral: (B,) bool.
             assignment: (B, P, N) of the examined views.
             k: neighbours of a cell in ``assignment``.
+            attended: (B, H, W) bool, cells that the attention works on; the factor is 1 in the
+                others. None: all.
 
         Returns:
             (B, C, H, W).
@@ -109,9 +113,12 @@ class GraphFusion(nn.Module):
         examined = features
         if z_inception is not None:
             attention = self.attention_map(z_inception, assignment, grid, k)
-            examined = examined * self.factor(attention, has_contralateral).to(features.dtype)
+            factor = self.factor(attention, has_contralateral)
+            if attended is not None:
+                factor = torch.where(attended[:, None], factor, 1.0)
+            examined = examined * factor.to(features.dtype)
         fused = F.conv2d(examined, self.weight_examined[:, :, None, None])
         if z_bipartite is not None:
-            brought = self.auxiliary_map(z_bipartite, has_auxiliary, assignment, grid, k)
-            fused = fused + brought.to(fused.dtype)
+            brought = self.auxiliary_nodes(z_bipartite, has_auxiliary)
+            fused = add_nodes_to_pixels(fused, brought, assignment, k)
         return fused

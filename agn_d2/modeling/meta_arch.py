@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, RetinaNet
+from detectron2.config import CfgNode, configurable
+from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, RetinaNet, build_backbone
+from detectron2.modeling.meta_arch.fcos import FCOS, FCOSHead
 from detectron2.structures import ImageList
 from torch import Tensor
 
@@ -60,3 +62,53 @@ class MultiViewRCNN(MultiViewMixin, GeneralizedRCNN):
 @META_ARCH_REGISTRY.register()
 class MultiViewRetinaNet(MultiViewMixin, RetinaNet):
     """RetinaNet that reads several views."""
+
+
+@META_ARCH_REGISTRY.register()
+class MultiViewFCOS(MultiViewMixin, FCOS):
+    """FCOS that reads several views.
+
+    Detectron2 has FCOS for its Python configs only. This one is built from a YAML: it reads the
+    keys of ``MODEL.RETINANET``, whose head it shares, and ``MODEL.FCOS``.
+    """
+
+    @configurable
+    def __init__(self, **arguments: Any) -> None:
+        """See Detectron2's ``FCOS`` for the arguments."""
+        super().__init__(**arguments)
+
+    def losses(
+        self, anchors, pred_logits, gt_labels, pred_anchor_deltas, gt_boxes, pred_centerness
+    ) -> dict[str, Tensor]:
+        """FCOS's losses in float32: its GIoU loss refuses to mix precisions under AMP."""
+        predictions = (pred_logits, pred_anchor_deltas, pred_centerness)
+        logits, deltas, centerness = ([level.float() for level in p] for p in predictions)
+        with torch.autocast(self.device.type, enabled=False):
+            return super().losses(anchors, logits, gt_labels, deltas, gt_boxes, centerness)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        backbone = build_backbone(cfg)
+        retina = cfg.MODEL.RETINANET
+        shapes = [backbone.output_shape()[level] for level in retina.IN_FEATURES]
+        return {
+            "backbone": backbone,
+            "head": FCOSHead(
+                input_shape=shapes,
+                num_classes=retina.NUM_CLASSES,
+                conv_dims=[shapes[0].channels] * retina.NUM_CONVS,
+                prior_prob=retina.PRIOR_PROB,
+                norm=retina.NORM,
+            ),
+            "head_in_features": retina.IN_FEATURES,
+            "num_classes": retina.NUM_CLASSES,
+            "center_sampling_radius": cfg.MODEL.FCOS.CENTER_SAMPLING_RADIUS,
+            "focal_loss_alpha": retina.FOCAL_LOSS_ALPHA,
+            "focal_loss_gamma": retina.FOCAL_LOSS_GAMMA,
+            "test_score_thresh": retina.SCORE_THRESH_TEST,
+            "test_topk_candidates": retina.TOPK_CANDIDATES_TEST,
+            "test_nms_thresh": retina.NMS_THRESH_TEST,
+            "max_detections_per_image": cfg.TEST.DETECTIONS_PER_IMAGE,
+            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+            "pixel_std": cfg.MODEL.PIXEL_STD,
+        }

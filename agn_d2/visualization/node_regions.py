@@ -25,6 +25,7 @@ CELLS = 64  # along the longer side: a feature map of stride 16 at 1024 px
 _NUMBERED = 30  # nodes; more of them leave no room for numbers
 _SKIN, _GUIDE, _NIPPLE = "#40e060", "#ffd54a", "#ff5050"
 _HEIGHT = 5.4  # inches of a panel
+_ALPHA = 0.5  # of the regions over the image
 _SHADES = (1.0, 0.72)  # of the colour of a line: its nodes in turn
 
 # Where a node lies -> its colour, in all figures.
@@ -202,12 +203,11 @@ def _draw_regions(
     axes: Axes, regions: np.ndarray, side: float, colours: np.ndarray, framed: Sequence[int]
 ) -> None:
     height, width = regions.shape[:2]
-    axes.imshow(
-        region_picture(regions, colours),
-        extent=(0, width * side, height * side, 0),
-        interpolation="nearest",
-        alpha=0.5,
-    )
+    picture = region_picture(regions, colours)
+    # In the array, because an SVG would apply imshow's own alpha twice.
+    picture[..., 3] *= _ALPHA
+    extent = (0, width * side, height * side, 0)
+    axes.imshow(picture, extent=extent, interpolation="nearest")
     axes.add_collection(LineCollection(region_borders(regions, side), colors="black", lw=0.5))
     for node in framed:
         frame = region_borders(regions[:, :, node : node + 1], side)

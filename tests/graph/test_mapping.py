@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from agn_d2.graph.mapping import assign_cells, nodes_to_pixels, pixels_to_nodes
+from agn_d2.graph.mapping import (
+    add_nodes_to_pixels,
+    assign_cells,
+    nodes_to_pixels,
+    pixels_to_nodes,
+)
 
 from .slow_mapping import assign, phi, psi
 
@@ -135,3 +140,47 @@ def test_half_precision_features_stay_half():
     torch.testing.assert_close(
         halved.float(), pixels_to_nodes(features, adjacency), atol=0.05, rtol=0.05
     )
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_adding_on_pixels_equals_the_sum_in_either_memory_layout(layout):
+    k = 3
+    adjacency = assign_cells(*random_views(), GRID, STRIDE, k)
+    features = torch.randn(3, 4, *GRID, dtype=torch.float64).to(memory_format=layout)
+    values = torch.randn(3, max(COUNTS), 4, dtype=torch.float64)
+    leaves = features.requires_grad_(), values.requires_grad_()
+    added = add_nodes_to_pixels(features, values, adjacency, k)
+    slow = torch.stack(
+        [
+            torch.from_numpy(psi(values[v].detach().numpy(), adjacency[v].numpy(), GRID))
+            for v in range(3)
+        ]
+    )
+    torch.testing.assert_close(added.detach(), features.detach() + slow.nan_to_num())
+    assert added.is_contiguous(memory_format=layout)
+    weight = torch.randn_like(added)
+    expected = torch.autograd.grad(
+        ((features + nodes_to_pixels(values, adjacency, GRID, k)) * weight).sum(), leaves
+    )
+    gradients = torch.autograd.grad((added * weight).sum(), leaves)
+    for ours, theirs in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_gathering_does_not_depend_on_the_memory_layout():
+    adjacency = assign_cells(*random_views(), GRID, STRIDE, 3)
+    features = torch.randn(3, 4, *GRID, dtype=torch.float64)
+    assert not features.is_contiguous(memory_format=torch.channels_last)
+    last = features.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(
+        pixels_to_nodes(last, adjacency), pixels_to_nodes(features, adjacency)
+    )
+
+
+def test_adding_in_half_precision_keeps_its_type_and_takes_the_mean_exactly():
+    adjacency = assign_cells(*random_views(), GRID, STRIDE, 3)
+    features = torch.zeros(3, 2, *GRID, dtype=torch.bfloat16)
+    added = add_nodes_to_pixels(features, torch.full((3, max(COUNTS), 2), 3.0), adjacency, 3)
+    assert added.dtype == torch.bfloat16
+    inside = adjacency.sum(2).unflatten(1, GRID) > 0
+    assert torch.equal(added[:, 0], torch.where(inside, 3.0, 0.0).to(torch.bfloat16))

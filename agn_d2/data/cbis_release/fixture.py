@@ -80,7 +80,7 @@ def build_fixture(
     rng = np.random.default_rng(seed)
     planted = 0
     for number, film in enumerate(films):
-        fault = FILM_FAULTS[number % len(FILM_FAULTS)] if faults and number % 2 else None
+        fault = FILM_FAULTS[number // 2 % len(FILM_FAULTS)] if faults and number % 2 else None
         nbia = (number * nbia_share) % 1 + nbia_share >= 1 or nbia_share == 1
         kinds = []
         for _ in film.findings:

@@ -74,10 +74,10 @@ def plant_finding(
     crop = _crop(np.ascontiguousarray(film[box]), fault)
     paths = _paths(root, finding, fault, nbia)
     label = _label(finding, fault)
-    header = {
-        "crop": Dicom.of(finding.crop, label["crop"], finding.view),
-        "mask": Dicom.of(finding.mask, label["mask"], finding.view),
-    }
+    refs = {"crop": finding.crop, "mask": finding.mask}
+    if fault == "roles swapped":
+        refs = {"crop": finding.mask, "mask": finding.crop}
+    header = {role: Dicom.of(refs[role], label[role], finding.view) for role in refs}
     picture = {"crop": crop, "mask": _mask(mask, fault)}
     for number, role in enumerate(("crop", "mask")):
         write_dicom(paths[role], header[role], picture[role], number)

@@ -18,22 +18,21 @@ def boxes_to_film(boxes: np.ndarray, image: Mapping[str, Any]) -> np.ndarray:
     Returns:
         (M, 4) float64 XYXY.
     """
-    boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
-    if image.get("mirrored", False):
-        boxes = np.stack(
-            [image["width"] - boxes[:, 2], boxes[:, 1], image["width"] - boxes[:, 0], boxes[:, 3]],
-            axis=1,
-        )
-    return boxes + np.tile(np.asarray(image["crop"][:2], dtype=float), 2)
+    return _as_released(np.asarray(boxes, dtype=float).reshape(-1, 4), image) + _offset(image)
 
 
 def boxes_from_film(boxes: np.ndarray, image: Mapping[str, Any]) -> np.ndarray:
     """The inverse of ``boxes_to_film``."""
-    boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
-    boxes = boxes - np.tile(np.asarray(image["crop"][:2], dtype=float), 2)
-    if image.get("mirrored", False):
-        boxes = np.stack(
-            [image["width"] - boxes[:, 2], boxes[:, 1], image["width"] - boxes[:, 0], boxes[:, 3]],
-            axis=1,
-        )
-    return boxes
+    return _as_released(np.asarray(boxes, dtype=float).reshape(-1, 4) - _offset(image), image)
+
+
+def _offset(image: Mapping[str, Any]) -> np.ndarray:
+    return np.tile(np.asarray(image["crop"][:2], dtype=float), 2)
+
+
+def _as_released(boxes: np.ndarray, image: Mapping[str, Any]) -> np.ndarray:
+    """Boxes of the crop turned around if the written image is; the same there and back."""
+    if not image.get("mirrored", False):
+        return boxes
+    x0, y0, x1, y1 = boxes.T
+    return np.stack([image["width"] - x1, y0, image["width"] - x0, y1], axis=1)

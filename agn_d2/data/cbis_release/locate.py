@@ -12,6 +12,7 @@ from .content import Box
 
 SURE = 0.9  # correlation from which on a crop counts as found
 CLEAR = 2.0  # times as much must be left unexplained at the best place elsewhere
+_EXACT = 1e-3  # left unexplained at a place that fits as well as rounding allows
 _COARSE_SIDE = 20  # px, the shorter side of a crop in the coarse search
 _LARGEST_STEP = 16  # the coarse search shrinks no more than this
 _CANDIDATES = 5
@@ -37,7 +38,8 @@ class Place:
     @property
     def sure(self) -> bool:
         """Whether it is there and nowhere else."""
-        return self.confidence >= SURE and 1 - self.rival >= CLEAR * (1 - self.confidence)
+        unexplained = max(1 - self.confidence, _EXACT)
+        return self.confidence >= SURE and 1 - self.rival >= CLEAR * unexplained
 
 
 def locate(film: np.ndarray, crop: np.ndarray, scales: Sequence[float] = (1.0,)) -> Place | None:
@@ -85,6 +87,14 @@ def correlation(film: np.ndarray, crop: np.ndarray, box: Box, slack: int = 2) ->
     return _match(_window(film, box, slack), crop)[0]
 
 
+def overlap(a: Box, b: Box) -> float:
+    """Share of the smaller of two boxes that lies in the other, 0 to 1."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    smaller = min((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b))
+    return max(width, 0) * max(height, 0) / smaller
+
+
 def _locate(film: np.ndarray, crop: np.ndarray, scale: float) -> Place | None:
     if any(c > f for c, f in zip(crop.shape, film.shape, strict=True)):
         return None
@@ -103,7 +113,7 @@ def _locate(film: np.ndarray, crop: np.ndarray, scale: float) -> Place | None:
     if not found:
         return None
     score, box = max(found)
-    rival = max((s for s, b in found if _overlap(b, box) < 0.5), default=-1.0)
+    rival = max((s for s, b in found if overlap(b, box) < 0.5), default=-1.0)
     return Place(box, score, rival, scale)
 
 
@@ -166,11 +176,3 @@ def _shrunk(image: np.ndarray, step: int) -> np.ndarray:
 def _resized(image: np.ndarray, scale: float) -> np.ndarray:
     size = tuple(max(1, round(n * scale)) for n in image.shape[::-1])
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-
-
-def _overlap(a: Box, b: Box) -> float:
-    """Share of the smaller box that lies in the other."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    smaller = min((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b))
-    return max(width, 0) * max(height, 0) / smaller

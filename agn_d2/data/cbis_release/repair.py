@@ -15,10 +15,10 @@ import numpy as np
 
 from .content import CROP, MASK, Box, Region, kind_of, region_of
 from .dicom import UnreadableDicom
-from .locate import SURE, Place, correlation, locate
+from .locate import SURE, Place, correlation, locate, overlap
 
 ASPECT_TOLERANCE = 0.01  # of the ratio width / height: less is the same aspect
-_SAME_BOX = 0.5  # overlap of the places of mask and crop from which on they agree
+_SAME_BOX = 0.5  # of the smaller box: mask and crop that overlap by more agree
 
 # Where a finding's mask comes from.
 AS_RELEASED = "mask as released"
@@ -243,11 +243,8 @@ def _find(
 
 
 def _agree(a: Box, b: Box) -> bool:
-    """Whether two boxes overlap by more than half of the smaller one."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    smaller = min((c[2] - c[0]) * (c[3] - c[1]) for c in (a, b))
-    return max(width, 0) * max(height, 0) > _SAME_BOX * smaller
+    """Whether two boxes show the same place."""
+    return overlap(a, b) > _SAME_BOX
 
 
 def _resized(region: Region, size: tuple[int, int]) -> Region:

@@ -184,6 +184,7 @@ def build_agn(cfg: CfgNode, channels: int, strides: dict[str, int]) -> AnatomyGr
             inception_neighbors=agn.IGN.NEIGHBORS if agn.IGN.ENABLED else (),
             normalize_bipartite=agn.BGN.NORMALIZE,
             normalize_inception=agn.IGN.NORMALIZE,
+            context_gradient=agn.CONTEXT_GRADIENT,
         )
 
     count = len(agn.IN_FEATURES)
@@ -195,6 +196,7 @@ def build_agn(cfg: CfgNode, channels: int, strides: dict[str, int]) -> AnatomyGr
         layout=tuple(agn.LAYOUT),
         num_neighbors=agn.NUM_NEIGHBORS,
         view_drop=agn.VIEW_DROP,
+        attention_reach=agn.IGN.REACH,
     )
 
 
@@ -209,7 +211,7 @@ def build_prior(cfg: CfgNode) -> Tensor:
     if bgn.PRIOR == PRIOR_OF_CHECKPOINT:
         return torch.as_tensor(awaited_prior(layout), dtype=torch.float32)
     try:
-        path = resolve_data_path(bgn.PRIOR)
+        path = resolve_data_path(bgn.PRIOR.replace("{layout}", "_".join(map(str, layout))))
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"MODEL.AGN.BGN.PRIOR: {error} tools/build_prior.py makes a prior from a data set; an "

@@ -1,0 +1,1 @@
+"""What the views of a case cost: time and memory beside stock Detectron2."""

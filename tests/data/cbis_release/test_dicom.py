@@ -1,0 +1,136 @@
+"""DICOM files are read without loss, or refused with a reason."""
+
+import numpy as np
+import pydicom
+import pytest
+
+from agn_d2.data.cbis_release.dicom import (
+    Picture,
+    UnreadableDicom,
+    read_picture,
+    read_series_uid,
+    to_full_range,
+)
+from agn_d2.data.cbis_release.fixture_files import Dicom, write_dicom
+
+PIXELS = np.array([[0, 1, 2], [255, 4095, 65535]], dtype=np.uint16)
+
+
+def write(path, pixels=PIXELS, change=None, **changes):
+    write_dicom(path, Dicom("A", "1.2", "1.3", "x", "CC", **changes), pixels, 0)
+    if change:
+        data = pydicom.dcmread(path)
+        change(data)
+        data.save_as(path)
+    return path
+
+
+def test_sixteen_bits_are_read_as_stored(tmp_path):
+    path = write(tmp_path / "a.dcm")
+    picture = read_picture(path)
+    assert np.array_equal(picture.values, PIXELS)
+    assert (picture.values.dtype, picture.bits, picture.notes) == (np.uint16, 16, ())
+    assert np.array_equal(to_full_range(picture), PIXELS)
+    assert read_series_uid(path) == "1.3"
+
+
+def test_eight_bits_stay_eight_bits(tmp_path):
+    pixels = np.array([[0, 128, 255]], dtype=np.uint8)
+    picture = read_picture(write(tmp_path / "a.dcm", pixels))
+    assert (picture.values.dtype, picture.bits) == (np.uint8, 8)
+    assert to_full_range(picture).tolist() == [[0, 128 * 257, 65535]]
+
+
+@pytest.mark.parametrize(
+    ("photometric", "slope", "inverted"),
+    [
+        ("MONOCHROME1", None, True),
+        ("MONOCHROME2", -1.0, True),
+        ("MONOCHROME1", -2.0, False),
+        ("MONOCHROME2", 2.0, False),
+    ],
+)
+def test_larger_values_are_brighter(tmp_path, photometric, slope, inverted):
+    path = write(tmp_path / "a.dcm", photometric=photometric, slope=slope)
+    picture = read_picture(path)
+    assert np.array_equal(picture.values, 65535 - PIXELS if inverted else PIXELS)
+    assert picture.rescale == (slope or 1.0, 0.0)
+    assert bool(picture.notes) == (photometric == "MONOCHROME1" or slope is not None)
+
+
+def test_twelve_bits_inverted_within_their_range_and_stray_bits_dropped(tmp_path):
+    pixels = np.array([[0, 1, 4095, 4096 + 7]], dtype=np.uint16)
+    picture = read_picture(write(tmp_path / "a.dcm", pixels, photometric="MONOCHROME1", bits=12))
+    assert picture.values.tolist() == [[4095, 4094, 0, 4088]]
+
+
+def test_signed_values_start_at_zero(tmp_path):
+    def sign(data):
+        data.PixelRepresentation = 1
+
+    path = write(tmp_path / "a.dcm", np.array([[0x8000, 0xFFFF, 0, 0x7FFF]], np.uint16), sign)
+    assert read_picture(path).values.tolist() == [[0, 32767, 32768, 65535]]
+
+
+@pytest.mark.parametrize("bits", range(1, 17))
+def test_the_full_range_loses_nothing(bits):
+    values = np.arange(1 << bits, dtype=np.uint16)[None]
+    full = to_full_range(Picture(values, bits, (1.0, 0.0), ()))
+    assert (full[0, 0], full[0, -1]) == (0, 65535)
+    assert np.array_equal(full >> (16 - bits), values)
+    error = full[0].astype(float) - np.arange(1 << bits) * (65535 / ((1 << bits) - 1))
+    assert np.abs(error).max() < 1 << max(16 - 2 * bits, 0) or bits > 8 and np.abs(error).max() <= 1
+
+
+def drop_pixels(data):
+    del data.PixelData
+
+
+def colour(data):
+    data.PhotometricInterpretation, data.SamplesPerPixel = "RGB", 3
+
+
+def table(data):
+    data.ModalityLUTSequence = pydicom.Sequence([pydicom.Dataset()])
+
+
+def frames(data):
+    data.NumberOfFrames, data.PixelData = 2, data.PixelData * 2
+
+
+def jpeg(data):
+    data.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLSLossless
+    data.PixelData = pydicom.encaps.encapsulate([b"\0" * 8])
+    data["PixelData"].is_undefined_length = True
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (drop_pixels, "no pixel data"),
+        (colour, "RGB"),
+        (table, "lookup table"),
+        (frames, "shape"),
+        (jpeg, "JPEG-LS|decompress|decode"),
+    ],
+)
+def test_what_is_no_gray_picture_is_refused(tmp_path, change, message):
+    with pytest.raises(UnreadableDicom, match=message):
+        read_picture(write(tmp_path / "a.dcm", change=change))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.97])
+def test_truncated_files_are_refused_at_any_length(tmp_path, share):
+    path = write(tmp_path / "a.dcm", np.ones((40, 40), np.uint16))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(UnreadableDicom):
+        read_picture(path)
+
+
+def test_a_file_without_a_header_names_no_series(tmp_path):
+    path = tmp_path / "a.dcm"
+    path.write_bytes(b"not DICOM")
+    assert read_series_uid(path) is None
+    with pytest.raises(OSError):
+        read_picture(tmp_path / "none.dcm")
