@@ -191,8 +191,10 @@ def build_detr(cfg: CfgNode) -> nn.Module:
         source = DetrForObjectDetection.from_pretrained(name, revision=revision or "main")
         load_pretrained(detr, source.state_dict(), cfg.MODEL.STEM_TO_GRAY)
     else:
-        # The library freezes the batch normalisation of its backbone: that needs learnt statistics.
+        # The library freezes the first layers and the batch normalisation of its backbone: that
+        # suits learnt weights only.
         thaw_batch_norm(detr.model.backbone)
+        detr.model.backbone.requires_grad_(True)
     return detr
 
 
