@@ -15,6 +15,8 @@ WORK_HEIGHT = 512
 _TINY_HEIGHT = 192  # enough to tell the side of the chest wall
 
 _FILM_WHITE = 218  # of 255: film borders and paper are brighter than this, tissue seldom is
+_FILM_CERTAIN = 245  # of 255: what is brighter may be film border, however bright the tissue
+_TISSUE_SHARE = 90  # percent of the tissue that is darker than a film border
 _FILM_WIDTH = 0.045  # of the image height: a white region thinner than this is a film border
 _FILM_RIM = 0.008  # of the image height: a film border is grown by half of this
 _FILM_SPAN = 0.6  # share of a row or column of the image that is white: a border, however deep
@@ -112,7 +114,7 @@ def film_border(small: np.ndarray) -> np.ndarray:
         (h, w) bool.
     """
     height, _ = small.shape
-    white = (small >= _FILM_WHITE).astype(np.uint8)
+    white = (small >= _film_level(small)).astype(np.uint8)
     thick = cv2.morphologyEx(
         cv2.copyMakeBorder(white, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0),
         cv2.MORPH_OPEN,
@@ -133,6 +135,24 @@ def film_border(small: np.ndarray) -> np.ndarray:
     rim = odd(_FILM_RIM * height)
     # The scanner blurs the border: its gray rim goes with it.
     return cv2.dilate(touching[labels].astype(np.uint8), np.ones((rim, rim), np.uint8)).astype(bool)
+
+
+def _film_level(small: np.ndarray) -> float:
+    """Gray value from which a pixel may be film border.
+
+    In a picture of little contrast, such as a raw digital one, the breast itself is nearly white.
+    Its gray value is read away from the image border, where no film border is.
+    """
+    height, width = small.shape
+    margin = round(_FILM_DEPTH * height)
+    middle = np.ascontiguousarray(small[margin : height - margin, margin : width - margin])
+    if middle.size == 0:
+        return _FILM_WHITE
+    otsu, _ = cv2.threshold(middle, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    if middle.max() <= otsu:
+        return _FILM_WHITE
+    tissue = float(np.percentile(middle[middle > otsu], _TISSUE_SHARE))
+    return min(max(_FILM_WHITE, tissue), _FILM_CERTAIN)
 
 
 def chest_wall_score(mask: np.ndarray) -> float:

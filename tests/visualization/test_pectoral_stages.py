@@ -12,11 +12,15 @@ BOX = (20, 10, 420, 910)
 def stages(muscle=True):
     y, x = np.mgrid[0:1024, 0:640]
     inside = muscle & ((x - 20) / 110 + (y - 10) / 390 < 1)
-    return find_pectoral_stages(np.where(inside, 190, 90).astype(np.uint8), BOX)
+    image = np.where(inside, 190, 90).astype(np.uint8)
+    if muscle:
+        image[470:500] = 190  # a level band, whose edges do not lean
+    return find_pectoral_stages(image, BOX)
 
 
 def test_each_stage_has_its_picture():
     found = stages()
+    assert len(found.segments) > len(found.leaning) >= 1
     figure = stages_figure(found, "a title")
     assert figure.get_suptitle() == "a title"
     names = [axes.get_title() for axes in figure.axes]
