@@ -151,6 +151,7 @@ def _prepare(
     names = [task.name for task in tasks]
     found, prepared = run_steps(tasks, names, digests, step, options.out, workers, "film")
     records = {record["name"]: record for record in found}
+    _warn_of_strangers(options.out / "images", records)
     files = coco_files(films, plan.examined, plan.context, records, options.subset)
     others = [(text.partition(":")[0], "row left out", text) for text in repeated]
     others += [(name, "no DDSM view", text) for name, text in missed]
@@ -194,6 +195,14 @@ def _finished(path: Path, stamp: str, out: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError):
         return None
     return None
+
+
+def _warn_of_strangers(folder: Path, records: dict[str, dict[str, Any]]) -> None:
+    """Say if images of an earlier run with other options lie beside those of this one."""
+    own = {record["entry"]["file_name"] for record in records.values() if record["entry"]}
+    strangers = [path.name for path in folder.iterdir() if path.name not in own]
+    if strangers:
+        logger.warning("%s: %d images that this run does not use", folder, len(strangers))
 
 
 def _left_out(

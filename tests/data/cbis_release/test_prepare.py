@@ -369,3 +369,22 @@ def test_ddsm_pictures_stand_in_for_missing_views(small_fixture, tmp_path):
     text = (out / "report" / "decisions.csv").read_text()
     assert "RIGHT_CC: doubtful match, difference 9000" in text
     assert "RIGHT_MLO: not in the table" in text
+
+
+def test_the_other_subsets(small_fixture, tmp_path, caplog):
+    out = tmp_path / "out"
+    calc = prepare_release(options(small_fixture, out, subset="calc", val_share=0.0)).summary
+    assert (calc["films examined"], calc["splits"]["test"]["context images"]) == (2, 1)
+    test = json.loads((out / "annotations" / "test.json").read_text())
+    assert [c["name"] for c in test["categories"]] == ["calcification"]
+    assert [a["category_id"] for a in test["annotations"]] == [1]
+    assert test["annotations"][0]["calc_type"] == "OVAL"
+    both = prepare_release(options(small_fixture, out, subset="all", val_share=0.0)).summary
+    assert both["films examined"] == 7
+    assert both["findings on films of the subset left out"] == 0
+    test = json.loads((out / "annotations" / "test.json").read_text())
+    assert [c["name"] for c in test["categories"]] == ["mass", "calcification"]
+    assert sorted(a["category_id"] for a in test["annotations"]) == [1, 2]
+    assert "that this run does not use" not in caplog.text
+    prepare_release(options(small_fixture, out, val_share=0.0))
+    assert "1 images that this run does not use" in caplog.text
