@@ -138,12 +138,29 @@ def _add_solver(cfg: CN) -> None:
     # Factor of the learning rate for the bottom-up network, and for the graph network.
     cfg.SOLVER.BACKBONE_LR_FACTOR = 1.0
     cfg.SOLVER.AGN_LR_FACTOR = 1.0
+    # Stages of the training, each from the last one's weights with its own optimizer [S]; empty:
+    # one training of MAX_ITER iterations. A list of {NAME, EPOCHS, LR, TRAIN}: EPOCHS counts
+    # passes over the examined images, LR is BASE_LR of the stage, TRAIN lists what is not frozen:
+    # heads, fpn, agn, bottom_up, stem, res2 ... res5, all, or beginnings of parameter names.
+    cfg.SOLVER.STAGES = []
     # Largest norm of all gradients together [S]; 0 for no limit. (Detectron2's own
     # SOLVER.CLIP_GRADIENTS clips each parameter by itself.)
     cfg.SOLVER.MAX_GRADIENT_NORM = 0.0
 
 
 def _add_evaluation(cfg: CN) -> None:
+    cfg.TEST.WATCH = CN()
+    # Epochs between two measurements of loss and FROC on a validation set ([S]: the loss every
+    # two epochs); 0: none.
+    cfg.TEST.WATCH.EPOCHS = 0.0
+    # The validation set, never the one that results are reported on.
+    cfg.TEST.WATCH.DATASET = ""
+    # Metric of model_best.pth and of PATIENCE: "val_loss" (lower is better), "froc/recall@1",
+    # "bbox/AP50", ... (higher is better).
+    cfg.TEST.WATCH.METRIC = "val_loss"
+    # Measurements without a better one in the last stage after which training stops; 0: never.
+    cfg.TEST.WATCH.PATIENCE = 0
+
     cfg.TEST.FROC = CN()
     # False positives per image at which the recall is reported [S].
     cfg.TEST.FROC.FPPI = (0.5, 1.0, 2.0, 3.0, 4.0)

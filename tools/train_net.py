@@ -38,5 +38,5 @@ if __name__ == "__main__":
             dist_url=args.dist_url,
             args=(args,),
         )
-    except (FileNotFoundError, ImportError, ValueError) as error:
+    except (FileNotFoundError, FloatingPointError, ImportError, ValueError) as error:
         sys.exit(f"train_net: {error}")

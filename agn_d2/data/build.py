@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.data.build import worker_init_reset_seed
@@ -23,18 +26,29 @@ logger = logging.getLogger(__name__)
 
 
 class CaseDataset(Dataset):
-    """Cases, read through a mapper; an item is a ``CaseItem`` or the number of a case."""
+    """Cases, read through a mapper; an item is a ``CaseItem`` or the number of a case.
 
-    def __init__(self, cases: Sequence[Case], mapper: CaseMapper) -> None:
+    Args:
+        cases: the cases.
+        mapper: what reads them.
+        seed: of the augmentations, with the number of the draw: the same item of the same stream
+            is augmented alike in whatever process, and after a resume. None: drawn freely.
+    """
+
+    def __init__(
+        self, cases: Sequence[Case], mapper: CaseMapper, *, seed: int | None = None
+    ) -> None:
         self.cases = list(cases)
         self.mapper = mapper
+        self.seed = seed
 
     def __len__(self) -> int:
         return len(self.cases)
 
     def __getitem__(self, item: CaseItem | int) -> list[dict[str, Any]]:
         if isinstance(item, CaseItem):
-            return self.mapper(self.cases[item.case], item.examined)
+            with _numpy_seed(self.seed, item.draw):
+                return self.mapper(self.cases[item.case], item.examined)
         return self.mapper(self.cases[item], self.cases[item].examined)
 
 
@@ -111,8 +125,11 @@ def build_train_loader(cfg: CfgNode, mapper: CaseMapper | None = None) -> DataLo
         seed=seed,
     )
     return DataLoader(
-        CaseDataset(cases, mapper or CaseMapper(cfg, is_train=True)),
+        CaseDataset(cases, mapper or CaseMapper(cfg, is_train=True), seed=sampler.seed),
         batch_sampler=sampler,
+        # Not torch's global generator: starting the loader, as a resume does, would shift the
+        # draws of the model.
+        generator=torch.Generator().manual_seed(sampler.seed),
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=_concatenate,
         worker_init_fn=worker_init_reset_seed,
@@ -144,8 +161,28 @@ def _cases(cfg: CfgNode, dataset_names: Sequence[str]) -> list[Case]:
     return cases
 
 
+@contextlib.contextmanager
+def _numpy_seed(seed: int | None, draw: int) -> Iterator[None]:
+    """NumPy's global generator, from which Detectron2's augmentations draw, seeded for a while."""
+    if seed is None:
+        yield
+        return
+    state = np.random.get_state()
+    np.random.seed([seed % 2**32, draw % 2**32])
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
+
+
 def _has_lesion(image: dict[str, Any]) -> bool:
     return any(not a.get("iscrowd", 0) for a in image.get("annotations", []))
+
+
+def build_validation_loader(cfg: CfgNode, dataset_name: str) -> DataLoader:
+    """As at test time, whole cases and no augmentation, but with ``instances`` for the losses."""
+    options = CaseMapper.from_config(cfg, is_train=False) | {"is_train": True}
+    return build_test_loader(cfg, dataset_name, CaseMapper(**options))
 
 
 def _concatenate(lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:

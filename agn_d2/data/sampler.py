@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from detectron2.utils import comm
@@ -13,10 +13,15 @@ from torch.utils.data import Sampler
 
 @dataclass(frozen=True)
 class CaseItem:
-    """A case and the positions of its views to be examined."""
+    """A case, the positions of its views to be examined, and the number of its draw.
+
+    ``draw`` counts the items of the whole stream, over all ranks: what augmentations draw
+    hangs on it alone, not on the process that reads the item.
+    """
 
     case: int
     examined: tuple[int, ...]
+    draw: int = 0
 
 
 class CaseBatchSampler(Sampler[list[CaseItem]]):
@@ -35,6 +40,9 @@ class CaseBatchSampler(Sampler[list[CaseItem]]):
             other batches; 0: as many as the batch holds.
         shuffle: a new random order each pass.
         seed: of the order; the same on all ranks. Default: drawn and shared.
+
+    Attributes:
+        start: batches to leave out at the beginning, those that a resumed training has had.
 
     Raises:
         ValueError: nothing to examine, ``images_per_batch`` below 1, or
@@ -68,8 +76,17 @@ class CaseBatchSampler(Sampler[list[CaseItem]]):
         self.shuffle = shuffle
         self.seed = comm.shared_random_seed() if seed is None else seed
         self.rank, self.world_size = comm.get_rank(), comm.get_world_size()
+        self.start = 0
+
+    @property
+    def images_per_pass(self) -> int:
+        """Examined images of one pass over the cases (an epoch), over all ranks."""
+        return sum(len(item.examined) for item in self.items)
 
     def __iter__(self) -> Iterator[list[CaseItem]]:
+        return itertools.islice(self._batches(), self.start, None)
+
+    def _batches(self) -> Iterator[list[CaseItem]]:
         stream = itertools.islice(self._stream(), self.rank, None, self.world_size)
         queue: list[CaseItem] = []
         while True:
@@ -90,10 +107,11 @@ class CaseBatchSampler(Sampler[list[CaseItem]]):
     def _stream(self) -> Iterator[CaseItem]:
         generator = torch.Generator()
         generator.manual_seed(self.seed)
+        draws = itertools.count()
         while True:
             if self.shuffle:
                 order = torch.randperm(len(self.items), generator=generator).tolist()
             else:
                 order = range(len(self.items))
             for position in order:
-                yield self.items[position]
+                yield replace(self.items[position], draw=next(draws))

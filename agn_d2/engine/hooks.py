@@ -53,7 +53,8 @@ class GraphPictures(HookBase):
         return cls(model, CaseMapper(cfg, is_train=False), case, cfg.MODEL.AGN.VIS_PERIOD)
 
     def after_step(self) -> None:
-        if (self.trainer.iter + 1) % self.period == 0:
+        # Nothing to see while a stage of the training leaves the graph out.
+        if (self.trainer.iter + 1) % self.period == 0 and self.model.backbone.reads_context:
             self.draw()
 
     def draw(self) -> None:

@@ -52,6 +52,7 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     inference = getattr(args, "eval_only", False)
     for name in (*(() if inference else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST):
         _check_registered(name)
+    check_ignored_keys(cfg)
     settle_device(cfg)
     if inference:
         settle_for_inference(cfg, resume=args.resume)
@@ -76,6 +77,39 @@ def setup_inference_cfg(args: argparse.Namespace) -> CfgNode:
     settle_for_inference(cfg)
     cfg.freeze()
     return cfg
+
+
+def check_ignored_keys(cfg: CfgNode) -> None:
+    """Warn of Detectron2's keys that whole cases leave without an effect."""
+    ignored = {
+        "TEST.AUG.ENABLED": cfg.TEST.AUG.ENABLED,
+        "DATALOADER.SAMPLER_TRAIN": cfg.DATALOADER.SAMPLER_TRAIN != "TrainingSampler",
+        "INPUT.CROP.ENABLED": cfg.INPUT.CROP.ENABLED,
+    }
+    for key in (key for key, is_set in ignored.items() if is_set):
+        logger.warning("%s is ignored: training and test read whole cases their own way.", key)
+
+
+def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:
+    """Compare the classes of data sets with those of the detector.
+
+    Raises:
+        ValueError: a data set has more; names it and the key.
+    """
+    retina = "RetinaNet" in cfg.MODEL.META_ARCHITECTURE
+    key = "MODEL.RETINANET" if retina else "MODEL.ROI_HEADS"
+    classes = (cfg.MODEL.RETINANET if retina else cfg.MODEL.ROI_HEADS).NUM_CLASSES
+    for name in names:
+        found = {
+            annotation["category_id"]
+            for image in DatasetCatalog.get(name)
+            for annotation in image.get("annotations", ())
+        }
+        if found and max(found) >= classes:
+            raise ValueError(
+                f"{name} has annotations of class {max(found)} (counted from 0), but "
+                f"{key}.NUM_CLASSES is {classes}"
+            )
 
 
 def settle_device(cfg: CfgNode) -> None:

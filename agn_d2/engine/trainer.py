@@ -2,45 +2,206 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import weakref
+from pathlib import Path
 from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer
-from detectron2.evaluation import COCOEvaluator, DatasetEvaluators
+from detectron2.data import DatasetCatalog
+from detectron2.engine import AMPTrainer, DefaultTrainer, HookBase, SimpleTrainer, TrainerBase
+from detectron2.engine.hooks import LRScheduler
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluators, verify_results
+from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
+from detectron2.utils.events import EventStorage
+from detectron2.utils.logger import setup_logger
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from ..data.build import build_test_loader, build_train_loader
+from ..data.build import build_test_loader, build_train_loader, build_validation_loader
 from ..evaluation import FROCEvaluator
 from .checkpoint import AGNCheckpointer
 from .hooks import GraphPictures
 from .precision import speed_up_on_cpu
+from .setup import check_classes
 from .solver import build_optimizer
+from .stage_hook import StageHook, forget_metrics
+from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
+from .watch import Watch, validation_losses
+
+logger = logging.getLogger(__name__)
 
 
 class AGNTrainer(DefaultTrainer):
-    """Trains and evaluates on whole cases; everything else is Detectron2's ``DefaultTrainer``."""
+    """Trains and evaluates on whole cases, in the stages of ``SOLVER.STAGES`` if there are any.
+
+    Everything else is Detectron2's ``DefaultTrainer``. What a step computes hangs on the seed,
+    the iteration and the weights alone, so that a resumed training goes on as if undisturbed.
+
+    Attributes:
+        stages: see ``plan_stages``; empty: one training of ``SOLVER.MAX_ITER`` iterations.
+        stage: the present stage, or None.
+        epoch_length: iterations of one pass over the examined images.
+    """
 
     def __init__(self, cfg: CfgNode) -> None:
-        super().__init__(cfg)
-        if cfg.MODEL.DEVICE == "cpu":
-            # Detectron2's AMPTrainer demands CUDA; on the CPU the model itself runs autocast.
-            parts = self._trainer
-            self._trainer = SimpleTrainer(parts.model, parts.data_loader, parts.optimizer)
-        self.checkpointer = build_checkpointer(
-            cfg, self._trainer.model, trainer=weakref.proxy(self)
-        )
+        # Not DefaultTrainer's: it wraps the model for several GPUs, never for several CPU
+        # processes, and once for all stages.
+        TrainerBase.__init__(self)
+        if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
+            setup_logger()
+        self.cfg = cfg = self.auto_scale_workers(cfg, comm.get_world_size())
+        self.start_iter = 0
+        check_classes(cfg, cfg.DATASETS.TRAIN)
+        self.net = self.build_model(cfg)
+        watch = cfg.TEST.WATCH
+        if watch.EPOCHS > 0 and watch.DATASET not in DatasetCatalog:
+            raise ValueError(f"TEST.WATCH.DATASET: unknown data set {watch.DATASET!r}")
+        loader = self.build_train_loader(cfg)
+        self.sampler = loader.batch_sampler
+        self.epoch_length = self.sampler.images_per_pass / cfg.SOLVER.IMS_PER_BATCH
+        self.stages = plan_stages(cfg, self.sampler.images_per_pass)
+        self.max_iter = self.stages[-1].end if self.stages else cfg.SOLVER.MAX_ITER
+        self._fixed = frozenset(n for n, p in self.net.named_parameters() if not p.requires_grad)
+        self._trained = {s: trained_parameters(self.net, s, self._fixed) for s in self.stages}
+        # Detectron2's AMPTrainer demands CUDA; on the CPU the model itself runs autocast.
+        amp = cfg.SOLVER.AMP.ENABLED and cfg.MODEL.DEVICE != "cpu"
+        kind = AMPTrainer if amp else SimpleTrainer
+        self._trainer = kind(self.net, loader, optimizer=None)
+        self._graph_was_loaded = False
+        self.begin_stage(self.stages[0] if self.stages else None)
+        self.checkpointer = build_checkpointer(cfg, self.net, trainer=weakref.proxy(self))
+        self.register_hooks(self.build_hooks())
+
+    def begin_stage(self, stage: Stage | None) -> None:
+        """Freeze what a stage does not train, and give it an optimizer of its own.
+
+        Args:
+            stage: one of ``stages``; None where there are none: everything trains.
+        """
+        self.stage = stage
+        cfg = self.cfg
+        if stage is not None:
+            cfg = stage_cfg(cfg, stage)
+            freeze_all_but(self.net, self._trained[stage])
+            # Parts that the last stage held in eval mode; StageHook holds those of this one.
+            self.net.train()
+            self.net.backbone.leave_out_agn = not self._graph_has_begun(stage)
+        optimizer = self.build_optimizer(cfg, self.net)
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
+        self._trainer.model = _parallel(self.net, cfg)
+        self._trainer.optimizer = optimizer
+        for hook in self._hooks:
+            if isinstance(hook, LRScheduler):
+                LRScheduler.__init__(hook, optimizer, self.scheduler)
+                hook.before_train()
+
+    def _graph_has_begun(self, stage: Stage) -> bool:
+        """Whether the graph may differ from the identity: it came trained, or is trained by now."""
+        if self._graph_was_loaded:
+            return True
+        so_far = self.stages[: self.stages.index(stage) + 1]
+        return any(n.startswith("backbone.agn.") for s in so_far for n in self._trained[s])
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """As in Detectron2; a resumed training gets the data that it would have got."""
+        untrained = _graph_state(self.net)
+        super().resume_or_load(resume)
+        if self.stages and not self.start_iter:
+            loaded = _graph_state(self.net)
+            self._graph_was_loaded = any(not torch.equal(loaded[n], untrained[n]) for n in loaded)
+            self.begin_stage(self.stages[0])
+        self.sampler.start = self.start_iter
+        if self.start_iter and comm.is_main_process():
+            forget_metrics(Path(self.cfg.OUTPUT_DIR) / "metrics.json", self.start_iter)
+
+    def measure(self) -> dict[str, float]:
+        """Losses and detection metrics on ``TEST.WATCH.DATASET``; metrics on the main process."""
+        name = self.cfg.TEST.WATCH.DATASET
+        losses = validation_losses(self.net, build_validation_loader(self.cfg, name))
+        cfg = self.cfg.clone()
+        cfg.defrost()
+        cfg.DATASETS.TEST = (name,)
+        results = self.test(cfg, self.net)
+        return losses | flatten_results_dict(results if comm.is_main_process() else {})
+
+    def stop_early(self) -> None:
+        """Let this step be the last one."""
+        self.max_iter = self.iter + 1
+        self.checkpointer.save("model_final", iteration=self.iter)
+
+    def train(self) -> Any:
+        if not self.stages:
+            logger.info(
+                "Training %d iterations = %.2f epochs of %d examined images",
+                self.max_iter,
+                self.max_iter / self.epoch_length,
+                self.sampler.images_per_pass,
+            )
+        # TrainerBase's loop, whose end can come earlier.
+        self.iter = self.start_iter
+        with EventStorage(self.start_iter) as self.storage:
+            try:
+                self.before_train()
+                while self.iter < self.max_iter:
+                    self.before_step()
+                    self.run_step()
+                    self.after_step()
+                    self.iter += 1
+            finally:
+                self.after_train()
+        results = getattr(self, "_last_eval_results", None)
+        if len(self.cfg.TEST.EXPECTED_RESULTS) and comm.is_main_process():
+            verify_results(self.cfg, results)
+        return results
+
+    def run_step(self) -> None:
+        """One step, whose random draws hang on seed, iteration and rank.
+
+        Raises:
+            FloatingPointError: the loss is NaN or infinite; says where, and what to do.
+        """
+        torch.manual_seed(self.sampler.seed + 1_000_003 * self.iter + comm.get_rank())
+        try:
+            super().run_step()
+        except FloatingPointError as error:
+            where = f"iteration {self.iter} (epoch {self.iter / self.epoch_length:.1f}"
+            where += f", stage {self.stage.name})" if self.stage else ")"
+            raise FloatingPointError(
+                f"the loss became NaN or infinite at {where}: "
+                f"{' '.join(str(error).splitlines()[1:])}. Lower the learning rate or "
+                "SOLVER.MAX_GRADIENT_NORM, lengthen SOLVER.WARMUP_ITERS, or set "
+                "SOLVER.AMP.ENABLED False; --resume goes on from the last checkpoint."
+            ) from error
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {
+            "seed": self.sampler.seed,
+            "graph_was_loaded": self._graph_was_loaded,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the seed and the stage of a checkpoint, and then what it holds for them."""
+        if "seed" in state_dict:
+            self.sampler.seed = self.data_loader.dataset.seed = state_dict["seed"]
+        self._graph_was_loaded = state_dict.get("graph_was_loaded", False)
+        if self.stages:
+            self.begin_stage(stage_at(self.stages, state_dict["iteration"]))
+        super().load_state_dict(state_dict)
 
     def build_hooks(self) -> list[HookBase | None]:
-        """Detectron2's hooks, and pictures of the graph before the writer (on its process)."""
+        """Detectron2's hooks, the stages before them, and pictures of the graph."""
         hooks = super().build_hooks()
+        # Before the writer, which only the main process has.
+        place = len(hooks) - comm.is_main_process()
+        hooks.insert(place, Watch.from_config(self.cfg, weakref.proxy(self)))
         if comm.is_main_process():
             hooks.insert(-1, GraphPictures.from_config(self.cfg, self._trainer.model))
-        return hooks
+        return [StageHook(), *hooks] if self.stages else hooks
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
@@ -80,6 +241,26 @@ class AGNTrainer(DefaultTrainer):
                 ),
             ]
         )
+
+
+def _graph_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of what the graph learns."""
+    return {
+        name: parameter.detach().clone()
+        for name, parameter in model.named_parameters()
+        if name.startswith("backbone.agn.")
+    }
+
+
+def _parallel(model: nn.Module, cfg: CfgNode) -> nn.Module:
+    """The model, wrapped if there are several processes; gradients are then their mean."""
+    if comm.get_world_size() == 1:
+        return model
+    devices = None if cfg.MODEL.DEVICE == "cpu" else [comm.get_local_rank()]
+    # A rank whose cases all lack a view gives no gradient to a part of the graph.
+    return DistributedDataParallel(
+        model, device_ids=devices, broadcast_buffers=False, find_unused_parameters=True
+    )
 
 
 def build_checkpointer(cfg: CfgNode, model: nn.Module, **checkpointables: Any):

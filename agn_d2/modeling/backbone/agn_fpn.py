@@ -54,6 +54,9 @@ class AGNFPN(FPN):
                     f"{self.fused_levels()} (further levels are pooled from the fused ones)"
                 )
         self.agn = agn
+        # Before the stage that first trains the graph: it starts as the identity, so that leaving
+        # it out changes nothing but the cost.
+        self.leave_out_agn = False
 
     def fused_levels(self) -> list[str]:
         """Levels made by the FPN itself, not by its top block."""
@@ -62,7 +65,7 @@ class AGNFPN(FPN):
     @property
     def reads_context(self) -> bool:
         """Whether the other views change anything; if not, nobody need compute them."""
-        return self.agn is not None
+        return self.agn is not None and not self.leave_out_agn
 
     def forward(self, x: Tensor | MultiViewBatch) -> dict[str, Tensor]:
         """Pyramid features.
