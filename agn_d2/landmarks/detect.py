@@ -68,9 +68,9 @@ def detect_robust(image: np.ndarray, view: str) -> Landmarks:
     small, mirrored = oriented_copy(image)
     height, width = np.shape(image)
     notes = []
-    mask = segment(small)
-    breast = trim_folds(mask, view) if mask.any() else mask
     film = film_border(small)
+    mask = segment(small, film)
+    breast = trim_folds(mask, view) if mask.any() else mask
     curve = skin_line(breast, film)
     if curve is None:
         notes.append(WHOLE_IMAGE)

@@ -43,20 +43,7 @@ def working_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> np.ndarray:
     Raises:
         ValueError: if the image is not a two-dimensional array of finite numbers.
     """
-    image = np.asarray(image)
-    if image.ndim != 2 or image.size == 0:
-        raise ValueError(f"a mammogram is a gray image (H, W), not of the shape {image.shape}")
-    image = np.ascontiguousarray(image, dtype=np.float32)
-    if not np.isfinite(image).all():
-        raise ValueError("the image holds numbers that are not finite")
-    # Four times as wide as high is no mammogram: do not blow such a strip up.
-    width = min(max(1, round(image.shape[1] * height / image.shape[0])), 4 * height)
-    method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
-    small = cv2.resize(image, (width, height), interpolation=method)
-    low, high = float(image.min()), float(image.max())
-    if high <= low:
-        return np.zeros((height, width), np.uint8)
-    return np.clip((small - low) * (255.0 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
+    return _scaled(*_gray(image), height)
 
 
 def oriented_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> tuple[np.ndarray, bool]:
@@ -71,23 +58,49 @@ def oriented_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> tuple[np.ndar
     Raises:
         ValueError: as working_copy.
     """
+    gray, low, high = _gray(image)
+    flipped = np.ascontiguousarray(gray[:, ::-1])
+    tiny, tiny_flipped = (_scaled(side, low, high, _TINY_HEIGHT) for side in (gray, flipped))
+    mirrored = chest_wall_score(segment(tiny_flipped)) > chest_wall_score(segment(tiny))
+    return _scaled(flipped if mirrored else gray, low, high, height), mirrored
+
+
+def _gray(image: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """(H, W) float32, contiguous, with its least and greatest value; refuses what is no image."""
     image = np.asarray(image)
-    tiny = working_copy(image, _TINY_HEIGHT)
-    flipped = image[:, ::-1]
-    score = chest_wall_score(segment(tiny))
-    mirrored = chest_wall_score(segment(working_copy(flipped, _TINY_HEIGHT))) > score
-    return working_copy(flipped if mirrored else image, height), mirrored
+    if image.ndim != 2 or image.size == 0:
+        raise ValueError(f"a mammogram is a gray image (H, W), not of the shape {image.shape}")
+    gray = np.ascontiguousarray(image, dtype=np.float32)
+    low, high = float(gray.min()), float(gray.max())
+    if not (np.isfinite(low) and np.isfinite(high)):  # NaN and infinity show in one of the two
+        raise ValueError("the image holds numbers that are not finite")
+    return gray, low, high
 
 
-def segment(small: np.ndarray) -> np.ndarray:
+def _scaled(gray: np.ndarray, low: float, high: float, height: int) -> np.ndarray:
+    """(height, w) uint8, low .. high stretched to 0 .. 255."""
+    # Four times as wide as high is no mammogram: do not blow such a strip up.
+    width = min(max(1, round(gray.shape[1] * height / gray.shape[0])), 4 * height)
+    if high <= low:
+        return np.zeros((height, width), np.uint8)
+    method = cv2.INTER_AREA if height < gray.shape[0] else cv2.INTER_LINEAR
+    small = cv2.resize(gray, (width, height), interpolation=method)
+    return np.clip((small - low) * (255.0 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
+
+
+def segment(small: np.ndarray, film: np.ndarray | None = None) -> np.ndarray:
     """Breast mask of a working copy whose chest wall is taken to be at the left.
+
+    Args:
+        small: (h, w) uint8.
+        film: (h, w) bool, its film_border where the caller has it already.
 
     Returns:
         (h, w) bool; empty where no region is large enough to be a breast.
     """
     small = np.ascontiguousarray(small)
     height, width = small.shape
-    film = film_border(small)
+    film = film_border(small) if film is None else film
     tissue = small[~film]
     if tissue.size == 0 or tissue.max() == tissue.min():
         return np.zeros(small.shape, dtype=bool)
