@@ -32,7 +32,7 @@ from .records import case_record, coco_file
 logger = logging.getLogger(__name__)
 
 # Raised whenever the same parameters would give other images.
-PHANTOM_VERSION = 1
+PHANTOM_VERSION = 2
 _PARAMS_FILE = "phantom.json"
 _OWN_ENTRIES = ("images", "annotations", "cases", _PARAMS_FILE)
 

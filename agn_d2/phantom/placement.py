@@ -14,7 +14,7 @@ from .projection import ViewGeometry
 from .rng import pick, stream
 
 Geometries = Mapping[tuple[str, str], ViewGeometry]
-_TRIES = 80
+_TRIES, _TRIES_AT_FULL_SIZE = 160, 120
 
 
 def plan_blobs(
@@ -71,7 +71,7 @@ def _add_symmetric(
     rng: np.random.Generator,
 ) -> None:
     first = sample_blob(SYMMETRIC, name, "L", params, rng)
-    for _ in range(_TRIES):
+    for trial in range(_TRIES):
         left = replace(first, position=_random_place(breasts["L"], rng))
         # The mirrored place, as far as two breasts of different shape have one.
         right = twin(left, rng)
@@ -80,7 +80,7 @@ def _add_symmetric(
         if all(_fits(b, placed, breasts, geometries) for b in (left, right)):
             placed += [left, right]
             return
-        first = replace(first, radius=first.radius * 0.99)
+        first = _give_way(first, trial)
 
 
 def _size(breast: Breast) -> np.ndarray:
@@ -94,13 +94,18 @@ def _place(
     geometries: Geometries,
     rng: np.random.Generator,
 ) -> Blob | None:
-    for _ in range(_TRIES):
+    for trial in range(_TRIES):
         blob = replace(blob, position=_random_place(breasts[blob.laterality], rng))
         if _fits(blob, placed, breasts, geometries):
             return blob
         # A large mass in a small breast may fit nowhere: let it give way slowly.
-        blob = replace(blob, radius=blob.radius * 0.99)
+        blob = _give_way(blob, trial)
     return None
+
+
+def _give_way(blob: Blob, trial: int) -> Blob:
+    """Smaller, but late: bodies placed last would else be small, and their size tell their kind."""
+    return blob if trial < _TRIES_AT_FULL_SIZE else replace(blob, radius=blob.radius * 0.985)
 
 
 def _random_place(breast: Breast, rng: np.random.Generator) -> np.ndarray:
