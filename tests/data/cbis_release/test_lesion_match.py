@@ -76,3 +76,9 @@ def test_views_are_treated_alike():
     pairs = {(p.cc, p.mlo, p.rule) for p in match_views(cc, mlo)}
     assert pairs == {(p.mlo, p.cc, p.rule) for p in match_views(mlo, cc)}
     assert len(pairs) == 3
+
+
+def test_two_lesions_never_share_the_one_of_the_other_view():
+    cc = [seen(1), seen(2), seen(3, ROUND)]
+    assert match_views(cc, [seen(1), seen(3, ROUND)]) == [Pair(2, 1, FACTS)]
+    assert match_views([seen(1), seen(3, ROUND)], cc) == [Pair(1, 2, FACTS)]
