@@ -35,6 +35,9 @@ RETINA = """
     MODEL.ANCHOR_GENERATOR.SIZES [[8],[16],[32],[48],[64]] MODEL.RETINANET.SCORE_THRESH_TEST 0.0
 """
 
+# Heads whose first weights are so small that their outputs are all alike.
+SPREAD = ("rpn_head", "box_predictor", "_subnet")
+
 
 def make_cfg(*overrides, kind=RCNN):
     """Config of a small detector; ``overrides`` are KEY, VALUE, KEY, VALUE, ..."""
@@ -47,7 +50,7 @@ def make_model(*overrides, kind=RCNN, seed=3):
     model = build_model(make_cfg(*overrides, kind=kind))
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
-        if ("rpn_head" in name or "box_predictor" in name) and parameter.dim() > 1:
+        if parameter.dim() > 1 and any(part in name for part in SPREAD):
             parameter.data.normal_(0, 0.05, generator=generator)
     return model
 
