@@ -163,7 +163,7 @@ def build_detr(cfg: CfgNode) -> nn.Module:
             "DETR needs the package transformers: pip install 'agn_d2[detr]', or "
             "pip install transformers"
         ) from error
-    own = cfg.MODEL.DETR
+    detr = cfg.MODEL.DETR
     if cfg.MODEL.RESNETS.DEPTH not in _RESNETS:
         raise ValueError(
             f"MODEL.RESNETS.DEPTH of DETR must be one of {', '.join(map(str, _RESNETS))}"
@@ -175,27 +175,27 @@ def build_detr(cfg: CfgNode) -> nn.Module:
         backbone_config=backbone,
         num_channels=1,
         num_labels=cfg.MODEL.ROI_HEADS.NUM_CLASSES,
-        num_queries=own.NUM_QUERIES,
-        d_model=own.HIDDEN_DIM,
-        encoder_layers=own.ENCODER_LAYERS,
-        decoder_layers=own.DECODER_LAYERS,
-        encoder_ffn_dim=own.FFN_DIM,
-        decoder_ffn_dim=own.FFN_DIM,
-        encoder_attention_heads=own.NUM_HEADS,
-        decoder_attention_heads=own.NUM_HEADS,
-        auxiliary_loss=own.AUXILIARY_LOSS,
+        num_queries=detr.NUM_QUERIES,
+        d_model=detr.HIDDEN_DIM,
+        encoder_layers=detr.ENCODER_LAYERS,
+        decoder_layers=detr.DECODER_LAYERS,
+        encoder_ffn_dim=detr.FFN_DIM,
+        decoder_ffn_dim=detr.FFN_DIM,
+        encoder_attention_heads=detr.NUM_HEADS,
+        decoder_attention_heads=detr.NUM_HEADS,
+        auxiliary_loss=detr.AUXILIARY_LOSS,
     )
-    detr = DetrForObjectDetection(config)
-    if own.PRETRAINED:
-        name, _, revision = own.PRETRAINED.partition("@")
+    model = DetrForObjectDetection(config)
+    if detr.PRETRAINED:
+        name, _, revision = detr.PRETRAINED.partition("@")
         source = DetrForObjectDetection.from_pretrained(name, revision=revision or "main")
-        load_pretrained(detr, source.state_dict(), cfg.MODEL.STEM_TO_GRAY)
+        load_pretrained(model, source.state_dict(), cfg.MODEL.STEM_TO_GRAY)
     else:
         # The library freezes the first layers and the batch normalisation of its backbone: that
         # suits learnt weights only.
-        thaw_batch_norm(detr.model.backbone)
-        detr.model.backbone.requires_grad_(True)
-    return detr
+        thaw_batch_norm(model.model.backbone)
+        model.model.backbone.requires_grad_(True)
+    return model
 
 
 def load_pretrained(detr: nn.Module, state: dict[str, Tensor], stem_to_gray: str) -> None:
