@@ -1,0 +1,41 @@
+#!/usr/bin/env python
+"""Draw the learning curves of a training.
+
+tools/plot_learning_curves.py output/agrcnn_R50_FPN_staged --output curves.png [--since 27000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import yaml
+
+from agn_d2.visualization.learning_curves import learning_curves, read_metrics
+
+
+def stage_names(config: Path) -> list[str]:
+    """Names of the stages in the config that a training leaves beside its metrics."""
+    if not config.is_file():
+        return []
+    return [stage["NAME"] for stage in yaml.safe_load(config.read_text())["SOLVER"]["STAGES"]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="OUTPUT_DIR of the training")
+    parser.add_argument("--output", type=Path, required=True, help="picture to write")
+    parser.add_argument("--since", type=int, help="first iteration to show")
+    args = parser.parse_args()
+    try:
+        rows = read_metrics(args.run / "metrics.json")
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"plot_learning_curves: {error}")
+    figure = learning_curves(rows, stages=stage_names(args.run / "config.yaml"), since=args.since)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(args.output, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
