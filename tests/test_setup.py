@@ -82,7 +82,7 @@ def test_no_upper_bound_replaces_what_a_detectron2_user_has():
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_no_package_is_pinned_by_two_files(python):
-    stems = ["build", "torch", "base", "detectron2-deps", "timm", "dev", "constraints"]
+    stems = ["build", "torch", "base", "detectron2-deps", "timm", "detr", "dev", "constraints"]
     files = {path.stem for path in (ROOT / "requirements").glob("*.txt")}
     rivals = ["detr", "yolo"]
     assert files == {*stems, *rivals, "detectron2"}
@@ -109,7 +109,7 @@ def test_requirement_line(setup_env, line, name, module, at_most):
 
 
 def test_every_required_module_can_be_found_by_the_name_noted(setup_env):
-    stems = ["build", "torch", "base", "timm", "dev"]
+    stems = ["build", "torch", "base", "timm", "detr", "dev"]
     for requirement in setup_env.read_requirements(*stems):
         assert importlib.util.find_spec(requirement.module), requirement.line
 

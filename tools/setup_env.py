@@ -140,7 +140,8 @@ def install_packages(env: Environment, *stems: str) -> None:
     if not missing:
         return
     say(f"missing: {', '.join(sorted({requirement.name for requirement in missing}))}")
-    everything = env.probe(read_requirements("torch", "base", "detectron2-deps", "timm", "dev"))
+    stems = ("torch", "base", "detectron2-deps", "timm", "detr", "dev")
+    everything = env.probe(read_requirements(*stems))
     kept = [f"{name}=={version}\n" for name, (there, version) in everything.items() if version]
     limits_file = env.folder / "agn_d2-kept.txt"
     # Nobody may bring along a setuptools without pkg_resources.
@@ -197,7 +198,7 @@ def install(env: Environment) -> None:
             say("installing the other packages")
         # A Detectron2 that was there before has what it imports.
         deps = ["detectron2-deps"] if "detectron2" in env.state else []
-        install_packages(env, "base", *deps, "timm", "dev")
+        install_packages(env, "base", *deps, "timm", "detr", "dev")
         if needed:
             say("installing Detectron2")
             install_detectron2(env)
