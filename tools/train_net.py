@@ -10,6 +10,8 @@ import argparse
 import sys
 
 from detectron2.engine import default_argument_parser, default_setup, launch
+from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
 
 import agn_d2  # noqa: F401  registers backbones and meta-architectures
 from agn_d2.engine import AGNTrainer, setup_cfg
@@ -19,6 +21,8 @@ from agn_d2.engine.predictor import load_trained
 def main(args: argparse.Namespace):
     cfg = setup_cfg(args)
     default_setup(cfg, args)
+    # Detectron2 sets up its own loggers only; without this the stages are not announced.
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="agn_d2")
     if args.eval_only:
         model = load_trained(cfg, AGNTrainer.build_model(cfg))
         return AGNTrainer.test(cfg, model)

@@ -61,6 +61,8 @@ class AGNCheckpointer(DetectionCheckpointer):
             checkpoint["model"] = {
                 name: self._gray(name, value) for name, value in checkpoint["model"].items()
             }
+        else:
+            self._check_channels(checkpoint["model"])
         incompatible = super()._load_model(checkpoint)
         self.missing = list(incompatible.missing_keys)
         return incompatible
@@ -82,6 +84,16 @@ class AGNCheckpointer(DetectionCheckpointer):
                 raise ValueError(
                     f"The checkpoint was trained with layout {tuple(state[name].shape)}, but "
                     f"MODEL.AGN.LAYOUT is {shape}"
+                )
+
+    def _check_channels(self, state: dict[str, Any]) -> None:
+        """Detectron2 skips a stem of other channels, and would train from a random one."""
+        for name, own in self.model.state_dict().items():
+            shape = tuple(getattr(state.get(name), "shape", ()))
+            if own.dim() == 4 and own.shape[1] == 3 and len(shape) == 4 and shape[1] == 1:
+                raise ValueError(
+                    f"The checkpoint's {name} reads one channel, but the model three: "
+                    "MODEL.PIXEL_MEAN and PIXEL_STD need one value each for a gray model"
                 )
 
     def _model_stem_is_gray(self) -> bool:

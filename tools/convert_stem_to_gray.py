@@ -1,0 +1,40 @@
+#!/usr/bin/env python
+"""Turn the RGB stem of a checkpoint into one for a gray image.
+
+tools/convert_stem_to_gray.py R-50.pkl R-50-gray.pth --order RGB [--kind luma]
+
+Detectron2's caffe-style weights (MSRA/R-50.pkl) are BGR; torchvision's and timm's are RGB.
+The same happens by itself when a checkpoint of three channels meets a model of one; a file is
+needed where another program reads it, or where the order is not that of INPUT.FORMAT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import torch
+
+from agn_d2.engine.stem_file import convert_checkpoint, read_checkpoint
+from agn_d2.modeling.gray_stem import STEMS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", help=".pkl of Detectron2 or .pth of torch, with an RGB stem")
+    parser.add_argument("target", help=".pth to write")
+    parser.add_argument("--order", choices=("RGB", "BGR"), required=True)
+    parser.add_argument("--kind", choices=STEMS, default="luma")
+    args = parser.parse_args()
+    try:
+        converted, name = convert_checkpoint(read_checkpoint(args.source), args.kind, args.order)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"convert_stem_to_gray: {error}")
+    torch.save(converted, args.target)
+    print(f"{name}: one channel, {args.kind} of {args.order}; written to {args.target}")
+
+
+if __name__ == "__main__":
+    main()
