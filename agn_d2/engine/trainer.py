@@ -142,6 +142,7 @@ class AGNTrainer(DefaultTrainer):
                 self.max_iter / self.epoch_length,
                 self.sampler.images_per_pass,
             )
+        logger.info("Starting training from iteration %d", self.start_iter)
         # TrainerBase's loop, whose end can come earlier.
         self.iter = self.start_iter
         with EventStorage(self.start_iter) as self.storage:

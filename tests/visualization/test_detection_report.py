@@ -227,8 +227,11 @@ def rects(browser) -> list[str]:
 
 
 def cases(browser) -> list[str]:
+    # Not innerText: the list is drawn lazily, and what is not drawn yet has none.
     return browser.run(
-        "[...document.querySelectorAll('#list button')].map(b => b.innerText.trim())"
+        "[...document.querySelectorAll('#list button')].map("
+        "b => [...b.childNodes].map(n => [...n.childNodes].map(m => m.textContent).join(' ') || "
+        "n.textContent).join(' ').trim())"
     )
 
 
