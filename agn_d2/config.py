@@ -59,6 +59,9 @@ def _add_graph(cfg: CN) -> None:
     cfg.MODEL.AGN.IGN.NEIGHBORS = (1, 3, 5)
     # Divide the rows of [I, J_s] by 1 + s (not in [P]).
     cfg.MODEL.AGN.IGN.NORMALIZE = False
+    # A weight of its own for the examined node, so that IGN can form the *difference* between a
+    # node and its counterpart: [P] has I and J_s share W_i, which gives both the same weight.
+    cfg.MODEL.AGN.IGN.OWN_WEIGHT = False
     # Attention within the breast only: a cell that is farther from its nearest node than this
     # many times the widest gap between neighbouring nodes of its view keeps the factor 1.
     # 1 follows the breast with a margin; 0: attention everywhere [P, S].

@@ -26,6 +26,7 @@ class AGNLayer(nn.Module):
         prior: (N_cc, N_mlo), H^g; None switches BGN off.
         inception_neighbors: branch sizes of IGN; empty switches IGN off.
         normalize_bipartite, normalize_inception: normalise the rows of the adjacency.
+        own_weight: IGN's examined node has a weight of its own (not in [P]).
         context_gradient: let gradients flow into the views that an image reads.
     """
 
@@ -38,6 +39,7 @@ class AGNLayer(nn.Module):
         inception_neighbors: Sequence[int],
         normalize_bipartite: bool = False,
         normalize_inception: bool = False,
+        own_weight: bool = False,
         context_gradient: bool = True,
     ) -> None:
         super().__init__()
@@ -48,7 +50,12 @@ class AGNLayer(nn.Module):
             else BipartiteGraphConvolution(channels, prior, normalize=normalize_bipartite)
         )
         self.inception = (
-            InceptionGraphConvolution(channels, inception_neighbors, normalize=normalize_inception)
+            InceptionGraphConvolution(
+                channels,
+                inception_neighbors,
+                normalize=normalize_inception,
+                own_weight=own_weight,
+            )
             if inception_neighbors
             else None
         )

@@ -112,10 +112,20 @@ class InceptionGraphConvolution(nn.Module):
         channels: C.
         neighbors: the branch sizes s, ascending or not; [P] takes (1, 3, 5).
         normalize: divide each row of the adjacency by its sum 1 + s (not in [P]).
+        own_weight: the examined node meets a weight W_0 of its own (not in [P]):
+            Z^I = relu(X_e W_0 + sum_i J_si X_c W_i), J_s alone divided by s if ``normalize``.
+            In [P]'s form I and J_s share their W_i, so a node and its own counterpart always enter
+            with the same weight and cannot be told apart; here they can, and W_0 = -sum_i W_i at
+            the start: a node is compared with its counterpart.
     """
 
     def __init__(
-        self, channels: int, neighbors: Sequence[int] = (1, 3, 5), *, normalize: bool = False
+        self,
+        channels: int,
+        neighbors: Sequence[int] = (1, 3, 5),
+        *,
+        normalize: bool = False,
+        own_weight: bool = False,
     ) -> None:
         super().__init__()
         if not neighbors or min(neighbors) < 1:
@@ -123,11 +133,14 @@ class InceptionGraphConvolution(nn.Module):
         self.neighbors = tuple(neighbors)
         self.normalize = normalize
         self.weight = nn.Parameter(torch.empty(len(self.neighbors), channels, channels))  # W_i
+        self.own_weight = nn.Parameter(torch.empty(channels, channels)) if own_weight else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         for branch in self.weight:
             nn.init.xavier_uniform_(branch)
+        if self.own_weight is not None:
+            self.own_weight.data = -self.weight.data.sum(0)
 
     def correspondence(self, nodes: Tensor, node_valid: Tensor) -> Tensor:
         """J_s for every branch.
@@ -170,11 +183,14 @@ class InceptionGraphConvolution(nn.Module):
         Returns:
             (B, N, C).
         """
-        total = torch.zeros_like(x_examined)
+        shared = self.own_weight is None
+        total = torch.zeros_like(x_examined) if shared else x_examined @ self.own_weight
         branches = self.correspondence(nodes, node_valid)
         for s, adjacency, weight in zip(self.neighbors, branches, self.weight, strict=True):
-            mixed = x_examined + adjacency.to(x_examined.dtype) @ x_contralateral
+            mixed = adjacency.to(x_examined.dtype) @ x_contralateral
+            if shared:
+                mixed = mixed + x_examined
             if self.normalize:
-                mixed = mixed / (1 + s)
+                mixed = mixed / (s + shared)
             total = total + mixed @ weight
         return F.relu(total)

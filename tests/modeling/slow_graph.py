@@ -44,17 +44,22 @@ def correspondence(nodes, s):
     return j_s
 
 
-def inception(x_e, x_c, nodes_c, neighbors, weights, normalize=False):
-    """Z^I = relu(sum_i [[I, J_si], [J_si^T, I]] X^I W_i), (2N, C)."""
+def inception(x_e, x_c, nodes_c, neighbors, weights, normalize=False, own=None):
+    """Z^I = relu(sum_i [[I, J_si], [J_si^T, I]] X^I W_i), (2N, C).
+
+    With ``own`` (W_0) the adjacencies lack I, and X^I W_0 is added.
+    """
     count = len(x_e)
     total = np.zeros((2 * count, weights.shape[-1]))
     for s, weight in zip(neighbors, weights, strict=True):
-        block = np.eye(2 * count)
+        block = np.eye(2 * count) if own is None else np.zeros((2 * count, 2 * count))
         block[:count, count:] = correspondence(nodes_c, s)
         block[count:, :count] = block[:count, count:].T
         if normalize:
             block = row_mean(block)
         total += block @ np.concatenate([x_e, x_c]) @ weight
+    if own is not None:
+        total += np.concatenate([x_e, x_c]) @ own
     return np.maximum(total, 0)
 
 

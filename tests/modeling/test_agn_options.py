@@ -99,11 +99,12 @@ def test_switches_of_the_config_reach_the_network():
     layer = agn.layers[0]
     assert layer.context_gradient and agn.attention_reach == 0 and agn.view_drop == 0
     assert not layer.bipartite.normalize and not layer.inception.normalize
+    assert layer.inception.own_weight is None
     changed = built(
         *("MODEL.AGN.IN_FEATURES", "['p3', 'p4']", "MODEL.AGN.SHARE_LEVELS", "False"),
         *("MODEL.AGN.CONTEXT_GRADIENT", "False", "MODEL.AGN.IGN.REACH", "1.0"),
         *("MODEL.AGN.BGN.NORMALIZE", "True", "MODEL.AGN.IGN.NORMALIZE", "True"),
-        *("MODEL.AGN.VIEW_DROP", "0.2"),
+        *("MODEL.AGN.VIEW_DROP", "0.2", "MODEL.AGN.IGN.OWN_WEIGHT", "True"),
     )
     assert changed.in_features == ("p3", "p4") and changed.strides == {"p3": 8, "p4": 16}
     assert len(changed.layers) == 2 and changed.layer("p3") is not changed.layer("p4")
@@ -111,6 +112,7 @@ def test_switches_of_the_config_reach_the_network():
     for layer in changed.layers:
         assert not layer.context_gradient
         assert layer.bipartite.normalize and layer.inception.normalize
+        assert layer.inception.own_weight is not None
 
 
 def test_no_prior_file_means_every_pair_alike():

@@ -31,6 +31,8 @@ def make_bgn(**options):
 def make_ign(neighbors=(1, 3, 5), **options):
     ign = InceptionGraphConvolution(C, neighbors, **options).double()
     torch.nn.init.normal_(ign.weight)
+    if ign.own_weight is not None:
+        torch.nn.init.normal_(ign.own_weight)
     return ign
 
 
@@ -79,10 +81,11 @@ def test_bgn_passes_nothing_where_the_prior_is_zero():
     assert not bgn(randn(2, MLO, C), randn(2, MLO, C), torch.tensor([True, False])).any()
 
 
+@pytest.mark.parametrize("own_weight", [False, True])
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("neighbors", [(1,), (3, 1), (1, 3, 5)])
-def test_ign_equals_the_block_matrix(normalize, neighbors):
-    ign = make_ign(neighbors, normalize=normalize)
+def test_ign_equals_the_block_matrix(neighbors, normalize, own_weight):
+    ign = make_ign(neighbors, normalize=normalize, own_weight=own_weight)
     x_e, x_c, nodes = randn(MLO, C), randn(MLO, C), 50 * torch.rand(MLO, 2)
     short_e, short_c, short_nodes = randn(CC, C), randn(CC, C), 50 * torch.rand(CC, 2)
     valid = torch.ones(2, MLO, dtype=torch.bool)
@@ -94,12 +97,29 @@ def test_ign_equals_the_block_matrix(normalize, neighbors):
         valid,
     ).detach()
     weights = ign.weight.detach().numpy()
+    own = ign.own_weight.detach().numpy() if own_weight else None
     for row, (e, c, points) in enumerate([(x_e, x_c, nodes), (short_e, short_c, short_nodes)]):
         arrays = (e.numpy(), c.numpy(), points.double().numpy())
-        whole = slow_graph.inception(*arrays, neighbors, weights, normalize)
+        whole = slow_graph.inception(*arrays, neighbors, weights, normalize, own)
         assert (whole > 0).any()
         np.testing.assert_allclose(z[row, : len(e)], whole[: len(e)], atol=1e-9)
         assert not z[row, len(e) :].any()
+
+
+def test_own_weight_starts_by_comparing_a_node_with_its_counterpart():
+    ign = InceptionGraphConvolution(C, (1, 3), own_weight=True).double()
+    x, far = randn(1, MLO, C), 50 * torch.rand(1, MLO, 2)
+    valid = torch.ones(1, MLO, dtype=torch.bool)
+    # Equal features everywhere: each counterpart equals its node, no difference is left with one
+    # neighbour; with several, J_s counts it s times.
+    alike = x[:, :1].expand(-1, MLO, -1).contiguous()
+    one = InceptionGraphConvolution(C, (1,), own_weight=True).double()
+    torch.testing.assert_close(one(alike, alike, far, valid), torch.zeros_like(alike))
+    torch.testing.assert_close(one(x, x, far, valid), torch.zeros_like(x))
+    assert one(x, x.flip(1), far, valid).any()
+    torch.testing.assert_close(ign.own_weight, -ign.weight.sum(0))
+    shared = InceptionGraphConvolution(C, (1,)).double()
+    assert shared.own_weight is None and shared(x, x, far, valid).any()
 
 
 def test_correspondence_by_hand():

@@ -187,6 +187,7 @@ def build_agn(cfg: CfgNode, channels: int, strides: dict[str, int]) -> AnatomyGr
             inception_neighbors=agn.IGN.NEIGHBORS if agn.IGN.ENABLED else (),
             normalize_bipartite=agn.BGN.NORMALIZE,
             normalize_inception=agn.IGN.NORMALIZE,
+            own_weight=agn.IGN.OWN_WEIGHT,
             context_gradient=agn.CONTEXT_GRADIENT,
         )
 
