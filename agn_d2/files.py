@@ -11,12 +11,13 @@ PART = ".part"
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file under another name, then rename it.
+    """Write a file under another name, then rename it; its folder is made if need be.
 
     Raises:
         OSError: as from the system; nothing is left behind then.
     """
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         part.write_bytes(data)

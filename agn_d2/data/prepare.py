@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..files import write_atomically, write_json
 from ..landmarks.contour import breast_box
 from ..landmarks.detect import detect_landmarks
 from ..landmarks.record import Landmarks
@@ -94,16 +94,10 @@ def _write_image(path: Path, image: np.ndarray) -> None:
     ok, data = cv2.imencode(path.suffix, image, quality)
     if not ok:
         raise ValueError(f"cannot encode an image as {path.suffix}")
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(data.tobytes())
-    partial.replace(path)
+    write_atomically(path, data.tobytes())
 
 
 def write_annotations(folder: Path, splits: dict[str, Sequence[PreparedImage]]) -> None:
     """Write ``<split>.json`` for every split."""
-    folder.mkdir(parents=True, exist_ok=True)
     for split, images in splits.items():
-        content = coco_annotations([image.entry for image in images])
-        partial = folder / f"{split}.json.part"
-        partial.write_text(json.dumps(content))
-        partial.replace(folder / f"{split}.json")
+        write_json(folder / f"{split}.json", coco_annotations([image.entry for image in images]))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -18,6 +17,8 @@ from typing import Any
 
 import yaml
 from fvcore.common.config import BASE_KEY
+
+from ..files import write_json
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ def execute(run: Run, command: Sequence[str], commit: str | None = None) -> dict
         "seconds": round(time.monotonic() - start, 1),
         "datasets": _reports(run),
     }
-    _write_json(run.folder / RESULT_FILE, result)
+    write_json(run.folder / RESULT_FILE, result, indent=1)
     return result
 
 
@@ -212,9 +213,3 @@ def source_version(folder: str | Path) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit + ("+" if changes else "")
-
-
-def _write_json(file: Path, content: Any) -> None:
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(json.dumps(content, indent=1))
-    os.replace(part, file)

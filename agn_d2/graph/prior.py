@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import write_json
+
 FORMAT = "agn_d2 prior 1"
 
 
@@ -86,8 +88,6 @@ def _neighbour_weights(template: np.ndarray, bandwidth: float) -> np.ndarray:
 
 def write_prior(path: Path | str, prior: CorrespondencePrior) -> None:
     """Write a prior as JSON, with its layout, its data set and its counts in it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     record = {
         "format": FORMAT,
         "dataset": prior.dataset,
@@ -97,9 +97,7 @@ def write_prior(path: Path | str, prior: CorrespondencePrior) -> None:
         "template_cc": np.round(prior.template_cc, 4).tolist(),
         "template_mlo": np.round(prior.template_mlo, 4).tolist(),
     }
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(record))
-    partial.replace(path)
+    write_json(path, record)
 
 
 def read_prior(path: Path | str, layout: tuple[int, int] | None = None) -> CorrespondencePrior:

@@ -14,6 +14,7 @@ read off, and keep a correction from being applied to another crop of it.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ..files import write_atomically
 from .corrections import Correction
 
 COLUMNS = (
@@ -82,12 +84,9 @@ def write_corrections_csv(
         cells = ["" if np.isnan(number) else repr(float(number)) for number in points]
         height, width = item.image_size or ("", "")
         lines.append([name, item.chest_wall or "", *cells, width, height])
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    with draft.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([COLUMNS, *lines])
-    draft.replace(path)
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([COLUMNS, *lines])
+    write_atomically(path, table.getvalue().encode("utf-8"))
 
 
 def _read_csv(path: Path) -> dict[str, Correction]:

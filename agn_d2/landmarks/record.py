@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ..files import write_json
 
 VIEWS = ("CC", "MLO")
 SIDES = ("left", "right")
@@ -187,24 +188,7 @@ def write_landmarks(
         records[name] = item.to_dict()
         if nodes is not None and name in nodes:
             records[name]["nodes"] = np.asarray(nodes[name], dtype=float).round(3).tolist()
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(records, file)
-        # mkstemp makes files private; a data set is shared like any other file.
-        os.chmod(draft, 0o666 & ~_umask())
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_json(path, records)
 
 
 def _confidence(value: Any) -> dict[str, float]:

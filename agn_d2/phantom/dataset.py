@@ -25,6 +25,7 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
+from ..files import write_json
 from .case import generate_case
 from .params import SPLITS, PhantomParams
 from .records import case_record, coco_file
@@ -129,7 +130,7 @@ def _open_work_folder(work: Path, header: dict[str, Any]) -> None:
         _remove_own(work)
     for folder in ("images", "annotations", "cases"):
         (work / folder).mkdir(parents=True, exist_ok=True)
-    _write_json(work / _PARAMS_FILE, header)
+    write_json(work / _PARAMS_FILE, header)
 
 
 def _remove_own(folder: Path) -> None:
@@ -188,7 +189,7 @@ def _write_case(index: int, work: Path, params: PhantomParams) -> None:
         _, data = cv2.imencode(".png", view.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         (work / "images" / view.file_name).write_bytes(data.tobytes())
     # The record comes last: where it is, the images are whole.
-    _write_json(_case_file(work, index), case_record(case))
+    write_json(_case_file(work, index), case_record(case))
 
 
 def _collect(work: Path, params: PhantomParams) -> None:
@@ -197,9 +198,9 @@ def _collect(work: Path, params: PhantomParams) -> None:
     records = [_read_json(_case_file(work, i)) for i in range(params.cases)]
     for name in SPLITS:
         chosen = [r for r, split in zip(records, splits, strict=True) if split == name]
-        _write_json(work / "annotations" / f"{name}.json", coco_file(chosen))
+        write_json(work / "annotations" / f"{name}.json", coco_file(chosen))
     landmarks = {file: lm for record in records for file, lm in record["landmarks"].items()}
-    _write_json(work / "annotations" / "landmarks.json", landmarks)
+    write_json(work / "annotations" / "landmarks.json", landmarks)
     shutil.rmtree(work / "cases")
 
 
@@ -208,9 +209,3 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not valid JSON ({error})") from None
-
-
-def _write_json(path: Path, value: Any) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value))
-    os.replace(part, path)

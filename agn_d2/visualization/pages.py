@@ -7,6 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..files import write_atomically
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -23,7 +25,4 @@ def write_page(path: Path, template: str, **context: Any) -> None:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "sort_keys": False}
     page = environment.get_template(template).render(**context)
-    draft = path.with_name(f".{path.name}.part")
-    draft.parent.mkdir(parents=True, exist_ok=True)
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    write_atomically(path, page.encode("utf-8"))

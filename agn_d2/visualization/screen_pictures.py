@@ -13,6 +13,7 @@ from joblib import Parallel, delayed
 from PIL import Image
 from tqdm import tqdm
 
+from ..files import write_atomically
 from ..images import read_gray
 
 logger = logging.getLogger(__name__)
@@ -91,10 +92,7 @@ def _write_picture(source: Path, target: Path, image_size: tuple[int, int]) -> s
         )
     quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
     _, data = cv2.imencode(".jpg", render_picture(image), quality)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.part")
-    draft.write_bytes(data.tobytes())
-    draft.replace(target)
+    write_atomically(target, data.tobytes())
     return None
 
 
