@@ -31,7 +31,8 @@ def _add_graph(cfg: CN) -> None:
     # k of the node mappings phi_k and psi_k [P, S].
     cfg.MODEL.AGN.NUM_NEIGHBORS = 3
     # "residual": F_e o (2 F_I + 0.2) [S]; "paper": F_e o 2 F_I, [P]'s F_e o F_I with the constant
-    # absorbed by W_f, so that both start as the identity.
+    # absorbed by W_f; "concat" (neither's): as residual, and F_I stands beside F_B before W_f.
+    # All start as the identity.
     cfg.MODEL.AGN.FUSION = "residual"
     # Probability to hide a present auxiliary or contralateral view in training.
     cfg.MODEL.AGN.VIEW_DROP = 0.0

@@ -22,7 +22,7 @@ class AGNLayer(nn.Module):
 
     Args:
         channels: C of the feature map.
-        fusion: "residual" ([S]) or "paper" ([P]).
+        fusion: "residual" ([S]), "paper" ([P]) or "concat", see ``GraphFusion``.
         prior: (N_cc, N_mlo), H^g; None switches BGN off.
         inception_neighbors: branch sizes of IGN; empty switches IGN off.
         normalize_bipartite, normalize_inception: normalise the rows of the adjacency.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..graph.mapping import add_nodes_to_pixels, nodes_to_pixels
 
-FUSIONS = ("residual", "paper")
+FUSIONS = ("residual", "paper", "concat")
 RESIDUAL_GAIN, RESIDUAL_FLOOR = 2.0, 0.2  # [S]: F_e o (2 F_I + 0.2)
 
 
@@ -26,16 +26,19 @@ class GraphFusion(nn.Module):
     - ``paper`` [P]: 2 F^_I. [P] has F^_I alone; the constant 2 is absorbed by W_f and makes the
       factor 1 at the start, so that views with and without attention meet the same W_f.
     - ``residual`` [S]: 2 F^_I + 0.2, which keeps a share of F_e whatever the attention does.
+    - ``concat`` (neither's): as ``residual``, and Y = [factor o F_e, F_B, F_I] W_f^T with W_f
+      (C, 3C). What IGN found then reaches the heads as features too, not as one number a cell
+      alone; docs/ablation.md tells why.
 
-    Starts as the identity: W_f = [I, 0], w_I = 0 and a bias that makes the factor 1. Both W_f
+    Starts as the identity: W_f = [I, 0, 0], w_I = 0 and a bias that makes the factor 1. Both W_f
     and w_I (without its bias) act on nodes before psi_k, since Q^r (Z W) = (Q^r Z) W: only the
-    C x C half of W_f that meets F_e works on pixels.
+    C x C part of W_f that meets F_e works on pixels.
 
-    A missing auxiliary view means F_B = 0, a missing contralateral view a factor of 1.
+    A missing auxiliary view means F_B = 0, a missing contralateral view a factor of 1 and F_I = 0.
 
     Args:
         channels: C.
-        kind: "residual" or "paper".
+        kind: "residual", "paper" or "concat".
         bipartite: F_B exists.
         inception: F_I exists.
     """
@@ -49,13 +52,18 @@ class GraphFusion(nn.Module):
         self.kind = kind
         self.weight_examined = nn.Parameter(torch.empty(channels, channels))
         self.weight_auxiliary = nn.Parameter(torch.empty(channels, channels)) if bipartite else None
+        adds_inception = inception and kind == "concat"
+        self.weight_contralateral = (
+            nn.Parameter(torch.empty(channels, channels)) if adds_inception else None
+        )
         self.attention = nn.Linear(channels, 1) if inception else None  # w_I
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         nn.init.eye_(self.weight_examined)
-        if self.weight_auxiliary is not None:
-            nn.init.zeros_(self.weight_auxiliary)
+        for weight in (self.weight_auxiliary, self.weight_contralateral):
+            if weight is not None:
+                nn.init.zeros_(weight)
         if self.attention is not None:
             nn.init.zeros_(self.attention.weight)
             start = self.neutral
@@ -78,10 +86,26 @@ class GraphFusion(nn.Module):
         factor = RESIDUAL_GAIN * attention + floor
         return torch.where(has_contralateral[:, None, None, None], factor, 1.0)
 
-    def auxiliary_nodes(self, z_bipartite: Tensor, has_auxiliary: Tensor) -> Tensor:
-        """Z^B times its half of W_f, (B, N, C); 0 where there is no auxiliary view."""
-        on_nodes = z_bipartite @ self.weight_auxiliary.t()
-        return on_nodes.masked_fill(~has_auxiliary[:, None, None], 0)
+    def added_nodes(
+        self,
+        z_bipartite: Tensor | None,
+        z_inception: Tensor | None,
+        has_auxiliary: Tensor,
+        has_contralateral: Tensor,
+    ) -> Tensor | None:
+        """Z^B, and Z^I for ``concat``, times their parts of W_f, (B, N, C); None: neither exists.
+
+        A missing view brings 0.
+        """
+        parts = [
+            (z @ weight.t()).masked_fill(~present[:, None, None], 0)
+            for z, weight, present in (
+                (z_bipartite, self.weight_auxiliary, has_auxiliary),
+                (z_inception, self.weight_contralateral, has_contralateral),
+            )
+            if z is not None and weight is not None
+        ]
+        return sum(parts) if parts else None
 
     def forward(
         self,
@@ -118,7 +142,7 @@ class GraphFusion(nn.Module):
                 factor = torch.where(attended[:, None], factor, 1.0)
             examined = examined * factor.to(features.dtype)
         fused = F.conv2d(examined, self.weight_examined[:, :, None, None])
-        if z_bipartite is not None:
-            brought = self.auxiliary_nodes(z_bipartite, has_auxiliary)
+        brought = self.added_nodes(z_bipartite, z_inception, has_auxiliary, has_contralateral)
+        if brought is not None:
             fused = add_nodes_to_pixels(fused, brought, assignment, k)
         return fused

@@ -68,6 +68,7 @@ def fuse(f_e, f_b, f_i, kind, w_f, w_i, bias):
 
     The attention is sigmoid(F_I w_I + bias); its factor is 2 F^ + 0.2 (residual) or 2 F^ (paper:
     the 2 is a part of W_f there); without F_I it is 1, without F_B zeros stand in its place.
+    "concat": residual's factor and [factor o F_e, F_B, F_I], zeros for a missing F_I.
     """
     channels, height, width = f_e.shape
     fused = np.zeros((len(w_f), height, width))
@@ -76,9 +77,11 @@ def fuse(f_e, f_b, f_i, kind, w_f, w_i, bias):
             factor = 1.0
             if f_i is not None:
                 attention = sigmoid(f_i[:, y, x] @ w_i + bias)
-                factor = {"paper": 2 * attention, "residual": 2 * attention + 0.2}[kind]
-            brought = np.zeros(channels) if f_b is None else f_b[:, y, x]
-            fused[:, y, x] = w_f @ np.concatenate([factor * f_e[:, y, x], brought])
+                factor = 2 * attention + (0 if kind == "paper" else 0.2)
+            read = [factor * f_e[:, y, x]]
+            for brought in (f_b, f_i) if kind == "concat" else (f_b,):
+                read.append(np.zeros(channels) if brought is None else brought[:, y, x])
+            fused[:, y, x] = w_f @ np.concatenate(read)
     return fused
 
 
@@ -94,6 +97,9 @@ def parameters(layer):
         w_f.append(array(fusion.weight_auxiliary))
     else:
         w_f.append(np.zeros_like(w_f[0]))
+    if fusion.kind == "concat":
+        no_ign = fusion.weight_contralateral is None
+        w_f.append(np.zeros_like(w_f[0]) if no_ign else array(fusion.weight_contralateral))
     return {
         "prior": bgn and array(bgn.prior),
         "w_s": bgn and np.concatenate([array(bgn.affinity[0]), array(bgn.affinity[1])]),

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from agn_d2.modeling import AGNLayer, AnatomyGraphNetwork
+from agn_d2.modeling.fusion import FUSIONS
 from agn_d2.structures import MultiViewBatch
 
 from . import slow_graph
@@ -79,7 +80,7 @@ def make_network(*layers, **options):
 
 
 @pytest.mark.parametrize("parts", [(True, True), (True, False), (False, True)])
-@pytest.mark.parametrize("fusion", ["residual", "paper"])
+@pytest.mark.parametrize("fusion", FUSIONS)
 def test_network_equals_the_equations(fusion, parts):
     layers = [make_layer(fusion, bgn=parts[0], ign=parts[1]) for _ in STRIDES]
     batch, plain = make_batch()
@@ -222,7 +223,7 @@ LINKS_WITHOUT = {
 
 
 @pytest.mark.parametrize("links", LINKS_WITHOUT)
-@pytest.mark.parametrize("fusion", ["residual", "paper"])
+@pytest.mark.parametrize("fusion", FUSIONS)
 def test_every_parameter_has_a_gradient_whatever_is_missing(fusion, links):
     # Distributed training waits for the gradient of every parameter.
     network = make_network(make_layer(fusion))
@@ -234,15 +235,17 @@ def test_every_parameter_has_a_gradient_whatever_is_missing(fusion, links):
     fed = {name for name, grad in grads.items() if grad.any()}
     starved = set(grads) - fed
     bgn = {name for name in grads if "bipartite" in name or "weight_auxiliary" in name}
-    ign = {name for name in grads if "inception" in name or "attention" in name}
-    assert len(bgn) == 3 and len(ign) == 3 and len(grads) == 7
+    of_ign = ("inception", "attention", "weight_contralateral")
+    ign = {name for name in grads if any(part in name for part in of_ign)}
+    concat = fusion == "concat"
+    assert len(bgn) == 3 and len(ign) == 3 + concat and len(grads) == 7 + concat
     expected = {"all": set(), "no auxiliary": bgn, "no contralateral": ign, "neither": bgn | ign}
     assert starved == expected[links]
     # View 4 is nobody's examined view: only the graph reads it.
     assert bool(features["p2"].grad[4].any()) == (links != "neither")
 
 
-@pytest.mark.parametrize("fusion", ["residual", "paper"])
+@pytest.mark.parametrize("fusion", FUSIONS)
 def test_the_identity_start_is_left_within_two_steps(fusion):
     layer = AGNLayer(C, fusion=fusion, prior=PRIOR, inception_neighbors=(1, 3))
     network = make_network(layer)
@@ -256,19 +259,17 @@ def test_the_identity_start_is_left_within_two_steps(fusion):
         return {name.removeprefix("layers.0."): p.grad for name, p in network.named_parameters()}
 
     first = {name for name, grad in grads().items() if grad.any()}
-    assert first == {
-        "fusion.weight_examined",
-        "fusion.weight_auxiliary",
-        "fusion.attention.weight",
-        "fusion.attention.bias",
-    }
+    expected = {"weight_examined", "weight_auxiliary", "attention.weight", "attention.bias"}
+    if fusion == "concat":
+        expected.add("weight_contralateral")
+    assert first == {f"fusion.{name}" for name in expected}
     with torch.no_grad():
         for parameter in network.parameters():
             parameter -= 0.1 * parameter.grad
     assert all(grad.any() for grad in grads().values())
 
 
-@pytest.mark.parametrize("fusion", ["residual", "paper"])
+@pytest.mark.parametrize("fusion", FUSIONS)
 def test_starts_as_the_identity(fusion):
     layer = AGNLayer(C, fusion=fusion, prior=PRIOR, inception_neighbors=(1, 3))
     batch, _ = make_batch()

@@ -6,6 +6,7 @@ import torch
 
 from agn_d2.graph.mapping import assign_cells
 from agn_d2.modeling import GraphFusion
+from agn_d2.modeling.fusion import FUSIONS
 
 from ..graph.slow_mapping import psi
 from .slow_graph import fuse
@@ -36,6 +37,9 @@ def make_assignment(size):
 def slow(fusion, features, z_b, z_i, assignment):
     w_f = [fusion.weight_examined]
     w_f.append(torch.zeros(C, C) if fusion.weight_auxiliary is None else fusion.weight_auxiliary)
+    if fusion.kind == "concat":
+        no_ign = fusion.weight_contralateral is None
+        w_f.append(torch.zeros(C, C) if no_ign else fusion.weight_contralateral)
     w_f = torch.cat(w_f, dim=1).detach().numpy()
     w_i = bias = None
     if fusion.attention is not None:
@@ -55,7 +59,7 @@ def slow(fusion, features, z_b, z_i, assignment):
 
 @pytest.mark.parametrize("size", [(16, 20), PADDED_SIZE])
 @pytest.mark.parametrize("parts", [(True, True), (True, False), (False, True)])
-@pytest.mark.parametrize("kind", ["residual", "paper"])
+@pytest.mark.parametrize("kind", FUSIONS)
 def test_fusion_equals_its_equation_on_pixels(kind, parts, size):
     fusion = make_fusion(kind, bipartite=parts[0], inception=parts[1])
     assignment = make_assignment(size)
@@ -68,13 +72,16 @@ def test_fusion_equals_its_equation_on_pixels(kind, parts, size):
 
 def test_by_hand():
     # One channel, one cell, one node. Attention sigmoid(2 * ln 3 - ln 3) = 3/4.
-    # residual: (2 * 3/4 + 0.2) * 10 * 5 + 4 * 7 = 85 + 28; paper: 2 * 3/4 * 10 * 5 + 28.
+    # residual: (2 * 3/4 + 0.2) * 10 * 5 + 4 * 7 = 85 + 28; paper: 2 * 3/4 * 10 * 5 + 28;
+    # concat: residual's and F_I = 2 times 11.
     yes = torch.tensor([True])
-    for kind, expected in [("residual", 113.0), ("paper", 103.0)]:
+    for kind, expected in [("residual", 113.0), ("paper", 103.0), ("concat", 135.0)]:
         fusion = GraphFusion(1, kind, bipartite=True, inception=True).double()
         with torch.no_grad():
             fusion.weight_examined.fill_(5)
             fusion.weight_auxiliary.fill_(7)
+            if kind == "concat":
+                fusion.weight_contralateral.fill_(11)
             fusion.attention.weight.fill_(np.log(3))
             fusion.attention.bias.fill_(-np.log(3))
         one = torch.ones(1, 1, 1, dtype=torch.float64)
@@ -83,7 +90,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("size", [(16, 20), PADDED_SIZE])
-@pytest.mark.parametrize("kind", ["residual", "paper"])
+@pytest.mark.parametrize("kind", FUSIONS)
 def test_starts_as_the_identity_in_the_padding_too(kind, size):
     # The heads' convolutions read across the border of an image into its padding.
     fusion = GraphFusion(C, kind, bipartite=True, inception=True).double()
@@ -92,7 +99,7 @@ def test_starts_as_the_identity_in_the_padding_too(kind, size):
     torch.testing.assert_close(fused, features, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["residual", "paper"])
+@pytest.mark.parametrize("kind", FUSIONS)
 def test_missing_views_bring_nothing_and_receive_no_gradient(kind):
     fusion = make_fusion(kind)
     z_b = randn(B, N, C).requires_grad_()
@@ -111,7 +118,7 @@ def test_missing_views_bring_nothing_and_receive_no_gradient(kind):
     assert z_i.grad.flatten(1).any(1).tolist() == HAS_CONTRALATERAL.tolist()
 
 
-@pytest.mark.parametrize("kind", ["residual", "paper"])
+@pytest.mark.parametrize("kind", FUSIONS)
 def test_gradients(kind):
     fusion = make_fusion(kind)
     names = [name for name, _ in fusion.named_parameters()]
@@ -126,8 +133,10 @@ def test_gradients(kind):
 
 
 def test_unknown_fusion_is_refused():
-    with pytest.raises(ValueError, match=r"fusion must be one of .*'residual', 'paper'.*'concat'"):
-        GraphFusion(C, "concat", bipartite=True, inception=True)
+    with pytest.raises(
+        ValueError, match=r"fusion must be one of .*'residual', 'paper', 'concat'.*'product'"
+    ):
+        GraphFusion(C, "product", bipartite=True, inception=True)
 
 
 def test_a_missing_auxiliary_view_lets_nothing_through():

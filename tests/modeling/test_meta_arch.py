@@ -4,6 +4,7 @@ import pytest
 import torch
 from detectron2.modeling import META_ARCH_REGISTRY
 
+from agn_d2.modeling.fusion import FUSIONS
 from agn_d2.structures import View
 
 from .tiny_model import (
@@ -41,7 +42,7 @@ def plain():
     return make_model("MODEL.AGN.ENABLED", "False")
 
 
-@pytest.fixture(scope="module", params=["residual", "paper"])
+@pytest.fixture(scope="module", params=FUSIONS)
 def extended(request, plain):
     """The same weights below a new graph."""
     agn = make_model("MODEL.AGN.FUSION", request.param, seed=11)
