@@ -16,7 +16,7 @@ from detectron2.engine.hooks import LRScheduler
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluators, verify_results
 from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
-from detectron2.utils.events import EventStorage
+from detectron2.utils.events import EventStorage, EventWriter
 from detectron2.utils.logger import setup_logger
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -32,6 +32,7 @@ from .solver import build_optimizer
 from .stage_hook import StageHook, forget_metrics
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
 from .watch import Watch, validation_losses
+from .writers import build_writers
 
 logger = logging.getLogger(__name__)
 
@@ -202,7 +203,12 @@ class AGNTrainer(DefaultTrainer):
         hooks.insert(place, Watch.from_config(self.cfg, weakref.proxy(self)))
         if comm.is_main_process():
             hooks.insert(-1, GraphPictures.from_config(self.cfg, self._trainer.model))
+            hooks[-1:] = build_writers(self.cfg, self.max_iter)
         return [StageHook(), *hooks] if self.stages else hooks
+
+    def build_writers(self) -> list[EventWriter]:
+        """None of Detectron2's own; see ``build_hooks``."""
+        return []
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
