@@ -24,6 +24,7 @@ def build_writers(cfg: CfgNode, max_iter: int) -> list[PeriodicWriter]:
     period = cfg.SOLVER.METRICS_PERIOD
     if period < 1:
         raise ValueError(f"SOLVER.METRICS_PERIOD must be 1 or more, got {period}")
+    os.makedirs(cfg.OUTPUT_DIR, exist_ok=True)
     files = [
         JSONWriter(os.path.join(cfg.OUTPUT_DIR, "metrics.json"), window_size=period),
         TensorboardXWriter(cfg.OUTPUT_DIR, window_size=period),

@@ -19,7 +19,6 @@ def written(tmp_path, period):
     """(iteration, loss) of the lines of metrics.json."""
     options = ["SOLVER.METRICS_PERIOD", str(period), "OUTPUT_DIR", str(tmp_path / str(period))]
     cfg = load_cfg(None, options)
-    (tmp_path / str(period)).mkdir()
     hooks = build_writers(cfg, Trainer.max_iter)
     trainer = Trainer()
     with EventStorage() as storage:
