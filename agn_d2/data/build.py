@@ -110,6 +110,12 @@ def build_train_loader(cfg: CfgNode, mapper: CaseMapper | None = None) -> DataLo
     examinable = [examinable_views(case, filter_empty) for case in cases]
     kept, total = sum(map(len, examinable)), sum(map(len, cases))
     logger.info("Training examines %d of %d images", kept, total)
+    if kept == 0:
+        raise ValueError(
+            f"{', '.join(cfg.DATASETS.TRAIN)}: none of {total} images has a lesion to train on; "
+            "are the annotations there? DATALOADER.FILTER_EMPTY_ANNOTATIONS False takes images "
+            "without one too"
+        )
     world_size = comm.get_world_size()
     if cfg.SOLVER.IMS_PER_BATCH % world_size:
         raise ValueError(

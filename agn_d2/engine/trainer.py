@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import weakref
 from pathlib import Path
 from typing import Any
@@ -173,9 +174,11 @@ class AGNTrainer(DefaultTrainer):
         except FloatingPointError as error:
             where = f"iteration {self.iter} (epoch {self.iter / self.epoch_length:.1f}"
             where += f", stage {self.stage.name})" if self.stage else ")"
+            # The losses follow Detectron2's first line, where there are several.
+            lines = re.sub(r"np\.float64\((\S+)\)", r"\1", str(error)).splitlines()
             raise FloatingPointError(
                 f"the loss became NaN or infinite at {where}: "
-                f"{' '.join(str(error).splitlines()[1:])}. Lower the learning rate or "
+                f"{' '.join(lines[1:] or lines).rstrip('.')}. Lower the learning rate or "
                 "SOLVER.MAX_GRADIENT_NORM, lengthen SOLVER.WARMUP_ITERS, or set "
                 "SOLVER.AMP.ENABLED False; --resume goes on from the last checkpoint."
             ) from error
