@@ -12,7 +12,7 @@ from agn_d2.data.cases import group_cases
 from agn_d2.data.draws import numpy_seed
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.data.sampler import CaseItem
-from agn_d2.data.warps import tight_box
+from agn_d2.data.warps import AffineTransform, tight_box
 from agn_d2.engine.setup import load_cfg
 from agn_d2.landmarks.nodes import place_nodes
 
@@ -276,3 +276,16 @@ def test_the_number_of_a_draw_decides_it(cases, draw):
 def test_an_unknown_draw_is_refused():
     with pytest.raises(ValueError, match=r"INPUT.AUGMENTATION_DRAW must be one of .*'patient'"):
         configured({}, "patient")
+
+
+@pytest.mark.parametrize("with_masks", [True, False])
+def test_the_box_of_a_turned_mask_by_hand(cases, with_masks):
+    made = mapper(AffineTransform(96, 64, 30.0, 1.0), with_masks=with_masks)
+    (item,) = made(cases["P3"])
+    # The mask is a rectangle of 16 x 12 about (18, 46), 14 px left of and 2 px above the centre
+    # (32, 48), about which it turns counter-clockwise by 30 degrees.
+    c, s = np.sqrt(3) / 2, 0.5
+    x, y = 32 - 14 * c - 2 * s, 48 + 14 * s - 2 * c
+    half_x, half_y = 8 * c + 6 * s, 8 * s + 6 * c
+    expected = torch.tensor([[x - half_x, y - half_y, x + half_x, y + half_y]])
+    assert torch.allclose(item["instances"].gt_boxes.tensor, expected.float(), atol=1e-3)
