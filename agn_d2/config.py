@@ -134,6 +134,25 @@ def _add_input(cfg: CN) -> None:
     cfg.INPUT.NODE_JITTER_MODE = "view"
     # Gamma of the gray values is drawn log-uniformly from this range; (1, 1) for none.
     cfg.INPUT.GAMMA = (0.7, 1.4)
+    # Further augmentations [S], which gives no figures; all off by default.
+    # Largest angle of a rotation in degrees, to both sides.
+    cfg.INPUT.ROTATE = 0.0
+    # Range of the scale, drawn log-uniformly; above 1 the breast grows.
+    cfg.INPUT.SCALE = (1.0, 1.0)
+    # Elastic distortion: largest displacement of a control point, in widths and heights of the
+    # input; control points along each axis.
+    cfg.INPUT.ELASTIC = 0.0
+    cfg.INPUT.ELASTIC_POINTS = 4
+    # Largest change of the brightness to both sides, in gray values of [0, 1]; range of the
+    # contrast about the image's mean, drawn log-uniformly.
+    cfg.INPUT.BRIGHTNESS = 0.0
+    cfg.INPUT.CONTRAST = (1.0, 1.0)
+    # Standard deviation of a Gaussian blur in pixels of the input, and of Gaussian noise in gray
+    # values of [0, 1]; each drawn uniformly from its range.
+    cfg.INPUT.BLUR = (0.0, 0.0)
+    cfg.INPUT.NOISE = (0.0, 0.0)
+    # "view": each view of a case is flipped, rotated, ... by itself; "case": all views alike.
+    cfg.INPUT.AUGMENTATION_DRAW = "view"
 
 
 def _add_solver(cfg: CN) -> None:
@@ -150,6 +169,9 @@ def _add_solver(cfg: CN) -> None:
     # Largest norm of all gradients together [S]; 0 for no limit. (Detectron2's own
     # SOLVER.CLIP_GRADIENTS clips each parameter by itself.)
     cfg.SOLVER.MAX_GRADIENT_NORM = 0.0
+    # Steps between two lines of metrics.json and TensorBoard; their losses are medians over them.
+    # 1: the losses of every step.
+    cfg.SOLVER.METRICS_PERIOD = 20
 
 
 def _add_evaluation(cfg: CN) -> None:

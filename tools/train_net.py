@@ -2,6 +2,7 @@
 """Train or evaluate a detector that reads several views.
 
 tools/train_net.py --config-file configs/agrcnn_R50_FPN.yaml [--eval-only] [KEY VALUE ...]
+torchrun --nproc-per-node 4 tools/train_net.py --config-file ...
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from detectron2.engine import default_argument_parser, default_setup, launch
+from detectron2.engine import default_argument_parser, default_setup
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
 import agn_d2  # noqa: F401  registers backbones and meta-architectures
 from agn_d2.engine import AGNTrainer, setup_cfg
+from agn_d2.engine.launch import launch_processes
 from agn_d2.engine.predictor import load_trained
 
 
@@ -34,13 +36,6 @@ def main(args: argparse.Namespace):
 if __name__ == "__main__":
     args = default_argument_parser().parse_args()
     try:
-        launch(
-            main,
-            args.num_gpus,
-            num_machines=args.num_machines,
-            machine_rank=args.machine_rank,
-            dist_url=args.dist_url,
-            args=(args,),
-        )
+        launch_processes(main, args)
     except (FileNotFoundError, FloatingPointError, ImportError, ValueError) as error:
         sys.exit(f"train_net: {error}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
@@ -18,6 +16,7 @@ from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset
 
 from .cases import Case, count_links, group_cases
+from .draws import numpy_seed
 from .mapper import CaseMapper
 from .partners import shuffle_partners
 from .sampler import CaseBatchSampler, CaseItem
@@ -47,7 +46,7 @@ class CaseDataset(Dataset):
 
     def __getitem__(self, item: CaseItem | int) -> list[dict[str, Any]]:
         if isinstance(item, CaseItem):
-            with _numpy_seed(self.seed, item.draw):
+            with numpy_seed(self.seed, item.draw):
                 return self.mapper(self.cases[item.case], item.examined)
         return self.mapper(self.cases[item], self.cases[item].examined)
 
@@ -111,6 +110,12 @@ def build_train_loader(cfg: CfgNode, mapper: CaseMapper | None = None) -> DataLo
     examinable = [examinable_views(case, filter_empty) for case in cases]
     kept, total = sum(map(len, examinable)), sum(map(len, cases))
     logger.info("Training examines %d of %d images", kept, total)
+    if kept == 0:
+        raise ValueError(
+            f"{', '.join(cfg.DATASETS.TRAIN)}: none of {total} images has a lesion to train on; "
+            "are the annotations there? DATALOADER.FILTER_EMPTY_ANNOTATIONS False takes images "
+            "without one too"
+        )
     world_size = comm.get_world_size()
     if cfg.SOLVER.IMS_PER_BATCH % world_size:
         raise ValueError(
@@ -159,20 +164,6 @@ def _cases(cfg: CfgNode, dataset_names: Sequence[str]) -> list[Case]:
     if cfg.DATALOADER.SHUFFLE_PARTNERS:
         cases = shuffle_partners(cases, seed=max(cfg.SEED, 0))
     return cases
-
-
-@contextlib.contextmanager
-def _numpy_seed(seed: int | None, draw: int) -> Iterator[None]:
-    """NumPy's global generator, from which Detectron2's augmentations draw, seeded for a while."""
-    if seed is None:
-        yield
-        return
-    state = np.random.get_state()
-    np.random.seed([seed % 2**32, draw % 2**32])
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
 
 
 def _has_lesion(image: dict[str, Any]) -> bool:

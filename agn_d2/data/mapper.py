@@ -18,8 +18,10 @@ from ..landmarks.nodes import NodeLayout, place_nodes
 from ..pixels import record_pixels
 from ..structures import View
 from .cases import Case
+from .draws import DRAWS, numpy_seed
 from .node_jitter import jitter_nodes
 from .transforms import build_augmentations
+from .warps import WarpTransform, tight_box
 
 # What the mapper itself uses up.
 NOT_HANDED_ON = ("annotations", "landmarks", "context_views", "pixels")
@@ -32,7 +34,9 @@ class CaseMapper:
     so that the model computes each of them once.
 
     Args:
-        augmentations: Detectron2 augmentations, drawn for each view anew.
+        augmentations: Detectron2 augmentations.
+        augmentation_draw: "view": drawn for each view anew; "case": once, the same for all
+            views of the case.
         is_train: hand over ``instances``.
         with_masks: hand over ``gt_masks`` where annotations have a segmentation.
         layout: (N_cc, N_mlo); None: no nodes and no context views (a detector without AGN).
@@ -51,13 +55,19 @@ class CaseMapper:
         mask_format: str = "bitmask",
         node_jitter: float = 0.0,
         node_jitter_mode: str = "view",
+        augmentation_draw: str = "view",
     ) -> None:
+        if augmentation_draw not in DRAWS:
+            raise ValueError(
+                f"INPUT.AUGMENTATION_DRAW must be one of {DRAWS}, got {augmentation_draw!r}"
+            )
         self.augmentations = T.AugmentationList(list(augmentations))
         self.is_train = is_train
         self.with_masks = with_masks
         self.layout = None if layout is None else NodeLayout.parse(layout)
         self.mask_format = mask_format
         self.node_jitter, self.node_jitter_mode = node_jitter, node_jitter_mode
+        self.augmentation_draw = augmentation_draw
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool) -> dict[str, Any]:
@@ -69,6 +79,7 @@ class CaseMapper:
             "mask_format": cfg.INPUT.MASK_FORMAT,
             "node_jitter": cfg.INPUT.NODE_JITTER,
             "node_jitter_mode": cfg.INPUT.NODE_JITTER_MODE,
+            "augmentation_draw": cfg.INPUT.AUGMENTATION_DRAW,
         }
 
     def __call__(self, case: Case, examined: Sequence[int] | None = None) -> list[dict[str, Any]]:
@@ -92,12 +103,13 @@ class CaseMapper:
         """
         examined = case.examined if examined is None else examined
         cache: dict[int, tuple[View, T.TransformList]] = {}
+        seed = np.random.randint(2**31) if self.augmentation_draw == "case" else None
 
         def view(position: int | None) -> tuple[View | None, T.TransformList | None]:
             if position is None or (self.layout is None and position not in examined):
                 return None, None
             if position not in cache:
-                cache[position] = self._read(case.record(position))
+                cache[position] = self._read(case.record(position), seed)
             return cache[position]
 
         inputs = []
@@ -110,7 +122,7 @@ class CaseMapper:
             inputs.append(item)
         return inputs
 
-    def _read(self, record: dict[str, Any]) -> tuple[View, T.TransformList]:
+    def _read(self, record: dict[str, Any], seed: int | None) -> tuple[View, T.TransformList]:
         image = to_float(record_pixels(record))
         if image.shape != (record["height"], record["width"]):
             raise ValueError(
@@ -118,7 +130,8 @@ class CaseMapper:
                 f"{(record['height'], record['width'])}"
             )
         aug_input = T.AugInput(image)
-        transforms = self.augmentations(aug_input)
+        with numpy_seed(seed):
+            transforms = self.augmentations(aug_input)
         nodes = None if self.layout is None else self._nodes(record, transforms)
         tensor = torch.from_numpy(np.ascontiguousarray(aug_input.image, dtype=np.float32))
         return View(tensor[None], record["view"], nodes), transforms
@@ -149,12 +162,26 @@ class CaseMapper:
 
     def _instances(self, record: dict[str, Any], view: View, transforms: T.TransformList) -> Any:
         size = tuple(view.image.shape[-2:])
+        warped = any(isinstance(t, WarpTransform) for t in transforms.transforms)
         annotations = []
         for annotation in copy.deepcopy(record.get("annotations", [])):
             if annotation.get("iscrowd", 0):
                 continue
+            if not self.with_masks and not warped:
+                annotation.pop("segmentation", None)
+            utils.transform_instance_annotations(annotation, transforms, size)
+            if warped:
+                _tighten(annotation, size)
             if not self.with_masks:
                 annotation.pop("segmentation", None)
-            annotations.append(utils.transform_instance_annotations(annotation, transforms, size))
+            annotations.append(annotation)
         instances = utils.annotations_to_instances(annotations, size, self.mask_format)
         return utils.filter_empty_instances(instances)
+
+
+def _tighten(annotation: dict[str, Any], size: tuple[int, int]) -> None:
+    """The box of the moved mask, where there is one, in the place of the moved box."""
+    segmentation = annotation.get("segmentation")
+    if segmentation is not None and len(segmentation):
+        height, width = size
+        annotation["bbox"] = np.clip(tight_box(segmentation), 0, [width, height, width, height])

@@ -1,4 +1,4 @@
-"""Augmentations for float images of one channel, as Detectron2 ``Augmentation``s."""
+"""The resize, and all augmentations of a config as Detectron2 ``Augmentation``s."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import transforms as T
 from fvcore.transforms.transform import Transform
+
+from .tones import RandomBlur, RandomBrightnessContrast, RandomGamma, RandomNoise
+from .warps import RandomAffine, RandomElastic
 
 
 class AreaResizeTransform(T.ResizeTransform):
@@ -63,49 +66,29 @@ class ResizeTo(T.Augmentation):
         return AreaResizeTransform(height, width, max(new_height, 1), max(new_width, 1))
 
 
-class GammaTransform(Transform):
-    """I -> I^gamma on an image in [0, 1]; geometry stays."""
-
-    def __init__(self, gamma: float) -> None:
-        super().__init__()
-        self.gamma = gamma
-
-    def apply_image(self, img: np.ndarray) -> np.ndarray:
-        return cv2.pow(np.clip(img, 0, 1), self.gamma)
-
-    def apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        return coords
-
-    def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        return segmentation
-
-
-class RandomGamma(T.Augmentation):
-    """Gamma drawn log-uniformly from a range.
-
-    Raises:
-        ValueError: the range is not 0 < low <= high.
-    """
-
-    def __init__(self, low: float, high: float) -> None:
-        if not 0 < low <= high:
-            raise ValueError(f"INPUT.GAMMA must be 0 < low <= high, got ({low}, {high})")
-        super().__init__()
-        self.low, self.high = low, high
-
-    def get_transform(self, image: np.ndarray) -> Transform:
-        return GammaTransform(float(np.exp(np.random.uniform(np.log(self.low), np.log(self.high)))))
-
-
 def build_augmentations(cfg: CfgNode, is_train: bool) -> list[T.Augmentation]:
-    """The augmentations of ``INPUT``: the resize always, the random ones in training only."""
+    """The augmentations of ``INPUT``: the resize always, the random ones in training only.
+
+    Rotation and scaling come before the resize, which may change the aspect ratio: they turn the
+    breast as it is. What changes gray values comes last.
+    """
     augmentations: list[T.Augmentation] = [ResizeTo(cfg.INPUT.SIZE, cfg.INPUT.RESIZE)]
     if not is_train:
         return augmentations
+    if cfg.INPUT.ROTATE != 0 or tuple(cfg.INPUT.SCALE) != (1, 1):
+        augmentations.insert(0, RandomAffine(cfg.INPUT.ROTATE, *cfg.INPUT.SCALE))
     if cfg.INPUT.FLIP_HORIZONTAL > 0:
         augmentations.append(T.RandomFlip(cfg.INPUT.FLIP_HORIZONTAL))
     if cfg.INPUT.FLIP_VERTICAL > 0:
         augmentations.append(T.RandomFlip(cfg.INPUT.FLIP_VERTICAL, horizontal=False, vertical=True))
+    if cfg.INPUT.ELASTIC != 0:
+        augmentations.append(RandomElastic(cfg.INPUT.ELASTIC, cfg.INPUT.ELASTIC_POINTS))
     if tuple(cfg.INPUT.GAMMA) != (1, 1):
         augmentations.append(RandomGamma(*cfg.INPUT.GAMMA))
+    if cfg.INPUT.BRIGHTNESS != 0 or tuple(cfg.INPUT.CONTRAST) != (1, 1):
+        augmentations.append(RandomBrightnessContrast(cfg.INPUT.BRIGHTNESS, *cfg.INPUT.CONTRAST))
+    if tuple(cfg.INPUT.BLUR) != (0, 0):
+        augmentations.append(RandomBlur(*cfg.INPUT.BLUR))
+    if tuple(cfg.INPUT.NOISE) != (0, 0):
+        augmentations.append(RandomNoise(*cfg.INPUT.NOISE))
     return augmentations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,9 @@ class AGNCheckpointer(DetectionCheckpointer):
 
         Raises:
             FileNotFoundError: the file is missing or cannot be fetched; says what to do.
-            ValueError: the checkpoint was trained with another node layout, or lacks the prior
-                that MODEL.AGN.BGN.PRIOR "checkpoint" expects of it.
+            ValueError: the checkpoint was trained with another node layout or other channels of
+                the backbone, or lacks the prior that MODEL.AGN.BGN.PRIOR "checkpoint" expects of
+                it.
         """
         try:
             rest = super().load(path, *args, **kwargs)
@@ -65,6 +67,7 @@ class AGNCheckpointer(DetectionCheckpointer):
             self._check_channels(checkpoint["model"])
         incompatible = super()._load_model(checkpoint)
         self.missing = list(incompatible.missing_keys)
+        _check_backbone(incompatible.incorrect_shapes)
         return incompatible
 
     def _check_priors(self, path: str) -> None:
@@ -109,6 +112,23 @@ class AGNCheckpointer(DetectionCheckpointer):
         self.logger.info("%s: RGB stem turned gray (%s)", name, self.stem_to_gray)
         tensor = torch.as_tensor(np.asarray(value))
         return gray_stem(tensor, self.stem_to_gray, order=self.stem_order)
+
+
+def _check_backbone(incorrect: Sequence[tuple[str, Sequence[int], Sequence[int]]]) -> None:
+    """Detectron2 skips weights of another shape. For heads of other classes that is wanted; a
+    backbone would silently be trained from random weights.
+
+    Args:
+        incorrect: name, shape in the checkpoint, shape in the model.
+    """
+    found = [entry for entry in incorrect if entry[0].startswith("backbone.")]
+    if found:
+        name, theirs, own = found[0]
+        raise ValueError(
+            f"The checkpoint's {name} has the shape {tuple(theirs)}, but the model's {tuple(own)} "
+            f"({len(found)} weights of the backbone differ): MODEL.FPN.OUT_CHANNELS, "
+            "MODEL.RESNETS or MODEL.TIMM.NAME are other than those it was trained with"
+        )
 
 
 class _StateReader(AGNCheckpointer):

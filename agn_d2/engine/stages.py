@@ -20,8 +20,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "agn": ("backbone.agn.",),
     "bottom_up": (_BOTTOM_UP,),
     # Detectron2's ResNet, and most networks of timm.
-    "stem": tuple(_BOTTOM_UP + name for name in ("stem.", "net.conv_stem.", "net.bn1.")),
-} | {f"res{n}": (f"{_BOTTOM_UP}res{n}.",) for n in range(2, 6)}
+    "stem": tuple(
+        _BOTTOM_UP + name for name in ("stem.", "net.conv_stem.", "net.conv1.", "net.bn1.")
+    ),
+    # The same blocks of Detectron2's and of timm's ResNet.
+} | {f"res{n}": (f"{_BOTTOM_UP}res{n}.", f"{_BOTTOM_UP}net.layer{n - 1}.") for n in range(2, 6)}
 KEYS = ("NAME", "EPOCHS", "LR", "TRAIN")
 
 

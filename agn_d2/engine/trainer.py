@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import weakref
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from detectron2.engine.hooks import LRScheduler
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluators, verify_results
 from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
-from detectron2.utils.events import EventStorage
+from detectron2.utils.events import EventStorage, EventWriter
 from detectron2.utils.logger import setup_logger
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -32,6 +33,7 @@ from .solver import build_optimizer
 from .stage_hook import StageHook, forget_metrics
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
 from .watch import Watch, validation_losses
+from .writers import build_writers
 
 logger = logging.getLogger(__name__)
 
@@ -172,9 +174,11 @@ class AGNTrainer(DefaultTrainer):
         except FloatingPointError as error:
             where = f"iteration {self.iter} (epoch {self.iter / self.epoch_length:.1f}"
             where += f", stage {self.stage.name})" if self.stage else ")"
+            # The losses follow Detectron2's first line, where there are several.
+            lines = re.sub(r"np\.float64\((\S+)\)", r"\1", str(error)).splitlines()
             raise FloatingPointError(
                 f"the loss became NaN or infinite at {where}: "
-                f"{' '.join(str(error).splitlines()[1:])}. Lower the learning rate or "
+                f"{' '.join(lines[1:] or lines).rstrip('.')}. Lower the learning rate or "
                 "SOLVER.MAX_GRADIENT_NORM, lengthen SOLVER.WARMUP_ITERS, or set "
                 "SOLVER.AMP.ENABLED False; --resume goes on from the last checkpoint."
             ) from error
@@ -202,7 +206,12 @@ class AGNTrainer(DefaultTrainer):
         hooks.insert(place, Watch.from_config(self.cfg, weakref.proxy(self)))
         if comm.is_main_process():
             hooks.insert(-1, GraphPictures.from_config(self.cfg, self._trainer.model))
+            hooks[-1:] = build_writers(self.cfg, self.max_iter)
         return [StageHook(), *hooks] if self.stages else hooks
+
+    def build_writers(self) -> list[EventWriter]:
+        """None of Detectron2's own; see ``build_hooks``."""
+        return []
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:

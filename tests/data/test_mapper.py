@@ -9,7 +9,11 @@ from detectron2.data import transforms as T
 
 from agn_d2.data.build import CaseDataset, examinable_views
 from agn_d2.data.cases import group_cases
+from agn_d2.data.draws import numpy_seed
 from agn_d2.data.mapper import CaseMapper
+from agn_d2.data.sampler import CaseItem
+from agn_d2.data.warps import AffineTransform, tight_box
+from agn_d2.engine.setup import load_cfg
 from agn_d2.landmarks.nodes import place_nodes
 
 LAYOUT = (22, 26)
@@ -142,3 +146,146 @@ def test_context_views_are_read_for_others_only(cases):
     assert "context_views" not in item
     assert examinable_views(case, filter_empty=False) == [0]
     assert len(CaseDataset([case], mapper())[0]) == 1
+
+
+WARPED = {"INPUT.ROTATE": "25.0", "INPUT.SCALE": "(0.8,0.9)", "INPUT.ELASTIC": "0.03"}
+TONES = {
+    "INPUT.BRIGHTNESS": "0.1",
+    "INPUT.CONTRAST": "(0.8,1.2)",
+    "INPUT.BLUR": "(0.2,0.8)",
+    "INPUT.NOISE": "(0.01,0.02)",
+}
+
+
+def configured(options, draw="view", size="(192,128)", is_train=True):
+    flat = [part for item in options.items() for part in item]
+    flat += ["INPUT.SIZE", size, "INPUT.AUGMENTATION_DRAW", draw, "INPUT.MASK_FORMAT", "bitmask"]
+    cfg = load_cfg(None, flat)
+    return CaseMapper(cfg, is_train=is_train)
+
+
+def with_dots(case):
+    """The case, its images black but for a dot at the nipple and a disc where the mass is."""
+    ys, xs = np.mgrid[:96, :64] + 0.5
+    records = []
+    for image in case.images:
+        (nipple,) = place_nodes(image["landmarks"], LAYOUT)[:1]
+        picture = 0.5 * ((xs - 18) ** 2 + (ys - 46) ** 2 < 36)
+        dot = np.exp(-((xs - nipple[0]) ** 2 + (ys - nipple[1]) ** 2) / 4)
+        pixels = np.rint(np.maximum(picture, dot) * 65535).astype(np.uint16)
+        angle = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+        disc = np.stack([18 + 6 * np.cos(angle), 46 + 6 * np.sin(angle)], axis=1)
+        (annotation,) = image["annotations"]
+        moved = annotation | {"bbox": [12, 40, 12, 12], "segmentation": [disc.ravel().tolist()]}
+        records.append(image | {"pixels": pixels, "annotations": [moved]})
+    return group_cases(records)[0]
+
+
+@pytest.mark.parametrize("with_masks", [True, False])
+def test_one_draw_moves_image_box_mask_and_nodes(cases, with_masks):
+    case = with_dots(cases["P1"])
+    made = configured(WARPED | {"INPUT.GAMMA": "(1.0,1.0)"})
+    made.with_masks = with_masks
+    with numpy_seed(4):
+        items = made(case)
+    assert len(items) == 4
+    for item in items:
+        image = item["image"][0].numpy()
+        # Content above the gray of the mass is the dot at the nipple, node 0.
+        dot = np.clip(image - 0.55, 0, None)
+        ys, xs = np.nonzero(dot)
+        weights = dot[ys, xs] / dot.sum()
+        x, y = item["examined_view"].nodes[0].tolist()
+        assert abs((xs + 0.5) @ weights - x) < 0.5
+        assert abs((ys + 0.5) @ weights - y) < 0.5
+        # The disc of the mass: its pixels, its mask and its box.
+        (box,) = item["instances"].gt_boxes.tensor.tolist()
+        ys, xs = np.nonzero((image > 0.25) & (image < 0.55))
+        apart = np.hypot(xs + 0.5 - x, ys + 0.5 - y) > 8
+        seen = [xs[apart].min(), ys[apart].min(), xs[apart].max() + 1, ys[apart].max() + 1]
+        assert np.abs(np.array(seen) - box).max() < 1.6
+        assert item["instances"].has("gt_masks") == with_masks
+        if with_masks:
+            mask = item["instances"].gt_masks.tensor[0].numpy()
+            assert np.abs(tight_box(mask) - box).max() < 1.2
+
+
+def test_without_a_segmentation_the_moved_box_is_taken(cases):
+    case = with_dots(cases["P3"])
+    del case.images[0]["annotations"][0]["segmentation"]
+    with numpy_seed(4):
+        (item,) = configured(WARPED)(case)
+    with_mask = with_dots(cases["P3"])
+    with numpy_seed(4):
+        (other,) = configured(WARPED)(with_mask)
+    # The mass is a disc that fills its box: both ways give the same box.
+    assert torch.allclose(
+        item["instances"].gt_boxes.tensor, other["instances"].gt_boxes.tensor, atol=0.2
+    )
+
+
+def test_a_mass_that_leaves_the_image_is_no_instance(cases):
+    case = with_dots(cases["P3"])
+    case.images[0]["annotations"][0] |= {"bbox": [0, 0, 4, 4], "segmentation": [[0, 0, 4, 0, 4, 4]]}
+    (item,) = configured({"INPUT.SCALE": "(3.0,3.0)"})(case)
+    assert len(item["instances"]) == 0
+
+
+def geometry(item):
+    """Where the nodes of a view went, as shares of the image."""
+    return item["examined_view"].nodes.numpy()
+
+
+@pytest.mark.parametrize("draw", ["view", "case"])
+def test_a_draw_is_for_the_view_or_for_the_case(cases, draw):
+    # Two views with the same landmarks; other images, so that gray values say nothing.
+    images = [dict(image) for image in cases["P4"].images]
+    images[1]["landmarks"] = images[0]["landmarks"]
+    (case,) = group_cases(images)
+    made = configured(WARPED | TONES, draw)
+    with numpy_seed(0):
+        runs = [[geometry(item) for item in made(case)] for _ in range(6)]
+    alike = [np.allclose(first, second, atol=1e-3) for first, second in runs]
+    assert all(alike) if draw == "case" else not any(alike)
+    # A new draw for each case all the same.
+    assert not any(np.allclose(runs[0][0], other[0], atol=0.1) for other in runs[1:])
+
+
+def test_the_draw_of_a_case_leaves_that_of_the_nodes_alone(cases):
+    options = {"INPUT.NODE_JITTER": "0.1"}
+    images = [dict(image) for image in cases["P4"].images]
+    images[1]["landmarks"] = images[0]["landmarks"]
+    with numpy_seed(0):
+        first, second = configured(options, "case")(group_cases(images)[0])
+    assert not np.allclose(geometry(first), geometry(second), atol=1.0)
+
+
+@pytest.mark.parametrize("draw", ["view", "case"])
+def test_the_number_of_a_draw_decides_it(cases, draw):
+    data = CaseDataset([cases["P1"]], configured(WARPED | TONES, draw), seed=3)
+
+    def images(number):
+        return torch.stack([i["image"] for i in data[CaseItem(0, (0, 1, 2, 3), number)]])
+
+    first = images(7)
+    np.random.random(5)  # whatever else has been drawn
+    assert torch.equal(images(7), first)
+    assert not torch.equal(images(8), first)
+
+
+def test_an_unknown_draw_is_refused():
+    with pytest.raises(ValueError, match=r"INPUT.AUGMENTATION_DRAW must be one of .*'patient'"):
+        configured({}, "patient")
+
+
+@pytest.mark.parametrize("with_masks", [True, False])
+def test_the_box_of_a_turned_mask_by_hand(cases, with_masks):
+    made = mapper(AffineTransform(96, 64, 30.0, 1.0), with_masks=with_masks)
+    (item,) = made(cases["P3"])
+    # The mask is a rectangle of 16 x 12 about (18, 46), 14 px left of and 2 px above the centre
+    # (32, 48), about which it turns counter-clockwise by 30 degrees.
+    c, s = np.sqrt(3) / 2, 0.5
+    x, y = 32 - 14 * c - 2 * s, 48 + 14 * s - 2 * c
+    half_x, half_y = 8 * c + 6 * s, 8 * s + 6 * c
+    expected = torch.tensor([[x - half_x, y - half_y, x + half_x, y + half_y]])
+    assert torch.allclose(item["instances"].gt_boxes.tensor, expected.float(), atol=1e-3)

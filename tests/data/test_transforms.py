@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from detectron2.data import transforms as T
 
-from agn_d2.data.transforms import GammaTransform, RandomGamma, ResizeTo
+from agn_d2.data.transforms import ResizeTo, build_augmentations
+from agn_d2.engine.setup import load_cfg
 
 
 def test_stretch_takes_the_mean_of_each_area():
@@ -32,11 +33,42 @@ def test_one_transform_moves_image_and_points_together():
     assert y == pytest.approx(ys.mean() + 0.5, abs=0.5)
 
 
-def test_gamma_changes_gray_values_only():
-    image = np.array([[0.0, 0.25, 1.0]], np.float32)
-    assert np.allclose(GammaTransform(0.5).apply_image(image), [[0.0, 0.5, 1.0]])
-    points = np.array([[1.0, 2.0]])
-    assert np.array_equal(GammaTransform(0.5).apply_coords(points), points)
+def names(*options, is_train=True):
+    cfg = load_cfg(None, [str(option) for option in options])
+    return [type(a).__name__ for a in build_augmentations(cfg, is_train)]
+
+
+def test_by_default_nothing_but_flips_and_gamma():
+    assert names() == ["ResizeTo", "RandomFlip", "RandomFlip", "RandomGamma"]
+
+
+ALL = ("ROTATE", 10.0, "SCALE", "(0.9, 1.1)", "ELASTIC", 0.02, "BRIGHTNESS", 0.1)
+ALL += ("CONTRAST", "(0.8, 1.25)", "BLUR", "(0.0, 1.0)", "NOISE", "(0.0, 0.02)")
+
+
+def test_the_order_of_all_of_them():
+    options = [f"INPUT.{o}" if isinstance(o, str) and o.isupper() else o for o in ALL]
+    assert names(*options) == [
+        *("RandomAffine", "ResizeTo", "RandomFlip", "RandomFlip", "RandomElastic"),
+        *("RandomGamma", "RandomBrightnessContrast", "RandomBlur", "RandomNoise"),
+    ]
+    assert names(*options, is_train=False) == ["ResizeTo"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("ROTATE", 5.0, "RandomAffine"),
+        ("SCALE", "(1.0, 1.2)", "RandomAffine"),
+        ("ELASTIC", 0.01, "RandomElastic"),
+        ("BRIGHTNESS", 0.1, "RandomBrightnessContrast"),
+        ("CONTRAST", "(0.5, 1.0)", "RandomBrightnessContrast"),
+        ("BLUR", "(0.0, 2.0)", "RandomBlur"),
+        ("NOISE", "(0.01, 0.01)", "RandomNoise"),
+    ],
+)
+def test_each_key_brings_its_augmentation(key, value, expected):
+    assert set(names(f"INPUT.{key}", value)) - set(names()) == {expected}
 
 
 def test_bad_parameters():
@@ -44,5 +76,3 @@ def test_bad_parameters():
         ResizeTo((8, 8), "squash")
     with pytest.raises(ValueError, match="INPUT.SIZE"):
         ResizeTo((0, 8))
-    with pytest.raises(ValueError, match="INPUT.GAMMA"):
-        RandomGamma(0.0, 1.0)
