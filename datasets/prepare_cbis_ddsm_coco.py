@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from agn_d2.data.cases import count_links, group_cases
 from agn_d2.data.cbis_ddsm import read_source, split_patients
+from agn_d2.data.cbis_density import Place, read_densities
 from agn_d2.data.prepare import PreparedImage, prepare_image, write_annotations
 from agn_d2.data.priors import write_priors
 from agn_d2.landmarks import METHODS
@@ -33,6 +34,12 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", required=True, type=Path, help="the folder mass_800px")
     parser.add_argument("--output", type=Path, help="default: $DETECTRON2_DATASETS/cbis_ddsm")
+    parser.add_argument(
+        "--csv",
+        type=Path,
+        help="folder of the case-description CSVs of the mass subset: each image then has its "
+        "breast_density",
+    )
     parser.add_argument("--val-share", type=float, default=0.1, help="of the training patients")
     parser.add_argument("--seed", type=int, default=0, help="of the validation split")
     parser.add_argument("--format", choices=("png", "jpg"), default="png")
@@ -76,6 +83,18 @@ def correct(images: list[PreparedImage], corrections: dict[str, Correction]) -> 
     return [replace(image, landmarks=landmarks[image.entry["file_name"]]) for image in images]
 
 
+def add_densities(images: list[PreparedImage], densities: dict[Place, int]) -> list[PreparedImage]:
+    """The images with their ``breast_density``, as last key; None where the CSVs have none."""
+    entries = [image.entry for image in images]
+    places = [(entry["patient_id"], entry["laterality"], entry["view"]) for entry in entries]
+    known = sum(place in densities for place in places)
+    print(f"breast density of {known} of {len(images)} images")
+    return [
+        replace(image, entry=image.entry | {"breast_density": densities.get(place)})
+        for image, place in zip(images, places, strict=True)
+    ]
+
+
 def print_summary(splits: dict[str, list[PreparedImage]]) -> None:
     """Images, lesions, links and landmark statuses of each split."""
     for split, images in splits.items():
@@ -94,6 +113,7 @@ def main() -> None:
     output = args.output or datasets_root() / "cbis_ddsm"
     try:
         corrections = read_corrections(args.corrections) if args.corrections else {}
+        densities = read_densities(args.csv) if args.csv else None
         sources = read_source(args.source)
         (output / "images").mkdir(parents=True, exist_ok=True)
         jobs = (
@@ -109,6 +129,8 @@ def main() -> None:
         results = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
         images = list(tqdm(results, total=len(sources), disable=None, unit="image"))
         images = correct(images, corrections)
+        if densities is not None:
+            images = add_densities(images, densities)
         splits = assign_splits(images, args.val_share, args.seed)
     except (FileNotFoundError, ValueError, OSError) as error:
         sys.exit(f"prepare_cbis_ddsm_coco: {error}")

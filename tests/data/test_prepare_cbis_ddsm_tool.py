@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from agn_d2.evaluation.coco_results import read_ground_truth
+from agn_d2.evaluation.groups import image_groups
 from agn_d2.landmarks import read_landmarks
 
 TOOL = Path(__file__).parents[2] / "datasets" / "prepare_cbis_ddsm_coco.py"
@@ -110,4 +112,47 @@ def test_bad_corrections_stop_it_before_it_writes(
     notes.write_text(text)
     with pytest.raises(SystemExit, match=message):
         prepare(main, monkeypatch, release, tmp_path / "out", "--corrections", notes)
+    assert not (tmp_path / "out").exists()
+
+
+CSV_HEADER = (
+    "patient_id,breast_density,left or right breast,image view,abnormality id,abnormality type,"
+    "mass shape,mass margins,assessment,pathology,subtlety,image file path,"
+    "cropped image file path,ROI mask file path"
+)
+
+
+def write_csvs(folder, rows):
+    """The CSVs of the mass subset; rows of (patient, density, view, abnormality)."""
+    folder.mkdir()
+    lines = [
+        f"{patient},{density},LEFT,{view},{number},mass,OVAL,N/A,4,BENIGN,3,"
+        f"{patient}{view}/s/i/0.dcm,a/b/c/0.dcm,a/b/c/1.dcm"
+        for patient, density, view, number in rows
+    ]
+    for split, chosen in (("train", lines), ("test", ["P_9,1" + lines[0].partition("P_1,3")[2]])):
+        text = "\n".join([CSV_HEADER, *chosen]) + "\n"
+        (folder / f"mass_case_description_{split}_set.csv").write_text(text)
+
+
+def test_densities_are_added_and_nothing_else_changes(main, monkeypatch, release, tmp_path, capsys):
+    # The rows of the MLO film disagree: none is taken.
+    rows = [("P_1", 3, "CC", 1), ("P_1", 3, "CC", 2), ("P_1", 2, "MLO", 1), ("P_1", 4, "MLO", 2)]
+    write_csvs(tmp_path / "csv", rows)
+    prepare(main, monkeypatch, release, tmp_path / "without")
+    prepare(main, monkeypatch, release, tmp_path / "with", "--csv", tmp_path / "csv")
+    assert "breast density of 1 of 2 images" in capsys.readouterr().out
+    path = Path("annotations") / "train.json"
+    before = json.loads((tmp_path / "without" / path).read_text())
+    after = json.loads((tmp_path / "with" / path).read_text())
+    assert all("breast_density" not in image for image in before["images"])
+    assert {i["view"]: i.pop("breast_density") for i in after["images"]} == {"CC": 3, "MLO": None}
+    assert json.dumps(after) == json.dumps(before)
+    groups = image_groups(read_ground_truth(tmp_path / "with" / path), "density")
+    assert {name: group.sum() for name, group in groups.items()} == {"3": 1, "not stated": 1}
+
+
+def test_missing_csvs_stop_it_before_it_writes(main, monkeypatch, release, tmp_path):
+    with pytest.raises(SystemExit, match="mass_case_description_train_set.csv"):
+        prepare(main, monkeypatch, release, tmp_path / "out", "--csv", tmp_path)
     assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 from dataclasses import dataclass
@@ -41,12 +42,14 @@ class Picture:
         bits: bits stored.
         rescale: (slope, intercept) of the file; the values are *not* multiplied by it.
         notes: what was done to the stored values.
+        mm_per_pixel: of the film, where the file says it; None if it does not.
     """
 
     values: np.ndarray
     bits: int
     rescale: tuple[float, float]
     notes: tuple[str, ...]
+    mm_per_pixel: float | None = None
 
 
 def read_series_uid(path: str | Path) -> str | None:
@@ -124,7 +127,26 @@ def _picture(data: pydicom.Dataset) -> Picture:
         values = np.asarray(top, dtype=values.dtype) - values
     if (slope, intercept) != (1.0, 0.0):
         notes.append(f"rescale slope {slope:g}, intercept {intercept:g}")
-    return Picture(values, bits, (slope, intercept), tuple(notes))
+    return Picture(values, bits, (slope, intercept), tuple(notes), _mm_per_pixel(data))
+
+
+def _mm_per_pixel(data: pydicom.Dataset) -> float | None:
+    """The spacing of the pixels on the film, or None.
+
+    Secondary captures name it NominalScannedPixelSpacing or PixelSpacing, mammograms
+    ImagerPixelSpacing. The first of them that is there counts. One that is not the same down and
+    across tells no single length, and 1 mm or more is a placeholder: a film would be metres wide.
+    """
+    for keyword in ("NominalScannedPixelSpacing", "PixelSpacing", "ImagerPixelSpacing"):
+        if not data.get(keyword):
+            continue
+        try:
+            down, across = (float(value) for value in data[keyword].value)
+        except (TypeError, ValueError):
+            return None
+        good = 0 < down < 1 and math.isclose(down, across, rel_tol=1e-6)
+        return down if good else None
+    return None
 
 
 def to_full_range(picture: Picture) -> np.ndarray:

@@ -234,6 +234,9 @@ def _write(task: FilmTask, picture: Picture, options: FilmOptions, out: Path) ->
         "bits_stored": picture.bits,
         "rescale": list(picture.rescale),
     }
+    if picture.mm_per_pixel is not None:
+        # Written at full resolution: the spacing of the film is that of the image.
+        entry["mm_per_pixel"] = picture.mm_per_pixel
     return _Written(entry, landmarks.to_dict(), keep, notes)
 
 

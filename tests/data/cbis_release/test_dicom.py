@@ -134,3 +134,29 @@ def test_a_file_without_a_header_names_no_series(tmp_path):
     assert read_series_uid(path) is None
     with pytest.raises(OSError):
         read_picture(tmp_path / "none.dcm")
+
+
+def test_a_file_without_a_spacing_tells_no_millimetres(tmp_path):
+    assert read_picture(write(tmp_path / "a.dcm")).mm_per_pixel is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"PixelSpacing": [0.05, 0.05]}, 0.05),
+        ({"ImagerPixelSpacing": [0.0435, 0.0435]}, 0.0435),
+        ({"PixelSpacing": [0.042, 0.042], "ImagerPixelSpacing": [0.1, 0.1]}, 0.042),
+        ({"NominalScannedPixelSpacing": [0.05, 0.05], "PixelSpacing": [0.1, 0.1]}, 0.05),
+        ({"PixelSpacing": [0.05, 0.06]}, None),
+        ({"PixelSpacing": [1, 1]}, None),
+        ({"PixelSpacing": [-0.05, -0.05]}, None),
+        ({"PixelSpacing": []}, None),
+        ({"PixelSpacing": [], "ImagerPixelSpacing": [0.07, 0.07]}, 0.07),
+    ],
+)
+def test_millimetres_where_the_file_says_them(tmp_path, tags, expected):
+    def change(data):
+        for keyword, value in tags.items():
+            setattr(data, keyword, value)
+
+    assert read_picture(write(tmp_path / "a.dcm", change=change)).mm_per_pixel == expected

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pydicom
 import pytest
 from pycocotools import mask as coco_mask
 
@@ -25,6 +26,8 @@ from agn_d2.data.cbis_release.frames import boxes_from_film, boxes_to_film
 from agn_d2.data.cbis_release.prepare import ReleaseOptions, prepare_release
 from agn_d2.data.cbis_release.work import DiskFull, locked
 from agn_d2.data.multi_view_coco import load_multi_view_coco
+from agn_d2.evaluation.coco_results import read_ground_truth
+from agn_d2.evaluation.groups import image_groups, lesion_sizes
 from agn_d2.images import read_gray
 
 TOOL = Path(__file__).parents[3] / "datasets" / "prepare_cbis_ddsm.py"
@@ -388,3 +391,30 @@ def test_the_other_subsets(small_fixture, tmp_path, caplog):
     assert "that this run does not use" not in caplog.text
     prepare_release(options(small_fixture, out, val_share=0.0))
     assert "1 images that this run does not use" in caplog.text
+
+
+def test_density_and_millimetres_reach_the_comparison(small_fixture, tmp_path):
+    download = tmp_path / "download"
+    shutil.copytree(small_fixture / "download", download)
+    for path in sorted(download.rglob("*.dcm")):
+        data = pydicom.dcmread(path)
+        data.PixelSpacing = [0.05, 0.05]
+        data.save_as(path)
+    contents = []
+    for root, out in ((small_fixture / "download", "without"), (download, "with")):
+        prepare_release(ReleaseOptions(root, small_fixture / "csv", tmp_path / out, val_share=0.0))
+        contents.append(json.loads((tmp_path / out / "annotations" / "train.json").read_text()))
+    without, content = contents
+    assert all("mm_per_pixel" not in image for image in without["images"])
+    assert [image.pop("mm_per_pixel") for image in content["images"]] == [0.05] * 4
+    assert content["images"] == without["images"]
+    assert content["annotations"] == without["annotations"]
+
+    truth = read_ground_truth(tmp_path / "with" / "annotations" / "train.json")
+    assert {name: list(group) for name, group in image_groups(truth, "density").items()} == {
+        "2": [True] * 4  # as in each row of the CSV
+    }
+    sizes, unit = lesion_sizes(truth)
+    boxes = np.array([a["bbox"] for a in content["annotations"]])
+    assert unit == "mm"
+    np.testing.assert_allclose(sizes, 0.05 * np.sqrt(boxes[:, 2] * boxes[:, 3]))
