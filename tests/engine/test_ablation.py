@@ -110,6 +110,11 @@ def leaves(node, prefix=""):
 
 
 EXPECTED = {
+    "agn_concat": {
+        "MODEL.AGN.FUSION": "concat",
+        "MODEL.AGN.IGN.OWN_WEIGHT": True,
+        "MODEL.AGN.IGN.NORMALIZE": True,
+    },
     "agn_paper": {"MODEL.AGN.FUSION": "paper"},
     "agn_residual": {},
     "baseline": {"MODEL.AGN.ENABLED": False},
