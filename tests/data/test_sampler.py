@@ -78,6 +78,18 @@ def test_ranks_share_a_pass_without_repeats():
     assert sorted(seen) == list(range(10))
 
 
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_no_draw_is_read_by_two_ranks(world_size):
+    draws = []
+    for rank in range(world_size):
+        sampler = CaseBatchSampler(EXAMINABLE, 4, seed=5)
+        sampler.rank, sampler.world_size = rank, world_size
+        own = [item.draw for batch in take(sampler, 60) for item in batch]
+        assert {draw % world_size for draw in own} == {rank}
+        draws += own
+    assert len(set(draws)) == len(draws)
+
+
 @pytest.mark.parametrize(("examinable", "size"), [([], 2), ([[], []], 2), ([[0]], 0)])
 def test_nothing_to_examine_is_an_error(examinable, size):
     with pytest.raises(ValueError, match="image"):
