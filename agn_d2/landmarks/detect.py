@@ -89,7 +89,7 @@ def detect_robust(image: np.ndarray, view: str) -> Landmarks:
         )
         if not sure["pectoral_line"]:
             notes.append(DEFAULT_LINE)
-    nipple, sure["nipple"] = find_nipple(small, curve, line)
+    nipple, sure["nipple"] = find_nipple(small, film, curve, line)
     if not sure["nipple"]:
         notes.append(FARTHEST_POINT)
 

@@ -22,7 +22,7 @@ _FILM_RIM = 0.008  # of the image height: a film border is grown by half of this
 _FILM_SPAN = 0.6  # share of a row or column of the image that is white: a border, however deep
 _FILM_DEPTH = 0.15  # of the image height: the deepest border of that kind
 _EDGE_WIDTH = 0.012  # of the image height: a gray line along the image border, thinner than this
-_OTSU_SHARE = 0.2  # the skin line lies far below Otsu's threshold, which halves the breast's glow
+OTSU_SHARE = 0.2  # the skin line lies far below Otsu's threshold, which halves the breast's glow
 _LABEL_WIDTH = 0.02  # of the height: bridges thinner than this do not join labels to the breast
 _TAPE_WIDTH = 0.06  # of the height: what is thinner than this is no breast, but a tape or nipple
 _MIN_AREA = 0.02  # of the image: a smaller "breast" is none
@@ -104,9 +104,8 @@ def segment(small: np.ndarray, film: np.ndarray | None = None) -> np.ndarray:
     tissue = small[~film]
     if tissue.size == 0 or tissue.max() == tissue.min():
         return np.zeros(small.shape, dtype=bool)
-    otsu, _ = cv2.threshold(tissue[None], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    background = _background(tissue[tissue <= otsu])
-    level = background + _OTSU_SHARE * (otsu - background)
+    background, _, otsu = film_and_tissue(tissue)
+    level = background + OTSU_SHARE * (otsu - background)
     mask = ((cv2.GaussianBlur(small, (0, 0), height / 512) > level) & ~film).astype(np.uint8)
     opened = _opened(_without_edges(mask, round(_EDGE_WIDTH * height)), _LABEL_WIDTH * height / 2)
     core = _main_region(_opened(opened, _TAPE_WIDTH * height / 2))
@@ -209,16 +208,23 @@ def _main_region(mask: np.ndarray) -> np.ndarray | None:
     return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
 
 
-def _background(dark: np.ndarray) -> float:
-    """Gray value of the film beside the breast, from the pixels below Otsu's threshold.
+def film_and_tissue(tissue: np.ndarray) -> tuple[float, float, float]:
+    """Gray value of the film beside the breast, its noise (standard deviation), Otsu's threshold.
 
-    Where the film is the smaller part of them, as beside a large and dim breast, their median
-    lies in the breast: hence the median of the darker of two further classes.
+    Where the film is the smaller part of the pixels below Otsu's threshold, as beside a large and
+    dim breast, their median lies in the breast: hence the median of the darker of two classes.
+
+    Args:
+        tissue: (n,) uint8, the pixels that are no film border.
     """
-    if dark.min() == dark.max():
-        return float(dark[0])
-    split, _ = cv2.threshold(dark[None], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return float(np.median(dark[dark <= split]))
+    otsu, _ = cv2.threshold(tissue[None], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    dark = tissue[tissue <= otsu]
+    if dark.min() != dark.max():
+        split, _ = cv2.threshold(dark[None], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+        dark = dark[dark <= split]
+    background = float(np.median(dark))
+    # 1.48 times the median deviation is the standard deviation of a Gaussian.
+    return background, 1.48 * float(np.median(np.abs(dark - background))), otsu
 
 
 def _without_edges(mask: np.ndarray, depth: int) -> np.ndarray:

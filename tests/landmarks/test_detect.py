@@ -1,9 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 
 from agn_d2.landmarks.contour import CONTOUR_POINTS, smooth_curve
 from agn_d2.landmarks.detect import detect_landmarks
-from agn_d2.landmarks.nipple import find_bump
+from agn_d2.landmarks.nipple import find_bump, find_nipple
 from agn_d2.landmarks.nodes import place_nodes
 
 
@@ -125,17 +126,26 @@ def bumpy(row):
     return np.stack([radius * np.cos(angle), 100 + radius * np.sin(angle)], axis=1)
 
 
+def filled(curve):
+    """(200, 140) uint8, bright within the skin line, and no film border."""
+    image = np.zeros((200, 140), np.uint8)
+    cv2.fillPoly(image, [np.round(curve - 0.5).astype(np.int32)], 120)
+    return cv2.GaussianBlur(image, (0, 0), 1.0), np.zeros(image.shape, bool)
+
+
 @pytest.mark.parametrize("row", [0.42, 0.5, 0.57])
 def test_nipple_is_the_bump_though_it_is_not_the_farthest_point(row):
     curve = bumpy(row)
-    point, bump = find_bump(curve, np.array([[0.0, 0], [0, 200]]))
-    assert bump > 0.02
+    point, confidence = find_bump(*filled(curve), curve, np.array([[0.0, 0], [0, 200]]))
+    assert confidence > 0.5
     assert np.hypot(*(point - curve[round(row * 191)])) < 4
 
 
 def test_without_bump_the_nipple_is_the_point_farthest_from_the_line():
     curve = smooth_curve(bumpy(5.0), 0.03)
-    point, bump = find_bump(curve, np.array([[60.0, 0], [0, 80]]))
-    assert bump < 0.005
+    line = np.array([[60.0, 0], [0, 80]])
+    assert find_bump(*filled(curve), curve, line) is None
+    point, confidence = find_nipple(*filled(curve), curve, line)
+    assert confidence == 0
     # The normal of the line (60, 0)-(0, 80) is (4, 3) / 5.
     np.testing.assert_allclose(point, [80, 160], atol=1.5)

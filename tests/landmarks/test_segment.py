@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.segment import _background, _filled, _without_edges, segment
+from agn_d2.landmarks.segment import (
+    _filled,
+    _without_edges,
+    film_and_tissue,
+    segment,
+)
 
 
 def disc(height=512, width=360, centre=250, radius=160):
@@ -44,10 +49,14 @@ def test_dim_breast_under_a_bright_muscle_is_whole():
 
 def test_background_of_film_with_and_without_a_dim_breast():
     film = np.array([0, 1, 2] * 10, np.uint8)
-    assert _background(film) == 0.5  # the median of the darker class {0, 1}
-    dim = np.array([0] * 10 + [1] * 10 + [2] * 10 + [60] * 90, np.uint8)
-    assert _background(dim) == 1  # not 60, the median of all
-    assert _background(np.array([7, 7], np.uint8)) == 7
+    breast = np.array([100, 120] * 10, np.uint8)
+    background, noise, otsu = film_and_tissue(np.concatenate([film, breast]))
+    assert background == 0.5  # the median of the darker class {0, 1}
+    assert noise == pytest.approx(1.48 * 0.5)
+    assert 2 <= otsu < 100
+    dim = np.array([0] * 10 + [1] * 10 + [2] * 10 + [60] * 90 + [200] * 40, np.uint8)
+    assert film_and_tissue(dim)[0] == 1  # not 60, the median below Otsu's threshold
+    assert film_and_tissue(np.array([7, 7, 90], np.uint8))[:2] == (7, 0)
 
 
 def test_holes_are_filled_but_not_large_ones():
