@@ -92,8 +92,12 @@ def _add_backbone(cfg: CN) -> None:
 
 
 def _add_detr(cfg: CN) -> None:
-    # META_ARCHITECTURE "DETR"; its ResNet is that of MODEL.RESNETS.DEPTH.
+    # META_ARCHITECTURE "DETR". Its trunk: "resnet" (of MODEL.RESNETS.DEPTH) or "timm" (MODEL.TIMM),
+    # and the feature map that the transformer reads: "res5" (stride 32) or "res4" (stride 16, for
+    # small lesions; four times as many positions).
     cfg.MODEL.DETR = CN()
+    cfg.MODEL.DETR.TRUNK = "resnet"
+    cfg.MODEL.DETR.TRUNK_FEATURE = "res5"
     # First weights: a folder of save_pretrained, or "name" or "name@revision" of the Hugging Face
     # hub (needs a network) whose backbone is transformers' own ResNet; empty: random.
     cfg.MODEL.DETR.PRETRAINED = ""

@@ -17,6 +17,8 @@ from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
+from .detr_init import initialise_as_published
+from .detr_trunk import FEATURES, check_trunk, put_timm_trunk
 from .gray_stem import gray_stem
 
 _RESNETS = {
@@ -154,8 +156,9 @@ def build_detr(cfg: CfgNode) -> nn.Module:
 
     Raises:
         ImportError: ``transformers`` is not installed; says how to.
-        ValueError: an unknown depth, or pretrained weights of another shape.
+        ValueError: an unknown depth or trunk, or pretrained weights of another shape.
     """
+    check_trunk(cfg)
     try:
         from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
     except ImportError as error:
@@ -169,7 +172,9 @@ def build_detr(cfg: CfgNode) -> nn.Module:
             f"MODEL.RESNETS.DEPTH of DETR must be one of {', '.join(map(str, _RESNETS))}"
         )
     backbone = ResNetConfig(
-        num_channels=1, out_features=["stage4"], **_RESNETS[cfg.MODEL.RESNETS.DEPTH]
+        num_channels=1,
+        out_features=[FEATURES[detr.TRUNK_FEATURE]],
+        **_RESNETS[cfg.MODEL.RESNETS.DEPTH],
     )
     config = DetrConfig(
         backbone_config=backbone,
@@ -190,11 +195,15 @@ def build_detr(cfg: CfgNode) -> nn.Module:
         name, _, revision = detr.PRETRAINED.partition("@")
         source = DetrForObjectDetection.from_pretrained(name, revision=revision or "main")
         load_pretrained(model, source.state_dict(), cfg.MODEL.STEM_TO_GRAY)
+        return model
+    if detr.TRUNK == "timm":
+        put_timm_trunk(model, cfg)
     else:
         # The library freezes the first layers and the batch normalisation of its backbone: that
         # suits learnt weights only.
         thaw_batch_norm(model.model.backbone)
         model.model.backbone.requires_grad_(True)
+    initialise_as_published(model)
     return model
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from detectron2.structures import PolygonMasks
 
+from .gradient_check import assert_each_gradient_keeps_its_promise
 from .tiny_model import (
     RCNN,
     RETINA,
@@ -13,6 +14,7 @@ from .tiny_model import (
     losses,
     make_case,
     make_model,
+    randomize_graph,
 )
 
 MASKS = " MODEL.MASK_ON True INPUT.MASK_FORMAT polygon MODEL.ROI_MASK_HEAD.CONV_DIM 16"
@@ -84,6 +86,30 @@ def test_trains_and_the_graph_with_it(pair):
     after = model.backbone.agn.parameters()
     moved = [not torch.equal(a, b) for a, b in zip(start, after, strict=True)]
     assert all(moved)
+
+
+@pytest.mark.parametrize("name", ["RetinaNet", "FCOS"])
+def test_gradient_of_a_one_stage_detector_is_that_of_its_loss(name):
+    # The others sample proposals that move with the weights, and no gradient flows through that.
+    model = randomize_graph(make_model(kind=DETECTORS[name]))
+    case = make_case()
+
+    def loss():
+        vars(model).pop("loss_normalizer", None)  # a running mean, which starts anew
+        return sum(losses(model, case).values())
+
+    head = model.head
+    parts = {
+        "bottom-up": model.backbone.bottom_up,
+        "graph": model.backbone.agn,
+        "class subnet": head.cls_subnet,
+        "box subnet": head.bbox_subnet,
+        "classes": head.cls_score,
+        "boxes": head.bbox_pred,
+    }
+    if name == "FCOS":
+        parts["centerness"] = head.ctrness
+    assert_each_gradient_keeps_its_promise(loss, parts)
 
 
 def test_mixed_precision_stays_finite(pair):

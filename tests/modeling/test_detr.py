@@ -5,13 +5,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from torch import nn
 
 from agn_d2.engine.setup import load_cfg
 from agn_d2.engine.solver import build_optimizer
+from agn_d2.modeling.backbone.timm_bottom_up import build_timm_bottom_up
 from agn_d2.modeling.detr import load_pretrained, thaw_batch_norm
+
+from .gradient_check import assert_each_gradient_keeps_its_promise
 
 TINY = [
     "MODEL.DEVICE", "cpu", "MODEL.DETR.HIDDEN_DIM", "16", "MODEL.DETR.FFN_DIM", "16",
@@ -68,21 +72,53 @@ def test_training_has_finite_losses_and_gradients_everywhere_it_learns(model):
     assert first.shape[1] == 1 and first.grad.abs().sum() > 0
 
 
-def test_steps_lower_the_loss():
+TRUNKS = {
+    "resnet": [],
+    "timm": [
+        "MODEL.DETR.TRUNK", "timm", "MODEL.DETR.TRUNK_FEATURE", "res4", "MODEL.TIMM.WEIGHTS", "",
+    ],
+}  # fmt: skip
+
+
+def without_dropout(*more):
+    """A DETR in training mode whose loss is a function of its weights."""
     pytest.importorskip("transformers", reason="the extra detr is not installed")
     torch.manual_seed(0)
-    cfg = tiny_cfg("SOLVER.BASE_LR", "0.003", "SOLVER.MAX_GRADIENT_NORM", "1.0")
-    model = build_model(cfg).train()
-    optimizer = build_optimizer(cfg, model)
-    batch = [inputs([[4, 8, 12, 24]], 32, 32), inputs([[16, 10, 30, 22]], 32, 32)]
-    totals = []
-    for _ in range(8):
-        loss = sum(model(batch).values())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        totals.append(float(loss))
-    assert totals[-1] < totals[0] - 0.1, totals
+    model = build_model(tiny_cfg(*more)).train()
+    for module in model.modules():
+        if "dropout" in vars(module):
+            module.dropout = 0.0
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_gradient_is_that_of_the_loss(trunk):
+    model = without_dropout(*TRUNKS[trunk])
+    batch = [inputs([[24, 16, 72, 32], [0, 0, 20, 20]]), inputs([[10, 30, 40, 60]])]
+    inner = model.detr.model
+    parts = {
+        "trunk": inner.backbone,
+        "projection": inner.input_projection,
+        "encoder": inner.encoder,
+        "decoder": inner.decoder,
+        "queries": inner.query_position_embeddings,
+        "classes": model.detr.class_labels_classifier,
+        "boxes": model.detr.bbox_predictor,
+    }
+    assert_each_gradient_keeps_its_promise(lambda: sum(model(batch).values()), parts)
+
+
+def test_first_weights_are_as_published(model):
+    # Xavier: the variance is 2 / (in + out); all layers of the tiny transformer are 16 x 16.
+    inner = model.detr.model
+    for part in (inner.encoder, inner.decoder):
+        weights = [p for p in part.parameters() if p.dim() > 1]
+        assert weights and all(p.shape == (16, 16) for p in weights)
+        assert all(0.2 < p.std() < 0.3 for p in weights)
+        assert all(p.abs().max() < (6 / 32) ** 0.5 for p in weights)
+    assert 0.7 < inner.query_position_embeddings.weight.std() < 1.3
 
 
 def test_result_is_in_pixels_of_the_stored_image_and_padding_is_masked(model):
@@ -160,12 +196,40 @@ def test_only_a_random_start_thaws_the_batch_normalisation(model):
         ("MODEL.AGN.ENABLED", "True", "DETR reads one view: set MODEL.AGN.ENABLED False"),
         ("MODEL.PIXEL_MEAN", "[1, 2, 3]", "MODEL.PIXEL_MEAN must have one value"),
         ("MODEL.RESNETS.DEPTH", "42", "must be one of 18, 34, 50, 101"),
+        ("MODEL.DETR.TRUNK", "vgg", "TRUNK must be one of resnet, timm, got 'vgg'"),
+        ("MODEL.DETR.TRUNK_FEATURE", "res3", "TRUNK_FEATURE must be one of res4, res5"),
     ],
 )
 def test_refused(key, value, message):
     pytest.importorskip("transformers", reason="the extra detr is not installed")
     with pytest.raises(ValueError, match=message):
         build_model(tiny_cfg(key, value))
+
+
+def test_pretrained_weights_have_a_trunk_of_their_own():
+    pytest.importorskip("transformers", reason="the extra detr is not installed")
+    with pytest.raises(ValueError, match="brings a ResNet of its own"):
+        build_model(tiny_cfg(*TRUNKS["timm"], "MODEL.DETR.PRETRAINED", "any"))
+
+
+@pytest.mark.parametrize(("feature", "stride"), [("res4", 16), ("res5", 32)])
+@pytest.mark.parametrize("trunk", TRUNKS)
+def test_the_transformer_reads_the_chosen_map(trunk, feature, stride):
+    model = without_dropout(*TRUNKS[trunk], "MODEL.DETR.TRUNK_FEATURE", feature)
+    (found,) = model.backbone(torch.zeros(2, 1, 64, 96), torch.ones(2, 64, 96))
+    assert found[0].shape[-2:] == (64 // stride, 96 // stride)
+    assert model.detr.model.input_projection(found[0]).shape[1] == 16
+
+
+def test_the_timm_trunk_starts_from_its_own_weights():
+    pytest.importorskip("transformers", reason="the extra detr is not installed")
+    cfg = load_cfg("configs/comparison/detr.yaml", ["MODEL.DEVICE", "cpu"])
+    trunk = build_model(cfg).backbone.model.bottom_up
+    expected = build_timm_bottom_up(cfg, ShapeSpec(channels=1))
+    for (name, own), (_, given) in zip(
+        trunk.state_dict().items(), expected.state_dict().items(), strict=True
+    ):
+        torch.testing.assert_close(own, given, msg=name)
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
