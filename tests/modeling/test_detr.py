@@ -121,6 +121,21 @@ def test_first_weights_are_as_published(model):
     assert 0.7 < inner.query_position_embeddings.weight.std() < 1.3
 
 
+def test_steps_lower_the_loss():
+    model = without_dropout("SOLVER.BASE_LR", "0.003", "SOLVER.MAX_GRADIENT_NORM", "1.0")
+    optimizer = build_optimizer(tiny_cfg("SOLVER.BASE_LR", "0.003"), model)
+    batch = [inputs([[4, 8, 12, 24]], 32, 32), inputs([[16, 10, 30, 22]], 32, 32)]
+    totals = []
+    for _ in range(20):
+        loss = sum(model(batch).values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        totals.append(float(loss))
+    # Nothing is drawn by chance here: each fall is the optimizer's work.
+    assert totals[-1] < 0.85 * totals[0], totals
+
+
 def test_result_is_in_pixels_of_the_stored_image_and_padding_is_masked(model):
     model.eval()
     one, other = inputs([]), inputs([], 32, 64, stored=(32, 64))
