@@ -32,7 +32,7 @@ def assert_each_gradient_keeps_its_promise(
         moves = [(p, gradients[id(p)]) for p in of_part if id(p) in gradients]
         square = sum(float(g.square().sum()) for _, g in moves)
         assert square > 0, f"{name}: no gradient"
-        step = SHARE * float(start) / square
+        step = SHARE * start.item() / square
         ahead, back = (_moved(loss, moves, sign * step) for sign in (-1, 1))
         kept = (back - ahead) / (2 * step * square)
         assert 0.8 < kept < 1.2, f"{name}: {kept:.3f} of the promised fall"
