@@ -184,7 +184,7 @@ def test_a_prior_that_does_not_fit_is_refused(prior_file, tmp_path):
         (("MODEL.AGN.NUM_NEIGHBORS", "0"), "NUM_NEIGHBORS is 0"),
         (("MODEL.AGN.IN_FEATURES", '["p2", "p7"]'), r"MODEL\.AGN\.IN_FEATURES has \['p7'\]"),
         (("MODEL.AGN.IN_FEATURES", '["p6"]'), r"has \['p6'\]; the FPN makes \['p2', .*'p5'\]"),
-        (("MODEL.AGN.FUSION", "concat"), "fusion must be one of .*'concat'"),
+        (("MODEL.AGN.FUSION", "gate"), "fusion must be one of .*'gate'"),
         (("MODEL.FPN.TOP_BLOCK", "p8"), "TOP_BLOCK must be maxpool, p6p7 or none, got 'p8'"),
         (
             ("MODEL.AGN.BGN.ENABLED", "False", "MODEL.AGN.IGN.ENABLED", "False"),
