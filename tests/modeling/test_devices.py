@@ -1,0 +1,124 @@
+"""The same figures on every device; half precision stays finite."""
+
+import copy
+import dataclasses
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from .tiny_model import (
+    assert_same_detections,
+    detect,
+    losses,
+    make_case,
+    make_model,
+    randomize_graph,
+)
+
+CUDA = pytest.param(
+    "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+)
+AMP = {"cpu": torch.bfloat16, "cuda": torch.float16}
+CONCAT = ("MODEL.AGN.FUSION", "concat", "MODEL.AGN.IGN.OWN_WEIGHT", "True")
+OPTIONS = [
+    (),
+    ("MODEL.AGN.FUSION", "paper"),
+    CONCAT,
+    ("MODEL.AGN.IGN.REACH", "1.0"),
+    ("MODEL.AGN.VIEW_DROP", "0.5"),
+    ("MODEL.AGN.BGN.NORMALIZE", "True", "MODEL.AGN.IGN.NORMALIZE", "True"),
+]
+
+
+def pretended(tensor):
+    """A tensor without values that says it is on CUDA."""
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device="cuda")
+
+
+def pretend_cuda(module):
+    for part in module.modules():
+        for name, parameter in part._parameters.items():
+            if parameter is not None:
+                part._parameters[name] = torch.nn.Parameter(pretended(parameter))
+        for name, buffer in part._buffers.items():
+            if buffer is not None:
+                part._buffers[name] = pretended(buffer)
+    return module
+
+
+def forward_on_pretended_cuda(overrides, break_it=lambda agn: None):
+    """The pyramid that a backbone in training makes of a case on a CUDA device that is not there.
+
+    PyTorch's fake tensors have no values but a device: whatever mixes devices, or asks for a
+    value (which would wait for the GPU), raises.
+    """
+    model = make_model(*overrides).train()
+    batch = model.preprocess_image(make_case()).tensor
+    fields = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+    with FakeTensorMode():
+        backbone = pretend_cuda(model.backbone)
+        break_it(backbone.agn)
+        tensors = {k: pretended(v) for k, v in fields.items() if isinstance(v, torch.Tensor)}
+        return backbone(type(batch)(**{**fields, **tensors}))
+
+
+@pytest.mark.parametrize("overrides", OPTIONS)
+def test_everything_stays_on_the_device_of_the_views(overrides):
+    pyramid = forward_on_pretended_cuda(overrides)
+    assert {feature.device.type for feature in pyramid.values()} == {"cuda"}
+    assert pyramid["p2"].shape == (4, 32, 16, 24)
+
+
+def test_a_tensor_on_the_wrong_device_would_be_seen():
+    def leave_the_prior(agn):
+        bipartite = agn.layers[0].bipartite
+        bipartite.prior = torch.empty(bipartite.prior.shape, device="cpu")
+
+    with pytest.raises(RuntimeError, match="device"):
+        forward_on_pretended_cuda((), leave_the_prior)
+
+
+@pytest.mark.parametrize("overrides", [(), CONCAT])
+@pytest.mark.parametrize("device", [CUDA])
+def test_cpu_and_cuda_agree(device, overrides):
+    """Detections, losses and gradients of the graph in float32; TF32 off."""
+    model = randomize_graph(make_model(*overrides))
+    other = copy.deepcopy(model).to(device)
+    tf32 = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        found = [instances.to("cpu") for instances in detect(other, make_case())]
+        assert_same_detections(found, detect(model, make_case()))
+        pyramids = []
+        for each in (model, other):
+            each.train().zero_grad()
+            batch = each.preprocess_image(make_case()).tensor
+            pyramids.append(each.backbone(batch))
+            sum(feature.square().mean() for feature in pyramids[-1].values()).backward()
+    finally:
+        torch.backends.cudnn.allow_tf32 = tf32
+    for level, feature in pyramids[0].items():
+        torch.testing.assert_close(pyramids[1][level].cpu(), feature, rtol=1e-3, atol=1e-4)
+    graphs = zip(
+        model.backbone.agn.named_parameters(), other.backbone.agn.parameters(), strict=True
+    )
+    for (name, ours), theirs in graphs:
+        error = (theirs.grad.cpu() - ours.grad).norm() / ours.grad.norm()
+        assert error < 1e-3, name
+
+
+@pytest.mark.parametrize("overrides", OPTIONS)
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+def test_half_precision_is_finite(device, overrides):
+    """Losses and gradients of a training step under autocast, and near those of float32."""
+    model = make_model(*overrides).to(device)
+    model.backbone.agn.view_drop = 0.0  # Or the two steps would hide other views.
+    with torch.autocast(device, dtype=AMP[device]):
+        half = losses(model, make_case())
+    sum(half.values()).backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert len(gradients) > 50
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    full = losses(model, make_case())
+    assert sum(half.values()).item() == pytest.approx(sum(full.values()).item(), rel=0.1)
