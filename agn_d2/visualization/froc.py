@@ -78,7 +78,10 @@ def froc_figure(
     )
     axes.set_title(rule, fontsize="small", wrap=True)
     axes.grid(color="0.88", linewidth=0.6)
-    axes.legend(loc="lower right", fontsize="small", handlelength=3.5)
+    # Outside: a weak detector's curve runs along the lower edge.
+    figure.legend(
+        loc="outside lower center", ncols=2, fontsize="small", handlelength=3.5, frameon=False
+    )
     return figure
 
 
