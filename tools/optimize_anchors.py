@@ -24,7 +24,7 @@ from agn_d2.engine.setup import load_cfg
 from agn_d2.evaluation.anchors import Anchors, FitStatistics, best_ious, suggest_anchors
 from agn_d2.evaluation.coco_results import GroundTruth, read_detections, read_ground_truth
 from agn_d2.visualization.box_sizes import box_size_figure
-from agn_d2.visualization.plot_files import save_figure_files
+from agn_d2.visualization.figure_files import write_curves
 
 # Of a padded image (Detectron2's FPN of five levels).
 DIVISOR = 32
@@ -141,7 +141,7 @@ def optimize(args: argparse.Namespace) -> None:
         if args.predictions:
             drawn[f"detections, score ≥ {args.min_score:g}"] = predicted_sizes(cfg, args)
         figure = box_size_figure(drawn, {f"anchors, {label}": a for label, a in anchors.items()})
-        print("\n" + " ".join(map(str, save_figure_files(figure, args.figure))))
+        print("\n" + " ".join(map(str, write_curves(figure, args.figure))))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from agn_d2.visualization.figure_files import write_figure
 from agn_d2.visualization.learning_curves import learning_curves, read_metrics
 
 
@@ -19,22 +20,23 @@ def stage_names(config: Path) -> list[str]:
     """Names of the stages in the config that a training leaves beside its metrics."""
     if not config.is_file():
         return []
-    return [stage["NAME"] for stage in yaml.safe_load(config.read_text())["SOLVER"]["STAGES"]]
+    # A run of plain Detectron2 has no such key.
+    solver = yaml.safe_load(config.read_text()).get("SOLVER", {})
+    return [stage["NAME"] for stage in solver.get("STAGES", [])]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="OUTPUT_DIR of the training")
-    parser.add_argument("--output", type=Path, required=True, help="picture to write")
+    parser.add_argument("--output", type=Path, required=True, help=".png, .svg or .pdf")
     parser.add_argument("--since", type=int, help="first iteration to show")
     args = parser.parse_args()
     try:
         rows = read_metrics(args.run / "metrics.json")
-    except (FileNotFoundError, ValueError) as error:
+        stages = stage_names(args.run / "config.yaml")
+        write_figure(learning_curves(rows, stages=stages, since=args.since), args.output, dpi=120)
+    except (OSError, ValueError) as error:
         sys.exit(f"plot_learning_curves: {error}")
-    figure = learning_curves(rows, stages=stage_names(args.run / "config.yaml"), since=args.since)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(args.output, dpi=120)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agn_d2.evaluation.runs import named_paths
+from agn_d2.visualization.figure_files import write_curves
 from agn_d2.visualization.learning_curves import read_metrics
-from agn_d2.visualization.plot_files import save_figure_files
 from agn_d2.visualization.stage_change import change_table, stage_change_figure
 
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         runs = {name: read_metrics(folder / "metrics.json") for name, folder in folders.items()}
         table = change_table(runs, args.stage)
         figure = stage_change_figure(runs, args.stage, args.before, args.after)
-        written = save_figure_files(figure, args.output)
+        written = write_curves(figure, args.output)
     except (OSError, ValueError) as error:
         print(f"plot_stage_change: {error}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..evaluation.anchors import Anchors
-from .plot_files import STYLES
+from .line_styles import STYLES
 
 BINS = 40
 

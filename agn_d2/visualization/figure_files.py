@@ -8,25 +8,51 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg")
+FORMATS = ("png", "svg", "pdf")
+
+
+def check_format(path: str | os.PathLike[str]) -> Path:
+    """The path of a figure.
+
+    Raises:
+        ValueError: its suffix is none of ``FORMATS``.
+    """
+    path = Path(path)
+    if path.suffix[1:].lower() not in FORMATS:
+        raise ValueError(f"{path}: a figure must end in {', '.join('.' + f for f in FORMATS)}")
+    return path
 
 
 def write_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 150) -> None:
-    """Write a figure as PNG or SVG; the same figure gives the same file.
+    """Write a figure as PNG, SVG or PDF; the same figure gives the same file.
 
     Args:
         figure: made by ``Figure()``, not by pyplot.
-        path: its suffix, .png or .svg, says which; its folder is made if need be.
-        dpi: of a PNG, and of the images within an SVG.
+        path: its suffix says which; its folder is made if need be.
+        dpi: of a PNG, and of the images within an SVG or PDF.
 
     Raises:
         ValueError: on another suffix.
     """
-    path = Path(path)
-    if path.suffix[1:].lower() not in FORMATS:
-        raise ValueError(f"{path}: a figure is written as {' or '.join(FORMATS)}")
+    path = check_format(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Text stays text, and ids and dates do not change from run to run.
-    metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}
+    date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "agn_d2"}):
-        figure.savefig(path, dpi=dpi, metadata=metadata)
+        figure.savefig(path, dpi=dpi, metadata=date)
+
+
+def write_curves(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:
+    """Write a figure of curves, with an SVG beside a PNG.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ValueError: for another file ending.
+    """
+    path = check_format(path)
+    written = [path, path.with_suffix(".svg")] if path.suffix.lower() == ".png" else [path]
+    for file in written:
+        write_figure(figure, file, dpi=200)
+    return written

@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..evaluation.froc import DEFAULT_FPPI, FrocCurve, recall_at_fppi
-from .plot_files import STYLES, check_format, save_figure_files
+from .figure_files import check_format, write_curves
+from .line_styles import STYLES
 
 
 def plot_froc(
@@ -44,7 +45,7 @@ def plot_froc(
     """
     path = check_format(path)
     figure = froc_figure(curves, fppi=fppi, intervals=intervals, rule=rule)
-    return save_figure_files(figure, path)
+    return write_curves(figure, path)
 
 
 def froc_figure(

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .plot_files import STYLES, save_figure_files
+from .figure_files import write_curves
+from .line_styles import STYLES
 
 Curves = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -87,7 +88,7 @@ def plot_losses(runs: Mapping[str, Curves], path: str | Path) -> list[Path]:
         axes.set(xlabel="iteration", ylim=(0, None))
         axes.grid(color="0.88", linewidth=0.6)
     grid[0].legend(fontsize="small")
-    return save_figure_files(figure, path)
+    return write_curves(figure, path)
 
 
 def running_median(values: np.ndarray, window: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..evaluation.operating_point import OperatingCurve, OperatingPoint
-from .plot_files import STYLES, save_figure_files
+from .figure_files import write_curves
+from .line_styles import STYLES
 
 _HATCHES = ("", "////", "....", "xxxx")
 
@@ -51,7 +52,7 @@ def plot_metrics(
     below.set_ylim(bottom=0)
     for axes in (above, below):
         axes.grid(color="0.88", linewidth=0.6)
-    return save_figure_files(figure, path)
+    return write_curves(figure, path)
 
 
 def plot_confidence(
@@ -71,7 +72,7 @@ def plot_confidence(
     axes.set_yscale("symlog", linthresh=1)
     axes.set_title(rule, fontsize="small", wrap=True)
     axes.legend(fontsize="small")
-    return save_figure_files(figure, path)
+    return write_curves(figure, path)
 
 
 def plot_sizes(
@@ -97,7 +98,7 @@ def plot_sizes(
     axes.set(xlabel=f"sqrt(width × height) of the box, {unit}", ylabel="share, %", xlim=(0, None))
     axes.grid(color="0.88", linewidth=0.6)
     axes.legend(fontsize="small")
-    return save_figure_files(figure, path)
+    return write_curves(figure, path)
 
 
 def _axes(

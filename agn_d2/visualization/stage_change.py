@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .learning_curves import curve, stage_starts
+from .line_styles import STYLES
 from .loss_curves import running_median
-from .plot_files import STYLES
 
 Rows = Sequence[Mapping[str, float]]
 WINDOW = 15

@@ -2,7 +2,7 @@ import cv2
 import pytest
 from matplotlib.figure import Figure
 
-from agn_d2.visualization.figure_files import write_figure
+from agn_d2.visualization.figure_files import write_curves, write_figure
 
 
 def figure():
@@ -16,7 +16,7 @@ def test_png_of_the_size_that_dpi_says(tmp_path):
     assert cv2.imread(str(tmp_path / "new" / "a.png")).shape == (50, 100, 3)
 
 
-@pytest.mark.parametrize("suffix", [".svg", ".PNG"])
+@pytest.mark.parametrize("suffix", [".svg", ".pdf", ".PNG"])
 def test_the_same_figure_gives_the_same_file(tmp_path, suffix):
     for name in "ab":
         write_figure(figure(), tmp_path / f"{name}{suffix}")
@@ -26,8 +26,14 @@ def test_the_same_figure_gives_the_same_file(tmp_path, suffix):
         assert b"<text" in content and b"<dc:date>" not in content
 
 
-@pytest.mark.parametrize("name", ["a.pdf", "a"])
+@pytest.mark.parametrize(("name", "written"), [("a.png", ["a.png", "a.svg"]), ("a.pdf", ["a.pdf"])])
+def test_curves_get_an_svg_beside_a_png(tmp_path, name, written):
+    assert [path.name for path in write_curves(figure(), tmp_path / name)] == written
+    assert sorted(path.name for path in tmp_path.iterdir()) == written
+
+
+@pytest.mark.parametrize("name", ["a.bmp", "a"])
 def test_other_formats_are_refused(tmp_path, name):
-    with pytest.raises(ValueError, match="png or svg"):
+    with pytest.raises(ValueError, match=r"must end in \.png, \.svg, \.pdf"):
         write_figure(figure(), tmp_path / "new" / name)
     assert not (tmp_path / "new").exists()

@@ -1,3 +1,7 @@
+import json
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -44,3 +48,21 @@ def test_bad_files(tmp_path):
     (tmp_path / "empty.json").write_text("")
     with pytest.raises(ValueError, match="holds no metrics"):
         read_metrics(tmp_path / "empty.json")
+
+
+def test_the_tool_draws_a_run_of_plain_detectron2(tmp_path, monkeypatch):
+    """Whose config has no stages."""
+    tool = str(Path(__file__).resolve().parents[2] / "tools/plot_learning_curves.py")
+    row = {"iteration": 19, "total_loss": 1.0, "loss_cls": 0.5, "lr": 0.1}
+    (tmp_path / "metrics.json").write_text(json.dumps(row) + "\n")
+    (tmp_path / "config.yaml").write_text("SOLVER:\n  MAX_ITER: 20\n")
+    for name in ("new/curves.png", "curves.bmp"):
+        arguments = ["plot_learning_curves.py", str(tmp_path), "--output", str(tmp_path / name)]
+        monkeypatch.setattr("sys.argv", arguments)
+        if name.endswith("bmp"):
+            with pytest.raises(SystemExit, match=r"curves\.bmp: a figure must end in"):
+                runpy.run_path(tool, run_name="__main__")
+        else:
+            runpy.run_path(tool, run_name="__main__")
+            assert (tmp_path / name).stat().st_size > 1000
+    assert not (tmp_path / "curves.bmp").exists()
