@@ -8,6 +8,7 @@ Shape legend
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -98,15 +99,18 @@ def pixels_to_nodes(features: Tensor, assignment: Tensor) -> Tensor:
         assignment: (V, P, N), from ``assign_cells``.
 
     Returns:
-        (V, N, C) in the dtype of ``features``.
+        (V, N, C), float32 at least. Of half-precision features the sums are taken in their type:
+        weights are powers of two not above 1 / Lambda^f_jj, so they are exact and no sum exceeds
+        the largest feature; the rest of the mean is taken in float32.
     """
-    # Counted in float32: a node of a large view owns more cells than float16 can count.
-    cells = assignment.sum(dim=1, keepdim=True).clamp(min=1)
-    precise = torch.promote_types(assignment.dtype, features.dtype)
-    weights = (assignment.to(precise) / cells).to(features.dtype)
+    cells = assignment.sum(dim=1).clamp(min=1)
+    mantissa, _ = torch.frexp(cells)  # cells = mantissa * 2^exponent, 0.5 <= mantissa < 1
+    weights = (assignment * (mantissa / cells)[:, None]).to(features.dtype)
     if _channels_last(features):
-        return torch.matmul(weights.transpose(1, 2), _rows(features))
-    return torch.matmul(features.flatten(2), weights).transpose(1, 2)
+        sums = torch.matmul(weights.transpose(1, 2), _rows(features))
+    else:
+        sums = torch.matmul(features.flatten(2), weights).transpose(1, 2)
+    return sums.to(torch.promote_types(sums.dtype, torch.float32)) / mantissa[:, :, None]
 
 
 def nodes_to_pixels(values: Tensor, assignment: Tensor, grid: tuple[int, int], k: int) -> Tensor:
@@ -126,25 +130,38 @@ def nodes_to_pixels(values: Tensor, assignment: Tensor, grid: tuple[int, int], k
     return torch.matmul(values.transpose(1, 2), weights.transpose(1, 2)).unflatten(2, grid)
 
 
-def add_nodes_to_pixels(features: Tensor, values: Tensor, assignment: Tensor, k: int) -> Tensor:
-    """F + psi_k(Z) in one product, without the tensor psi_k(Z).
+def transform_and_add_nodes(
+    features: Tensor, weight: Tensor, values: Tensor | None, assignment: Tensor, k: int
+) -> Tensor:
+    """F W^T + psi_k(Z), without a tensor of its own for either part.
 
     Args:
         features: (V, C, H, W).
-        values: (V, N, C).
+        weight: (D, C), what a 1 x 1 convolution does to the channels of a cell.
+        values: (V, N, D), or None: nothing to add.
         assignment: (V, P, N), from ``assign_cells`` with the same k.
 
     Returns:
-        (V, C, H, W) in the memory layout of ``features``.
+        (V, D, H, W) in the memory layout of ``features``; under autocast in its type.
     """
     grid = features.shape[-2:]
-    # Zeros and ones are exact in every type; the mean over k is taken on the few nodes.
-    values, assignment = (values / k).to(features.dtype), assignment.to(features.dtype)
-    if _channels_last(features):
-        added = torch.baddbmm(_rows(features), assignment, values)
-        return added.transpose(1, 2).unflatten(2, grid)
-    added = torch.baddbmm(features.flatten(2), values.transpose(1, 2), assignment.transpose(1, 2))
-    return added.unflatten(2, grid)
+    rows = _channels_last(features)
+    if rows:
+        transformed = F.linear(_rows(features), weight)
+    else:
+        transformed = F.conv2d(features, weight[:, :, None, None]).flatten(2)
+    if values is not None:
+        # Zeros and ones are exact in every type; the mean over k is taken on the few nodes.
+        values = (values / k).to(transformed.dtype)
+        assignment = assignment.to(transformed.dtype)
+        if rows:
+            # In place: a linear map needs its input for its gradient, not its result.
+            transformed.baddbmm_(assignment, values)
+        else:
+            transformed = torch.baddbmm(
+                transformed, values.transpose(1, 2), assignment.transpose(1, 2)
+            )
+    return (transformed.transpose(1, 2) if rows else transformed).unflatten(2, grid)
 
 
 def _channels_last(features: Tensor) -> bool:

@@ -87,7 +87,7 @@ class AGNLayer(nn.Module):
         """Z^B and Z^I of the examined views, each (B, N, C), or None where switched off."""
         # Node features are few: float32 keeps sigmoids and sums exact under AMP.
         with torch.autocast(features.device.type, enabled=False):
-            x = pixels_to_nodes(features.float(), assignment)
+            x = pixels_to_nodes(features, assignment)
             x_examined = batch.take_examined(x)
             context = x if self.context_gradient else x.detach()
             auxiliary, contralateral = links.clamp(min=0)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..graph.mapping import add_nodes_to_pixels, nodes_to_pixels
+from ..graph.mapping import nodes_to_pixels, transform_and_add_nodes
 
 FUSIONS = ("residual", "paper", "concat")
 RESIDUAL_GAIN, RESIDUAL_FLOOR = 2.0, 0.2  # [S]: F_e o (2 F_I + 0.2)
@@ -141,8 +141,5 @@ class GraphFusion(nn.Module):
             if attended is not None:
                 factor = torch.where(attended[:, None], factor, 1.0)
             examined = examined * factor.to(features.dtype)
-        fused = F.conv2d(examined, self.weight_examined[:, :, None, None])
         brought = self.added_nodes(z_bipartite, z_inception, has_auxiliary, has_contralateral)
-        if brought is not None:
-            fused = add_nodes_to_pixels(fused, brought, assignment, k)
-        return fused
+        return transform_and_add_nodes(examined, self.weight_examined, brought, assignment, k)

@@ -83,7 +83,7 @@ def _correspondence(
     bipartite, auxiliary = agn.layer(level).bipartite, agn.links(batch)[0]
     if bipartite is None:
         return None
-    x = pixels_to_nodes(feature.float(), assignment)
+    x = pixels_to_nodes(feature, assignment)
     adjacency = bipartite.adjacency(
         batch.take_examined(x), x[auxiliary.clamp(min=0)], batch.take_examined(batch.is_mlo)
     )

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from agn_d2.graph.mapping import (
-    add_nodes_to_pixels,
     assign_cells,
     nodes_to_pixels,
     pixels_to_nodes,
+    transform_and_add_nodes,
 )
 
 from .slow_mapping import assign, phi, psi
@@ -131,40 +131,62 @@ def test_gradients_of_both_mappings():
     assert torch.autograd.gradcheck(lambda z: nodes_to_pixels(z, adjacency, GRID, 3), values)
 
 
-def test_half_precision_features_stay_half():
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_means_of_half_precision_features_are_as_good_as_the_features(dtype, layout):
     nodes, valid, sizes = random_views()
     adjacency = assign_cells(nodes, valid, sizes, GRID, STRIDE, 3)
-    features = torch.randn(3, 4, *GRID)
-    halved = pixels_to_nodes(features.bfloat16(), adjacency)
-    assert halved.dtype == torch.bfloat16
-    torch.testing.assert_close(
-        halved.float(), pixels_to_nodes(features, adjacency), atol=0.05, rtol=0.05
-    )
+    features = torch.randn(3, 4, *GRID).to(dtype).to(memory_format=layout)
+    halved = pixels_to_nodes(features, adjacency)
+    assert halved.dtype == torch.float32
+    exact = pixels_to_nodes(features.double(), adjacency)
+    error = (halved - exact).abs().max() / exact.abs().max()
+    assert error < torch.finfo(dtype).eps
+
+
+def test_sums_over_many_large_half_precision_features_do_not_overflow():
+    # One node owns all 65,536 cells; 60,000 is near the largest float16 (65,504).
+    grid, features = (256, 256), torch.full((1, 1, 256, 256), 60000.0, dtype=torch.float16)
+    nodes, valid = torch.zeros(1, 1, 2), torch.ones(1, 1, dtype=torch.bool)
+    adjacency = assign_cells(nodes, valid, torch.tensor([grid]), grid, 1, 1)
+    assert pixels_to_nodes(features, adjacency).item() == pytest.approx(60000, rel=1e-3)
+    adjacency[0, 40000:] = 0  # a number of cells that is no power of two
+    assert pixels_to_nodes(features, adjacency).item() == pytest.approx(60000, rel=1e-3)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_adding_on_pixels_equals_the_sum_in_either_memory_layout(layout):
+def test_transforming_and_adding_equals_loops_in_either_memory_layout(layout):
     k = 3
     adjacency = assign_cells(*random_views(), GRID, STRIDE, k)
     features = torch.randn(3, 4, *GRID, dtype=torch.float64).to(memory_format=layout)
-    values = torch.randn(3, max(COUNTS), 4, dtype=torch.float64)
-    leaves = features.requires_grad_(), values.requires_grad_()
-    added = add_nodes_to_pixels(features, values, adjacency, k)
+    weight = torch.randn(2, 4, dtype=torch.float64)
+    values = torch.randn(3, max(COUNTS), 2, dtype=torch.float64)
+    leaves = features.requires_grad_(), weight.requires_grad_(), values.requires_grad_()
+    fused = transform_and_add_nodes(features, weight, values, adjacency, k)
     slow = torch.stack(
         [
             torch.from_numpy(psi(values[v].detach().numpy(), adjacency[v].numpy(), GRID))
             for v in range(3)
         ]
+    ).nan_to_num()
+    for y, x in np.ndindex(GRID):
+        slow[:, :, y, x] += features[:, :, y, x].detach() @ weight.detach().T
+    torch.testing.assert_close(fused.detach(), slow)
+    assert fused.is_contiguous(memory_format=layout)
+    assert torch.autograd.gradcheck(
+        lambda f, w, z: transform_and_add_nodes(f, w, z, adjacency, k), leaves
     )
-    torch.testing.assert_close(added.detach(), features.detach() + slow.nan_to_num())
-    assert added.is_contiguous(memory_format=layout)
-    weight = torch.randn_like(added)
-    expected = torch.autograd.grad(
-        ((features + nodes_to_pixels(values, adjacency, GRID, k)) * weight).sum(), leaves
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_nothing_to_add_leaves_the_transformed_features(layout):
+    adjacency = assign_cells(*random_views(), GRID, STRIDE, 3)
+    features = torch.randn(3, 4, *GRID).to(memory_format=layout)
+    weight = torch.randn(5, 4)
+    torch.testing.assert_close(
+        transform_and_add_nodes(features, weight, None, adjacency, 3),
+        torch.einsum("vchw,dc->vdhw", features, weight),
     )
-    gradients = torch.autograd.grad((added * weight).sum(), leaves)
-    for ours, theirs in zip(gradients, expected, strict=True):
-        torch.testing.assert_close(ours, theirs)
 
 
 def test_gathering_does_not_depend_on_the_memory_layout():
@@ -177,10 +199,14 @@ def test_gathering_does_not_depend_on_the_memory_layout():
     )
 
 
-def test_adding_in_half_precision_keeps_its_type_and_takes_the_mean_exactly():
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_adding_in_half_precision_keeps_its_type_and_takes_the_mean_exactly(layout):
     adjacency = assign_cells(*random_views(), GRID, STRIDE, 3)
-    features = torch.zeros(3, 2, *GRID, dtype=torch.bfloat16)
-    added = add_nodes_to_pixels(features, torch.full((3, max(COUNTS), 2), 3.0), adjacency, 3)
-    assert added.dtype == torch.bfloat16
+    features = torch.zeros(3, 2, *GRID, dtype=torch.bfloat16).to(memory_format=layout)
+    values = torch.full((3, max(COUNTS), 2), 3.0)
+    fused = transform_and_add_nodes(
+        features, torch.eye(2, dtype=torch.bfloat16), values, adjacency, 3
+    )
+    assert fused.dtype == torch.bfloat16
     inside = adjacency.sum(2).unflatten(1, GRID) > 0
-    assert torch.equal(added[:, 0], torch.where(inside, 3.0, 0.0).to(torch.bfloat16))
+    assert torch.equal(fused[:, 0], torch.where(inside, 3.0, 0.0).to(torch.bfloat16))

@@ -1,5 +1,6 @@
 """The same figures on every device; half precision stays finite."""
 
+import contextlib
 import copy
 import dataclasses
 
@@ -47,7 +48,21 @@ def pretend_cuda(module):
     return module
 
 
-def forward_on_pretended_cuda(overrides, break_it=lambda agn: None):
+@contextlib.contextmanager
+def autocast_cuda(dtype):
+    """``torch.autocast("cuda")``, which switches itself off where there is no device."""
+    before = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
+    torch.set_autocast_enabled("cuda", dtype is not None)
+    torch.set_autocast_dtype("cuda", dtype or before[1])
+    try:
+        yield
+    finally:
+        torch.set_autocast_enabled("cuda", before[0])
+        torch.set_autocast_dtype("cuda", before[1])
+        torch.clear_autocast_cache()
+
+
+def forward_on_pretended_cuda(overrides, break_it=lambda agn: None, amp=None):
     """The pyramid that a backbone in training makes of a case on a CUDA device that is not there.
 
     PyTorch's fake tensors have no values but a device: whatever mixes devices, or asks for a
@@ -56,7 +71,7 @@ def forward_on_pretended_cuda(overrides, break_it=lambda agn: None):
     model = make_model(*overrides).train()
     batch = model.preprocess_image(make_case()).tensor
     fields = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
-    with FakeTensorMode():
+    with FakeTensorMode(), autocast_cuda(amp):
         backbone = pretend_cuda(model.backbone)
         break_it(backbone.agn)
         tensors = {k: pretended(v) for k, v in fields.items() if isinstance(v, torch.Tensor)}
@@ -64,9 +79,11 @@ def forward_on_pretended_cuda(overrides, break_it=lambda agn: None):
 
 
 @pytest.mark.parametrize("overrides", OPTIONS)
-def test_everything_stays_on_the_device_of_the_views(overrides):
-    pyramid = forward_on_pretended_cuda(overrides)
+@pytest.mark.parametrize("amp", [None, torch.float16])
+def test_everything_stays_on_the_device_of_the_views(overrides, amp):
+    pyramid = forward_on_pretended_cuda(overrides, amp=amp)
     assert {feature.device.type for feature in pyramid.values()} == {"cuda"}
+    assert {feature.dtype for feature in pyramid.values()} == {amp or torch.float32}
     assert pyramid["p2"].shape == (4, 32, 16, 24)
 
 
