@@ -16,7 +16,12 @@ from torch import nn
 
 from ..structures import View
 
-STOCK_ARCHITECTURE = {"MultiViewRCNN": "GeneralizedRCNN", "MultiViewRetinaNet": "RetinaNet"}
+STOCK_ARCHITECTURE = {
+    "MultiViewRCNN": "GeneralizedRCNN",
+    "MultiViewRetinaNet": "RetinaNet",
+    # Detectron2 builds FCOS from Python configs only; without a graph ours runs its code.
+    "MultiViewFCOS": "MultiViewFCOS",
+}
 # A bottom-up of timm is no part of Detectron2: there the plain FPN over it is the stock one.
 STOCK_BACKBONE = {"AGNResNetFPN": "build_resnet_fpn_backbone"}
 VIEWS = ("CC", "MLO", "CC", "MLO")  # left breast, right breast

@@ -54,6 +54,20 @@ def test_all_do_equal_work_on_the_heads(subjects):
         torch.testing.assert_close(stock[name], ours[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("architecture", ["MultiViewRetinaNet", "MultiViewFCOS"])
+def test_dense_detectors_do_equal_work_too(architecture):
+    kind = RETINA.replace("MultiViewRetinaNet", architecture)
+    stock, case, _ = build_subjects(make_cfg(kind=kind), 64, channels_last=True)
+    assert not getattr(stock.model.backbone, "reads_context", False)
+    assert_same_detections(
+        detect(case.model, case.batches[0]), detect(stock.model, stock.batches[0])
+    )
+    ours, theirs = (losses(s.model, s.batches[0]) for s in (case, stock))
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-4, atol=1e-5)
+
+
 def test_views_that_pass_the_backbone(subjects):
     passes = []
     for subject in subjects:
