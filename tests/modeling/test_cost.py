@@ -1,10 +1,12 @@
 """What the graph must not do to be cheap: work image by image, or in float64."""
 
+import copy
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .tiny_model import make_case, make_model
+from .tiny_model import make_case, make_model, randomize_graph
 
 
 class Operations(TorchDispatchMode):
@@ -55,3 +57,12 @@ def test_nothing_is_float64_or_larger_than_features_and_distances(model):
     nodes = 17
     assert {t.dtype for t in operations.made if t.is_floating_point()} == {torch.float32}
     assert max(t.numel() for t in operations.made) == views * height * width * max(channels, nodes)
+
+
+def test_torch_compile_takes_the_graph_in_one_piece(model):
+    batch = model.preprocess_image(make_case()).tensor
+    features = super(type(model.backbone), model.backbone).forward(batch.views)
+    agn = randomize_graph(copy.deepcopy(model)).backbone.agn
+    compiled = torch.compile(agn, backend="eager", fullgraph=True)
+    for level, feature in compiled(features, batch).items():
+        torch.testing.assert_close(feature, agn(features, batch)[level])
