@@ -33,7 +33,7 @@ OPTIONS = [
 
 def pretended(tensor):
     """A tensor without values that says it is on CUDA."""
-    return torch.empty(tensor.shape, dtype=tensor.dtype, device="cuda")
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cuda")
 
 
 def pretend_cuda(module):
@@ -61,13 +61,15 @@ def autocast_cuda(dtype):
         torch.clear_autocast_cache()
 
 
-def forward_on_pretended_cuda(overrides, break_it=lambda agn: None, amp=None):
+def forward_on_pretended_cuda(
+    overrides, break_it=lambda agn: None, amp=None, layout=torch.contiguous_format
+):
     """The pyramid that a backbone in training makes of a case on a CUDA device that is not there.
 
     PyTorch's fake tensors have no values but a device: whatever mixes devices, or asks for a
     value (which would wait for the GPU), raises.
     """
-    model = make_model(*overrides).train()
+    model = make_model(*overrides).train().to(memory_format=layout)
     batch = model.preprocess_image(make_case()).tensor
     fields = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
     with FakeTensorMode(), autocast_cuda(amp):
@@ -79,8 +81,10 @@ def forward_on_pretended_cuda(overrides, break_it=lambda agn: None, amp=None):
 
 @pytest.mark.parametrize("overrides", OPTIONS)
 @pytest.mark.parametrize("amp", [None, torch.float16])
-def test_everything_stays_on_the_device_of_the_views(overrides, amp):
-    pyramid = forward_on_pretended_cuda(overrides, amp=amp)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_everything_stays_on_the_device_of_the_views(overrides, amp, layout):
+    pyramid = forward_on_pretended_cuda(overrides, amp=amp, layout=layout)
+    assert pyramid["p2"].is_contiguous(memory_format=layout)
     assert {feature.device.type for feature in pyramid.values()} == {"cuda"}
     assert {feature.dtype for feature in pyramid.values()} == {amp or torch.float32}
     assert pyramid["p2"].shape == (4, 32, 16, 24)
