@@ -5,9 +5,11 @@ tools/compare.py --gt annotations/test.json --output comparison \
     "Mask R-CNN=output/mask_rcnn/inference/X/coco_instances_results.json" \
     "AG-RCNN=output/agrcnn/inference/X/coco_instances_results.json" --baseline "Mask R-CNN"
 
-Each model is a COCO results file, whatever made it, with a name of your choice. Writes froc.png,
-froc.svg, comparison.md and comparison.json to the output folder, and prints the table. Bad input
-ends with one message and exit status 2.
+Each model is a COCO results file, whatever made it, with a name of your choice. Several files of
+one name are runs of one model with different seeds: figures, intervals and differences are then
+those of their mean ("AG-RCNN=seed_1.json" "AG-RCNN=seed_2.json"). Writes froc.png, froc.svg,
+comparison.md and comparison.json to the output folder, and prints the table. Bad input ends with
+one message and exit status 2.
 """
 
 from __future__ import annotations
@@ -18,8 +20,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.comparison_text import comparison_markdown
@@ -27,7 +27,7 @@ from agn_d2.evaluation.froc import DEFAULT_FPPI
 from agn_d2.evaluation.groups import BREAKDOWNS
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
 from agn_d2.evaluation.report import curve_to_dict
-from agn_d2.evaluation.runs import named_paths
+from agn_d2.evaluation.runs import named_runs
 from agn_d2.visualization.froc import plot_froc
 
 
@@ -75,10 +75,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    files = named_paths(args.models, name_needed=True)
+    files = named_runs(args.models)
     truth = read_ground_truth(args.gt)
     comparison = compare(
-        {name: read_detections(file, truth) for name, file in files.items()},
+        {name: [read_detections(f, truth) for f in runs] for name, runs in files.items()},
         truth,
         rule=FrocRule(args.iou, args.hit, args.duplicates, args.lesion_images_only),
         fppi=args.fppi,
@@ -89,23 +89,21 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
     )
     report = comparison.report
-    for name, file in files.items():
-        report["models"][name] |= {
-            "file": str(file),
-            "curve": curve_to_dict(comparison.curves[name]),
-        }
+    for name, runs in files.items():
+        entries = zip(report["models"][name]["runs"], runs, comparison.curves[name], strict=True)
+        for entry, file, curve in entries:
+            entry |= {"file": str(file), "curve": curve_to_dict(curve)}
     markdown = comparison_markdown(report)
     args.output.mkdir(parents=True, exist_ok=True)
     content = json.dumps({"gt": str(args.gt), **report}, indent=1, allow_nan=False)
     (args.output / "comparison.json").write_text(content + "\n", encoding="utf-8")
     (args.output / "comparison.md").write_text(markdown, encoding="utf-8")
-    whole = report["parts"][0]["models"]
-    ends = {n: (r["low"], r["high"]) for n, r in whole.items() if "low" in r}
     plot_froc(
-        comparison.curves,
+        comparison.mean_curves,
         args.output / "froc.png",
         fppi=args.fppi,
-        intervals={n: tuple(np.array(end, float) for end in both) for n, both in ends.items()},
+        intervals=comparison.intervals,
+        runs=comparison.curves,
         rule=report["rule"]["text"],
     )
     print(markdown)

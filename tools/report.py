@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     if args.draws and not with_patients:
         print("no intervals: not every image has a patient_id", file=sys.stderr)
     comparison = compare(
-        models,
+        {n: [detections] for n, detections in models.items()},
         truth,
         rule=rule,
         fppi=args.fppi,

@@ -1,11 +1,14 @@
 """Several models on one data set: FROC, intervals, paired differences, and the parts of the set.
 
+A model may have several runs that differ by the seed: its recall is then the mean over its runs, on
+the data set and in every draw of the bootstrap.
+
 The result is one JSON-ready dict; :mod:`agn_d2.evaluation.comparison_text` makes Markdown of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +16,17 @@ import numpy as np
 
 from .bootstrap import bootstrap_recalls, percentile_interval
 from .coco_results import GroundTruth
-from .froc import DEFAULT_FPPI, FrocCurve, FrocEvents, check_fppi, froc_curve, recall_at_fppi
-from .groups import BREAKDOWNS, UNITS, find_targets, image_groups, lesion_targets, size_groups
+from .froc import (
+    DEFAULT_FPPI,
+    FrocCurve,
+    check_fppi,
+    froc_curve,
+    mean_curve,
+    recall_at_fppi,
+)
+from .groups import BREAKDOWNS
 from .matching import DEFAULT_IOU, match_detections
+from .parts import Part, parts_of
 from .records import Detections
 from .report import LEVEL, describe_rule, or_null
 
@@ -31,31 +42,35 @@ class FrocRule:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part of the data set as all models see it.
+class Comparison:
+    """What :func:`compare` found.
 
     Attributes:
-        breakdown: what it is a part by ("all", "recall per", "view", ...), and its name there.
-        events: of each model.
-        weights: (I,) 1 for images that are counted, 0 for others.
+        report: JSON-ready, keys as in docs/evaluation.md.
+        curves: of each run of each model, on the whole set.
     """
 
-    breakdown: str
-    name: str
-    events: dict[str, FrocEvents]
-    weights: np.ndarray
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """``report``: JSON-ready, keys as in docs/evaluation.md; ``curves``: on the whole set."""
-
     report: dict[str, Any]
-    curves: dict[str, FrocCurve]
+    curves: dict[str, list[FrocCurve]]
+
+    @property
+    def mean_curves(self) -> dict[str, FrocCurve]:
+        """Of each model, the mean over its runs."""
+        return {name: mean_curve(curves) for name, curves in self.curves.items()}
+
+    @property
+    def intervals(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Of each model with an interval, its low and high ends on the whole set, (K,) each."""
+        rows = self.report["parts"][0]["models"]
+        return {
+            name: (np.array(row["low"], float), np.array(row["high"], float))
+            for name, row in rows.items()
+            if "low" in row
+        }
 
 
 def compare(
-    models: Mapping[str, Detections],
+    models: Mapping[str, Sequence[Detections]],
     truth: GroundTruth,
     *,
     rule: FrocRule = FrocRule(),
@@ -69,7 +84,7 @@ def compare(
     """Score models by one rule on the same images.
 
     Args:
-        models: name -> detections.
+        models: name -> the detections of each of its runs, mostly a single one.
         truth: the data set.
         rule: of matching and counting.
         fppi: (K,) where the curves are read.
@@ -80,25 +95,28 @@ def compare(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: no model, an unknown baseline or breakdown, an option out of range, or draws
-            on images without patients.
+        ValueError: no model or one without a run, an unknown baseline or breakdown, an option out
+            of range, or draws on images without patients.
     """
     _check(models, truth, baseline, breakdowns, draws)
     check_fppi(fppi)
     options = {"iou": rule.iou, "hit": rule.hit, "duplicates": rule.duplicates}
-    events = {name: match_detections(d, truth.lesions, **options) for name, d in models.items()}
+    events = {
+        name: [match_detections(detections, truth.lesions, **options) for detections in runs]
+        for name, runs in models.items()
+    }
     weights = np.ones(truth.lesions.num_images)
     if rule.lesion_images_only:
         lesions = np.bincount(truth.lesions.images[~truth.lesions.ignored], minlength=len(weights))
         weights = (lesions > 0).astype(float)
-    curves = {name: froc_curve(e, weights) for name, e in events.items()}
+    curves = {name: [froc_curve(e, weights) for e in runs] for name, runs in events.items()}
     whole = Part("all", "all", events, weights)
     notes: list[str] = []
     parts = [
         _part_report(part, truth, fppi, baseline, draws, seed)
-        for part in _parts(whole, truth, breakdowns, size_edges, notes)
+        for part in parts_of(whole, truth, breakdowns, size_edges, notes)
     ]
-    some = next(iter(curves.values()))
+    some = next(iter(curves.values()))[0]
     report = {
         "rule": {
             **options,
@@ -119,7 +137,7 @@ def compare(
 
 
 def _check(
-    models: Mapping[str, Detections],
+    models: Mapping[str, Sequence[Detections]],
     truth: GroundTruth,
     baseline: str | None,
     breakdowns: Sequence[str],
@@ -127,6 +145,9 @@ def _check(
 ) -> None:
     if not models:
         raise ValueError("there is no model to score")
+    for name, runs in models.items():
+        if not runs:
+            raise ValueError(f"the model {name!r} has no run")
     if baseline is not None and baseline not in models:
         raise ValueError(f"the baseline {baseline!r} is none of the models {', '.join(models)}")
     unknown = [name for name in breakdowns if name not in BREAKDOWNS]
@@ -140,77 +161,25 @@ def _check(
 
 
 def _model(
-    detections: Detections, curve: FrocCurve, weights: np.ndarray, fppi: Sequence[float]
+    runs: Sequence[Detections],
+    curves: Sequence[FrocCurve],
+    weights: np.ndarray,
+    fppi: Sequence[float],
 ) -> dict[str, Any]:
+    recall = np.array([recall_at_fppi(curve, fppi) for curve in curves])
+    end = min(curve.max_fppi for curve in curves)
     return {
-        "detections": int(weights[detections.images].sum()),
-        "max_fppi": curve.max_fppi,
-        "truncated": [float(x) for x in fppi if x > curve.max_fppi],
+        "runs": [
+            {
+                "detections": int(weights[detections.images].sum()),
+                "max_fppi": curve.max_fppi,
+                "recall": or_null(row),
+            }
+            for detections, curve, row in zip(runs, curves, recall, strict=True)
+        ],
+        "spread": or_null(recall.std(axis=0, ddof=1)) if len(runs) > 1 else None,
+        "truncated": [float(x) for x in fppi if x > end],
     }
-
-
-def _parts(
-    whole: Part,
-    truth: GroundTruth,
-    breakdowns: Sequence[str],
-    size_edges: Sequence[float] | None,
-    notes: list[str],
-) -> Iterator[Part]:
-    """The whole set, then its parts; notes say which of them the data set cannot give."""
-    yield whole
-    yield from _units(whole, truth, notes)
-    for breakdown in breakdowns:
-        if breakdown == "mass size":
-            groups, unit = size_groups(truth, size_edges)
-            if unit == "px" and groups:
-                notes.append(
-                    "mass size: in pixels of the stored images, as they have no mm_per_pixel"
-                )
-            for name, chosen in groups.items():
-                targets = np.where(chosen & _counted(whole, truth), np.arange(len(chosen)), -1)
-                yield _with_targets(whole, truth, breakdown, name, targets)
-            continue
-        groups = image_groups(truth, breakdown)
-        if not groups:
-            notes.append(f"{breakdown}: the annotations do not say")
-        for name, chosen in groups.items():
-            if (whole.weights * chosen).any():
-                yield Part(breakdown, name, whole.events, whole.weights * chosen)
-
-
-def _units(whole: Part, truth: GroundTruth, notes: list[str]) -> Iterator[Part]:
-    for unit in UNITS[1:]:
-        try:
-            targets = lesion_targets(truth, unit)
-        except ValueError as error:
-            notes.append(f"recall per {unit}: {error}")
-            continue
-        targets = np.where(_counted(whole, truth), targets, -1)
-        yield _with_targets(whole, truth, "recall per", unit, targets)
-        without = sum(
-            name is None and not ignored
-            for name, ignored in zip(truth.lesion_ids, truth.lesions.ignored, strict=True)
-        )
-        if unit == "lesion" and without:
-            notes.append(
-                f"recall per lesion: {without} of {int((~truth.lesions.ignored).sum())} boxes have "
-                "no lesion_id; the only one of each view of a breast count as one lesion, others "
-                "by themselves"
-            )
-
-
-def _counted(whole: Part, truth: GroundTruth) -> np.ndarray:
-    """(L,) boxes of truth that lie on a counted image."""
-    return (whole.weights[truth.lesions.images] > 0) & ~truth.lesions.ignored
-
-
-def _with_targets(
-    whole: Part, truth: GroundTruth, breakdown: str, name: str, targets: np.ndarray
-) -> Part:
-    events = {
-        model: find_targets(e, targets, truth.lesions.images) for model, e in whole.events.items()
-    }
-    return Part(breakdown, name, events, whole.weights)
 
 
 def _part_report(
@@ -221,31 +190,41 @@ def _part_report(
     draws: int,
     seed: int,
 ) -> dict[str, Any]:
-    names = list(part.events)
-    curves = [froc_curve(events, part.weights) for events in part.events.values()]
-    recall = np.array([recall_at_fppi(curve, fppi) for curve in curves])
-    drawn = None
-    if draws:
-        drawn = bootstrap_recalls(
-            list(part.events.values()), truth.patients, fppi,
-            image_weights=part.weights, draws=draws, seed=seed,
-        )  # fmt: skip
+    curves = {
+        name: mean_curve([froc_curve(events, part.weights) for events in runs])
+        for name, runs in part.events.items()
+    }
+    recall = {name: recall_at_fppi(curve, fppi) for name, curve in curves.items()}
+    drawn = _draw_recalls(part, truth, fppi, draws, seed) if draws else {}
     rows = {}
-    for k, name in enumerate(names):
-        row = {"recall": or_null(recall[k]), **_ends(None if drawn is None else drawn[:, k])}
+    for name in part.events:
+        row = {"recall": or_null(recall[name]), **_ends(drawn.get(name))}
         if baseline is not None and name != baseline:
-            b = names.index(baseline)
-            ends = _ends(None if drawn is None else drawn[:, k] - drawn[:, b])
-            row["difference"] = {"value": or_null(recall[k] - recall[b]), **ends}
+            ends = _ends(drawn[name] - drawn[baseline] if draws else None)
+            row["difference"] = {"value": or_null(recall[name] - recall[baseline]), **ends}
         rows[name] = row
+    some = next(iter(curves.values()))
     return {
         "breakdown": part.breakdown,
         "name": part.name,
-        "images": curves[0].images,
-        "lesions": curves[0].lesions,
+        "images": some.images,
+        "lesions": some.lesions,
         "patients": len({p for p, w in zip(truth.patients, part.weights, strict=True) if w}),
         "models": rows,
     }
+
+
+def _draw_recalls(
+    part: Part, truth: GroundTruth, fppi: Sequence[float], draws: int, seed: int
+) -> dict[str, np.ndarray]:
+    """(R, K) of each model: the mean recall of its runs in each draw, the same for all models."""
+    runs = [events for of_model in part.events.values() for events in of_model]
+    drawn = bootstrap_recalls(
+        runs, truth.patients, fppi, image_weights=part.weights, draws=draws, seed=seed
+    )
+    starts = np.cumsum([len(of_model) for of_model in part.events.values()])[:-1]
+    means = [of_model.mean(axis=1) for of_model in np.split(drawn, starts, axis=1)]
+    return dict(zip(part.events, means, strict=True))
 
 
 def _ends(drawn: np.ndarray | None) -> dict[str, list[float | None]]:

@@ -24,6 +24,8 @@ def comparison_markdown(report: dict[str, Any]) -> str:
     """
     lines = ["# FROC", "", report["rule"]["text"] + "."]
     bootstrap = report["bootstrap"]
+    if any(len(model["runs"]) > 1 for model in report["models"].values()):
+        lines += ["The recall of a model with several runs is their mean."]
     if bootstrap:
         lines += [
             f"Recall in %, in brackets the {100 * bootstrap['level']:g} % interval of a bootstrap "
@@ -34,6 +36,11 @@ def comparison_markdown(report: dict[str, Any]) -> str:
     if report["baseline"]:
         lines += ["", f"## Difference to {report['baseline']}, in percentage points", ""]
         lines += ["Both models on the same draws.", "", *_differences(report)]
+    runs = _runs(report)
+    if runs:
+        lines += ["", "## Run by run", "", "Recall in %, mean ± standard deviation (n - 1)."]
+        lines += ["How runs scatter is in no interval.", ""]
+        lines += _grid(["model", "run", *_at(report)], runs)
     lines += ["", *(f"- {remark}" for remark in remarks(report))]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -61,16 +68,33 @@ def _differences(report: dict[str, Any]) -> list[str]:
     return _grid(["", "part", "model", *_at(report)], rows)
 
 
+def _runs(report: dict[str, Any]) -> list[list[Any]]:
+    """The runs of each model that has several, one row each, and a row of mean and spread."""
+    rows = []
+    for name, model in report["models"].items():
+        if model["spread"] is None:
+            continue
+        for number, run in enumerate(model["runs"], 1):
+            rows.append([name, number, *map(_percent, run["recall"])])
+        mean = report["parts"][0]["models"][name]["recall"]
+        both = zip(mean, model["spread"], strict=True)
+        rows.append([name, "mean", *(f"{_percent(m)} ± {_percent(s)}" for m, s in both)])
+    return rows
+
+
 def remarks(report: dict[str, Any]) -> list[str]:
     """What one must know of the tables."""
     lines = [f"{note}." for note in report["notes"]]
     for name, model in report["models"].items():
-        if not model["detections"]:
-            lines.append(f"{name} has no detection: its recall is 0.")
-        elif model["truncated"]:
-            lines.append(
-                f"\\* {name} ends at {model['max_fppi']:.4g} FPPI: its last recall stands there."
-            )
+        for number, run in enumerate(model["runs"], 1):
+            of_several = f" (run {number})" if len(model["runs"]) > 1 else ""
+            if not run["detections"]:
+                lines.append(f"{name}{of_several} has no detection: its recall is 0.")
+            elif run["max_fppi"] < max(report["fppi"]):
+                lines.append(
+                    f"\\* {name}{of_several} ends at {run['max_fppi']:.4g} FPPI: "
+                    "its last recall stands there."
+                )
     return lines
 
 
@@ -80,10 +104,7 @@ def _at(report: dict[str, Any]) -> list[str]:
 
 def recall_cell(row: dict[str, Any], k: int) -> str:
     """Recall in % and its interval, of one model at one FPPI."""
-    if row["recall"][k] is None:
-        return "–"
-    text = f"{100 * row['recall'][k]:.1f}"
-    return text + _interval(row, k, "{:.1f}")
+    return _percent(row["recall"][k]) + _interval(row, k, "{:.1f}")
 
 
 def difference_cell(row: dict[str, Any], k: int) -> str:
@@ -91,6 +112,10 @@ def difference_cell(row: dict[str, Any], k: int) -> str:
     if row["value"][k] is None:
         return "–"
     return f"{100 * row['value'][k]:+.1f}" + _interval(row, k, "{:+.1f}")
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def _interval(row: dict[str, Any], k: int, form: str) -> str:

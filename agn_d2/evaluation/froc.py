@@ -33,6 +33,7 @@ __all__ = [
     "check_fppi",
     "froc_curve",
     "match_detections",
+    "mean_curve",
     "recall_at_fppi",
 ]
 
@@ -44,7 +45,8 @@ class FrocCurve:
     Attributes:
         fppi: (P,) float64, not falling.
         recall: (P,) float64 in 0 .. 1, not falling; NaN throughout if there is no lesion.
-        thresholds: (P,) float64, falling: detections of at least this score are counted.
+        thresholds: (P,) float64, falling: detections of at least this score are counted; NaN in a
+            :func:`mean_curve`, as scores of two runs do not compare.
         images: number of images counted.
         lesions: number of lesions counted.
     """
@@ -61,7 +63,8 @@ class FrocCurve:
         return float(self.fppi[-1])
 
     def corners(self) -> FrocCurve:
-        """The same step curve without the points inside its horizontal runs (at most 2L + 2)."""
+        """The same step curve without the points inside its horizontal parts (at most 2L + 2, but
+        for a mean)."""
         rises = np.diff(np.nan_to_num(self.recall)) > 0
         keep = np.append(True, rises) | np.append(rises, True)
         return FrocCurve(
@@ -118,6 +121,32 @@ def recall_at_fppi(curve: FrocCurve, fppi: Sequence[float] = DEFAULT_FPPI) -> np
     check_fppi(fppi)
     values = np.asarray(fppi, dtype=np.float64)
     return curve.recall[np.searchsorted(curve.fppi, values, side="right") - 1]
+
+
+def mean_curve(curves: Sequence[FrocCurve]) -> FrocCurve:
+    """The mean recall of several runs of one model, at each FPPI where one of them has a point.
+
+    Read anywhere, it is the mean of what its curves give there; a curve that has ended keeps its
+    last recall.
+
+    Args:
+        curves: at least one, all of the same images and lesions.
+
+    Returns:
+        The mean, without thresholds; of a single curve, the curve itself.
+
+    Raises:
+        ValueError: no curve, or curves of different numbers of images or lesions.
+    """
+    if len({(curve.images, curve.lesions) for curve in curves}) != 1:
+        raise ValueError("a mean needs curves, all of the same images and lesions")
+    first = curves[0]
+    if len(curves) == 1:
+        return first
+    fppi = np.unique(np.concatenate([curve.fppi for curve in curves]))
+    recall = np.mean([recall_at_fppi(curve, fppi) for curve in curves], axis=0)
+    fppi, recall = np.append(0, fppi), np.append(first.recall[0], recall)
+    return FrocCurve(fppi, recall, np.full(len(fppi), np.nan), first.images, first.lesions)
 
 
 def check_fppi(fppi: Sequence[float]) -> None:

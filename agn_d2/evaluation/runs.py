@@ -58,16 +58,35 @@ def named_paths(texts: list[str], *, name_needed: bool = False) -> dict[str, Pat
         ValueError: no path, or two of one name.
     """
     paths: dict[str, Path] = {}
-    for text in texts:
-        name, equals, path = text.partition("=")
-        if not equals and not name_needed:
-            name, path = Path(text).resolve().name, text
-        if not (name and path):
-            raise ValueError(f"{text!r}: expected NAME=PATH")
+    for name, path in (_name_and_path(text, name_needed) for text in texts):
         if name in paths:
             raise ValueError(f"the name {name!r} stands for two models")
-        paths[name] = Path(path)
+        paths[name] = path
     return paths
+
+
+def named_runs(texts: list[str]) -> dict[str, list[Path]]:
+    """Command-line arguments "NAME=PATH", where paths of one name are runs of one model.
+
+    Raises:
+        ValueError: no path, or one path twice under a name.
+    """
+    runs: dict[str, list[Path]] = {}
+    for name, path in (_name_and_path(text, name_needed=True) for text in texts):
+        paths = runs.setdefault(name, [])
+        if path.resolve() in (other.resolve() for other in paths):
+            raise ValueError(f"{path} stands for two runs of {name!r}")
+        paths.append(path)
+    return runs
+
+
+def _name_and_path(text: str, name_needed: bool) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals and not name_needed:
+        name, path = Path(text).resolve().name, text
+    if not (name and path):
+        raise ValueError(f"{text!r}: expected NAME=PATH")
+    return name, Path(path)
 
 
 def _attention(folder: Path) -> Path | None:

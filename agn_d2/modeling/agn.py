@@ -85,7 +85,7 @@ class AGNLayer(nn.Module):
         self, features: Tensor, assignment: Tensor, batch: MultiViewBatch, links: Tensor
     ) -> tuple[Tensor | None, Tensor | None]:
         """Z^B and Z^I of the examined views, each (B, N, C), or None where switched off."""
-        # Node features are few: float32 keeps sigmoids and sums exact under AMP.
+        # Nodes are few: in float32 what happens between them stays exact under AMP.
         with torch.autocast(features.device.type, enabled=False):
             x = pixels_to_nodes(features, assignment)
             x_examined = batch.take_examined(x)

@@ -152,13 +152,9 @@ def _write(
     options: ReportOptions,
 ) -> None:
     content = comparison.report
-    whole = content["parts"][0]["models"]
-    intervals = {
-        name: (np.array(row["low"], float), np.array(row["high"], float))
-        for name, row in whole.items()
-        if "low" in row
-    }
-    figure = froc_figure(comparison.curves, fppi=content["fppi"], intervals=intervals)
+    figure = froc_figure(
+        comparison.mean_curves, fppi=content["fppi"], intervals=comparison.intervals
+    )
     scores = [box[4] for case in cases for e in case["images"] for m in e["boxes"] for box in m]
     write_page(
         report.page,

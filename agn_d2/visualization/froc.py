@@ -21,6 +21,7 @@ def plot_froc(
     *,
     fppi: Sequence[float] = DEFAULT_FPPI,
     intervals: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    runs: Mapping[str, Sequence[FrocCurve]] | None = None,
     rule: str = "",
 ) -> list[Path]:
     """Draws one or several FROC curves into one figure, readable in gray.
@@ -35,6 +36,7 @@ def plot_froc(
         fppi: (K,) where the curves are read; the largest (at least 1) ends the axis.
         intervals: for the labels that have one, (low, high) ends of the recall, (K,) each, 0 .. 1;
             drawn as bars.
+        runs: for the labels whose curve is the mean of several, those; drawn thin.
         rule: the matching rule, printed above the axes (see :func:`describe_rule`).
 
     Returns:
@@ -44,7 +46,7 @@ def plot_froc(
         ValueError: for another file ending, or if there is no curve.
     """
     path = check_format(path)
-    figure = froc_figure(curves, fppi=fppi, intervals=intervals, rule=rule)
+    figure = froc_figure(curves, fppi=fppi, intervals=intervals, runs=runs, rule=rule)
     return write_curves(figure, path)
 
 
@@ -53,6 +55,7 @@ def froc_figure(
     *,
     fppi: Sequence[float] = DEFAULT_FPPI,
     intervals: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+    runs: Mapping[str, Sequence[FrocCurve]] | None = None,
     rule: str = "",
 ) -> Figure:
     """The figure of :func:`plot_froc`.
@@ -70,6 +73,10 @@ def froc_figure(
     spread = (np.arange(len(curves)) - (len(curves) - 1) / 2) * right * 0.008
     for n, (label, curve) in enumerate(curves.items()):
         interval = (intervals or {}).get(label)
+        own_runs = (runs or {}).get(label, ())
+        if len(own_runs) > 1:
+            _draw_runs(axes, own_runs, n)
+            label += f" (mean of {len(own_runs)} runs)"
         _draw_curve(axes, label, curve, n, np.asarray(fppi, float), right, interval, spread[n])
     axes.set(
         xlim=(0, right),
@@ -84,6 +91,15 @@ def froc_figure(
         loc="outside lower center", ncols=2, fontsize="small", handlelength=3.5, frameon=False
     )
     return figure
+
+
+def _draw_runs(axes: Axes, runs: Sequence[FrocCurve], number: int) -> None:
+    color, line, _ = STYLES[number % len(STYLES)]
+    for corners in (curve.corners() for curve in runs):
+        axes.plot(
+            corners.fppi, corners.recall, color=color, linestyle=line, linewidth=0.5, alpha=0.5,
+            drawstyle="steps-post",
+        )  # fmt: skip
 
 
 def _draw_curve(

@@ -34,12 +34,22 @@ def test_figure_and_tables(call, coco_dt, write, tmp_path, capsys):
         "froc.png", "froc.svg", "comparison.md", "comparison.json"
     }  # fmt: skip
     content = json.loads((out / "comparison.json").read_text())
-    assert content["models"]["A"]["curve"]["fppi"] == [0, 0, 0.25, 1]
+    assert content["models"]["A"]["runs"][0]["curve"]["fppi"] == [0, 0, 0.25, 1]
     assert content["parts"][0]["models"]["A"]["recall"] == [0.25, 0.5]
     assert content["parts"][0]["models"]["B C"]["difference"]["value"] == [-0.25, -0.5]
     assert (out / "comparison.md").read_text().strip() == capsys.readouterr().out.strip()
     svg = (out / "froc.svg").read_text()
     assert "B C (ends at" in svg
+
+
+def test_files_of_one_name_are_runs(call, coco_dt, write, tmp_path):
+    files = [write("1.json", coco_dt), write("2.json", coco_dt[:3]), write("3.json", coco_dt)]
+    arguments = [f"{name}={file}" for name, file in zip("ABA", files, strict=True)]
+    assert call(*arguments, "--baseline", "B", "--draws", 10, "--fppi", 0.2, 1) == 0
+    content = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert [run["file"] for run in content["models"]["A"]["runs"]] == [str(files[0]), str(files[2])]
+    assert content["parts"][0]["models"]["A"]["difference"]["value"] == [0.25, 0.5]
+    assert "A (mean of 2 runs)" in (tmp_path / "out" / "froc.svg").read_text()
 
 
 def test_empty_list_is_recall_0(call, write, tmp_path):
@@ -72,7 +82,7 @@ def test_bad_entries_end_with_a_message_and_without_a_figure(
     ("arguments", "message"),
     [
         (["a.json"], "'a.json': expected NAME=PATH"),
-        (["a=x.json", "a=y.json"], "the name 'a' stands for two models"),
+        (["a=x.json", "a=./x.json"], "x.json stands for two runs of 'a'"),
         (["a=absent.json"], "absent.json: cannot be read"),
     ],
 )

@@ -9,7 +9,7 @@ from agn_d2.evaluation.bootstrap import bootstrap_recalls, percentile_interval
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.comparison_text import comparison_markdown
-from agn_d2.evaluation.froc import match_detections
+from agn_d2.evaluation.froc import match_detections, recall_at_fppi
 from agn_d2.evaluation.records import Detections
 
 NOTHING = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))
@@ -28,7 +28,11 @@ def truth(coco_gt, write):
 
 @pytest.fixture
 def models(truth, coco_dt, write):
-    return {"one": read_detections(write("dt.json", coco_dt), truth), "none": NOTHING}
+    return {"one": [read_detections(write("dt.json", coco_dt), truth)], "none": [NOTHING]}
+
+
+def without_last(detections):
+    return Detections(detections.boxes[:-1], detections.scores[:-1], detections.images[:-1])
 
 
 def part(report, breakdown, name):
@@ -69,19 +73,66 @@ def test_parts_by_hand(truth, models):
 
 
 def test_intervals_are_those_of_the_same_draws(truth, models, coco_dt):
-    models["worse"] = Detections(
-        models["one"].boxes[:-1], models["one"].scores[:-1], models["one"].images[:-1]
-    )
+    models["worse"] = [without_last(models["one"][0])]
     report = compare(
         models, truth, fppi=(0.2, 1), baseline="worse", draws=40, seed=3, breakdowns=()
     ).report
     assert [p["breakdown"] for p in report["parts"]] == ["all", "recall per", "recall per"]
-    events = [match_detections(models[name], truth.lesions) for name in ("one", "worse")]
+    events = [match_detections(models[name][0], truth.lesions) for name in ("one", "worse")]
     drawn = bootstrap_recalls(events, truth.patients, (0.2, 1), draws=40, seed=3)
     one = part(report, "all", "all")["models"]["one"]
     np.testing.assert_array_equal((one["low"], one["high"]), percentile_interval(drawn[:, 0]))
     low, high = percentile_interval(drawn[:, 0] - drawn[:, 1])
     assert (one["difference"]["low"], one["difference"]["high"]) == (low.tolist(), high.tolist())
+
+
+def test_runs_of_a_model_count_by_their_mean(truth, models):
+    one = models["one"][0]
+    runs = {"two": [one, NOTHING], "three": [one, without_last(one), one], "one": [one]}
+    result = compare(
+        runs, truth, fppi=(0.2, 1), baseline="three", draws=40, seed=3, breakdowns=("view",)
+    )
+    report = result.report
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    whole = part(report, "all", "all")["models"]
+    assert whole["two"]["recall"] == [0.125, 0.25]
+    assert part(report, "view", "CC")["models"]["two"]["recall"] == [0.5, 0.5]
+    two = report["models"]["two"]
+    assert [run["recall"] for run in two["runs"]] == [[0.25, 0.5], [0, 0]]
+    assert [run["detections"] for run in two["runs"]] == [6, 0]
+    assert two["spread"] == pytest.approx([0.25 / 2**0.5, 0.5 / 2**0.5])
+    # The second run of "two" ends at 0 FPPI.
+    assert two["truncated"] == [0.2, 1]
+    assert report["models"]["one"]["spread"] is None
+    assert [len(curves) for curves in result.curves.values()] == [2, 3, 1]
+    np.testing.assert_array_equal(
+        recall_at_fppi(result.mean_curves["two"], (0.2, 1)), [0.125, 0.25]
+    )
+
+    events = [match_detections(run, truth.lesions) for name in runs for run in runs[name]]
+    drawn = bootstrap_recalls(events, truth.patients, (0.2, 1), draws=40, seed=3)
+    means = {"two": drawn[:, :2].mean(1), "three": drawn[:, 2:5].mean(1), "one": drawn[:, 5]}
+    for name, mean in means.items():
+        ends = whole[name]["low"], whole[name]["high"]
+        np.testing.assert_array_equal(ends, percentile_interval(mean))
+        np.testing.assert_array_equal(result.intervals[name], ends)
+        if name != "three":
+            difference = whole[name]["difference"]
+            ends = difference["low"], difference["high"]
+            np.testing.assert_array_equal(ends, percentile_interval(mean - means["three"]))
+
+
+def test_text_of_runs(truth, models):
+    runs = {"both": [models["one"][0], NOTHING], "none": [NOTHING]}
+    text = comparison_markdown(compare(runs, truth, fppi=(0.2, 4), draws=20).report)
+    assert "The recall of a model with several runs is their mean." in text
+    assert "| model | run | 0.2 FPPI | 4 FPPI |" in text
+    assert "| both | 1 | 25.0 | 50.0 |\n| both | 2 | 0.0 | 0.0 |\n" in text
+    assert "| both | mean | 12.5 ± 17.7 | 25.0 ± 35.4 |" in text
+    assert "none" not in text.partition("## Run by run")[2].partition("\n- ")[0]
+    assert "both (run 1) ends at 1 FPPI" in text and "both (run 2) has no detection" in text
+    alone = comparison_markdown(compare(models, truth, draws=0).report)
+    assert "Run by run" not in alone and "mean" not in alone
 
 
 def test_lesion_images_only_and_other_rules(truth, models):
@@ -97,7 +148,7 @@ def test_lesion_images_only_and_other_rules(truth, models):
     assert "low" not in whole["models"]["one"]
     # Image 2 has no lesion: of the CC views, one counts.
     assert part(report, "view", "CC")["images"] == 1
-    assert report["models"]["one"]["detections"] == 5
+    assert report["models"]["one"]["runs"][0]["detections"] == 5
 
 
 def test_text(truth, models):
@@ -117,7 +168,7 @@ def test_text(truth, models):
 
 def test_what_the_annotations_do_not_say_is_told(coco_gt, coco_dt, write):
     truth = read_ground_truth(write("gt.json", coco_gt))
-    models = {"one": read_detections(write("dt.json", coco_dt), truth)}
+    models = {"one": [read_detections(write("dt.json", coco_dt), truth)]}
     report = compare(models, truth, draws=0).report
     assert {p["breakdown"] for p in report["parts"]} == {"all", "mass size"}
     text = comparison_markdown(report)
@@ -131,6 +182,7 @@ def test_what_the_annotations_do_not_say_is_told(coco_gt, coco_dt, write):
     ("options", "message"),
     [
         ({"models": {}}, "no model"),
+        ({"models": {"none": []}}, "the model 'none' has no run"),
         ({"baseline": "two"}, "baseline 'two' is none of the models one, none"),
         ({"breakdowns": ("age",)}, "unknown breakdown 'age'"),
         ({"draws": -1}, "draws must not be negative"),
@@ -148,5 +200,5 @@ def test_intervals_need_patients(coco_gt, write):
     coco_gt["images"][2].pop("patient_id")
     truth = read_ground_truth(write("gt.json", coco_gt))
     with pytest.raises(ValueError, match="patient_id of each image, 12 has none"):
-        compare({"none": NOTHING}, truth)
-    assert compare({"none": NOTHING}, truth, draws=0).report["parts"]
+        compare({"none": [NOTHING]}, truth)
+    assert compare({"none": [NOTHING]}, truth, draws=0).report["parts"]

@@ -12,6 +12,7 @@ from agn_d2.evaluation.froc import (
     Lesions,
     froc_curve,
     match_detections,
+    mean_curve,
     recall_at_fppi,
 )
 
@@ -182,3 +183,37 @@ def test_only_the_order_of_the_scores_matters():
         again = froc_curve(match_detections(logits, lesions))
         np.testing.assert_array_equal(curve.fppi, again.fppi)
         np.testing.assert_array_equal(curve.recall, again.recall)
+
+
+def test_mean_of_curves_reads_as_the_mean_of_their_readings():
+    rng = random.Random(5)
+    lesions = Lesions(np.tile([0.0, 0, 10, 10], (20, 1)), np.arange(20), 20)
+    curves = []
+    for count in (30, 3, 12):
+        corner = np.array([[rng.choice((0, 50)), 0] for _ in range(count)])
+        scores = np.array([rng.randrange(8) / 8 for _ in range(count)])
+        images = np.array([rng.randrange(20) for _ in range(count)])
+        found = Detections(np.hstack([corner, corner + 10]), scores, images)
+        curves.append(froc_curve(match_detections(found, lesions)))
+    mean = mean_curve(curves)
+    everywhere = np.linspace(0, 2, 101)
+    readings = [recall_at_fppi(curve, everywhere) for curve in curves]
+    np.testing.assert_allclose(recall_at_fppi(mean, everywhere), np.mean(readings, axis=0))
+    assert mean.recall[0] == mean.fppi[0] == 0
+    assert (np.diff(mean.fppi) >= 0).all() and (np.diff(mean.recall) >= 0).all()
+    assert mean.max_fppi == max(curve.max_fppi for curve in curves)
+    assert np.isnan(mean.thresholds).all()
+    assert mean_curve(curves[:1]) is curves[0]
+
+
+def test_mean_of_curves_without_a_lesion_is_nan():
+    curve = froc_curve(match_detections(DETECTIONS, Lesions(np.zeros((0, 4)), np.zeros(0, int), 4)))
+    assert np.isnan(mean_curve([curve, curve]).recall).all()
+
+
+def test_mean_needs_curves_of_the_same_images_and_lesions():
+    curve = froc_curve(match_detections(DETECTIONS, LESIONS))
+    fewer = froc_curve(match_detections(DETECTIONS, LESIONS), np.array([1, 1, 1, 0]))
+    for curves in ([], [curve, fewer]):
+        with pytest.raises(ValueError, match="all of the same images and lesions"):
+            mean_curve(curves)

@@ -46,6 +46,17 @@ def test_several_curves_intervals_and_no_lesion(tmp_path):
     assert len(text) > len(without)
 
 
+def test_runs_stand_behind_their_mean(tmp_path):
+    curves = {"a": CURVE, "b": OTHER}
+    runs = {"a": [CURVE, OTHER, CURVE], "b": [OTHER]}
+    (written,) = plot_froc(curves, tmp_path / "runs.svg", runs=runs)
+    text = written.read_text()
+    assert "a (mean of 3 runs) (ends at 2 FPPI)" in text and "mean of 1 run" not in text
+    without = plot_froc(curves, tmp_path / "without.svg")[0].read_text()
+    thin = "stroke-width: 0.5"
+    assert text.count(thin) == without.count(thin) + 3
+
+
 def test_same_curves_same_file(tmp_path):
     first, again = (
         plot_froc({"model": CURVE}, tmp_path / name / "froc.png") for name in ("1", "2")

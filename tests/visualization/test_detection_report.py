@@ -82,7 +82,8 @@ def build(data_set, **options):
         name: read_detections(folder / "coco_instances_results.json", truth)
         for name, folder in folders.items()
     }
-    comparison = compare(models, truth, baseline="one", draws=20)
+    runs = {name: [detections] for name, detections in models.items()}
+    comparison = compare(runs, truth, baseline="one", draws=20)
     options = {
         "title": "toy & co",
         "attention": {name: folder / "attention" for name, folder in folders.items()},

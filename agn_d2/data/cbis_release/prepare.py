@@ -1,8 +1,10 @@
 """The whole preparation: a download of CBIS-DDSM in, a data set in canonical form out.
 
-<out>/images/*.png, <out>/annotations/*.json    what the loaders read
-<out>/report/                                   summary, decisions, contact sheets
-<out>/work/                                     records of the finished steps
+In the output folder:
+
+    images/*.png, annotations/*.json    what the loaders read
+    report/                             summary, decisions, contact sheets
+    work/                               records of the finished steps
 """
 
 from __future__ import annotations
