@@ -173,6 +173,10 @@ def test_transforming_and_adding_equals_loops_in_either_memory_layout(layout):
         slow[:, :, y, x] += features[:, :, y, x].detach() @ weight.detach().T
     torch.testing.assert_close(fused.detach(), slow)
     assert fused.is_contiguous(memory_format=layout)
+    with torch.no_grad():
+        again = transform_and_add_nodes(features, weight, values, adjacency, k)
+    assert again.is_contiguous(memory_format=layout)
+    torch.testing.assert_close(again, slow)
     assert torch.autograd.gradcheck(
         lambda f, w, z: transform_and_add_nodes(f, w, z, adjacency, k), leaves
     )
