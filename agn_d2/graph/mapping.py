@@ -132,13 +132,19 @@ def nodes_to_pixels(values: Tensor, assignment: Tensor, grid: tuple[int, int], k
 
 
 def transform_and_add_nodes(
-    features: Tensor, weight: Tensor, values: Tensor | None, assignment: Tensor, k: int
+    features: Tensor,
+    weight: Tensor,
+    factor: Tensor | None,
+    values: Tensor | None,
+    assignment: Tensor,
+    k: int,
 ) -> Tensor:
-    """F W^T + psi_k(Z), added in the product that makes the second part.
+    """factor o (F W^T) + psi_k(Z), in the memory of F W^T where no gradient is taken.
 
     Args:
         features: (V, C, H, W).
         weight: (D, C), what a 1 x 1 convolution does to the channels of a cell.
+        factor: (V, 1, H, W), or None: 1.
         values: (V, N, D), or None: nothing to add.
         assignment: (V, P, N), from ``assign_cells`` with the same k.
 
@@ -147,13 +153,16 @@ def transform_and_add_nodes(
     """
     # On CPU threads a convolution (oneDNN) is faster than a matrix product in float32 (MKL).
     transformed = F.conv2d(features, weight[:, :, None, None])
+    in_place = not torch.is_grad_enabled()
+    if factor is not None:
+        factor = factor.to(transformed.dtype)
+        transformed = transformed.mul_(factor) if in_place else transformed * factor
     if values is None:
         return transformed
     # Zeros and ones are exact in every type; the mean over k is taken on the few nodes.
     values = (values / k).to(transformed.dtype)
     assignment = assignment.to(transformed.dtype)
-    # In place where no gradient is taken: that of a view of the result would cost a copy.
-    add = torch.baddbmm if torch.is_grad_enabled() else torch.Tensor.baddbmm_
+    add = torch.Tensor.baddbmm_ if in_place else torch.baddbmm
     if _channels_last(transformed):
         added = add(_rows(transformed), assignment, values).transpose(1, 2)
     else:

@@ -134,12 +134,14 @@ class GraphFusion(nn.Module):
             (B, C, H, W).
         """
         grid = features.shape[-2:]
-        examined = features
+        factor = None
         if z_inception is not None:
             attention = self.attention_map(z_inception, assignment, grid, k)
             factor = self.factor(attention, has_contralateral)
             if attended is not None:
                 factor = torch.where(attended[:, None], factor, 1.0)
-            examined = examined * factor.to(features.dtype)
         brought = self.added_nodes(z_bipartite, z_inception, has_auxiliary, has_contralateral)
-        return transform_and_add_nodes(examined, self.weight_examined, brought, assignment, k)
+        # The factor is one number a cell: before W_f or behind it is the same.
+        return transform_and_add_nodes(
+            features, self.weight_examined, factor, brought, assignment, k
+        )

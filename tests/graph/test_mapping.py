@@ -161,8 +161,9 @@ def test_transforming_and_adding_equals_loops_in_either_memory_layout(layout):
     features = torch.randn(3, 4, *GRID, dtype=torch.float64).to(memory_format=layout)
     weight = torch.randn(2, 4, dtype=torch.float64)
     values = torch.randn(3, max(COUNTS), 2, dtype=torch.float64)
-    leaves = features.requires_grad_(), weight.requires_grad_(), values.requires_grad_()
-    fused = transform_and_add_nodes(features, weight, values, adjacency, k)
+    factor = torch.rand(3, 1, *GRID, dtype=torch.float64)
+    leaves = [leaf.requires_grad_() for leaf in (features, weight, factor, values)]
+    fused = transform_and_add_nodes(*leaves, adjacency, k)
     slow = torch.stack(
         [
             torch.from_numpy(psi(values[v].detach().numpy(), adjacency[v].numpy(), GRID))
@@ -170,15 +171,16 @@ def test_transforming_and_adding_equals_loops_in_either_memory_layout(layout):
         ]
     ).nan_to_num()
     for y, x in np.ndindex(GRID):
-        slow[:, :, y, x] += features[:, :, y, x].detach() @ weight.detach().T
+        examined = factor[:, :, y, x] * features[:, :, y, x]
+        slow[:, :, y, x] += (examined @ weight.T).detach()
     torch.testing.assert_close(fused.detach(), slow)
     assert fused.is_contiguous(memory_format=layout)
     with torch.no_grad():
-        again = transform_and_add_nodes(features, weight, values, adjacency, k)
+        again = transform_and_add_nodes(*leaves, adjacency, k)
     assert again.is_contiguous(memory_format=layout)
     torch.testing.assert_close(again, slow)
     assert torch.autograd.gradcheck(
-        lambda f, w, z: transform_and_add_nodes(f, w, z, adjacency, k), leaves
+        lambda *inputs: transform_and_add_nodes(*inputs, adjacency, k), leaves
     )
 
 
@@ -188,7 +190,7 @@ def test_nothing_to_add_leaves_the_transformed_features(layout):
     features = torch.randn(3, 4, *GRID).to(memory_format=layout)
     weight = torch.randn(5, 4)
     torch.testing.assert_close(
-        transform_and_add_nodes(features, weight, None, adjacency, 3),
+        transform_and_add_nodes(features, weight, None, None, adjacency, 3),
         torch.einsum("vchw,dc->vdhw", features, weight),
     )
 
@@ -209,7 +211,7 @@ def test_adding_in_half_precision_keeps_its_type_and_takes_the_mean_exactly(layo
     features = torch.zeros(3, 2, *GRID, dtype=torch.bfloat16).to(memory_format=layout)
     values = torch.full((3, max(COUNTS), 2), 3.0)
     fused = transform_and_add_nodes(
-        features, torch.eye(2, dtype=torch.bfloat16), values, adjacency, 3
+        features, torch.eye(2, dtype=torch.bfloat16), None, values, adjacency, 3
     )
     assert fused.dtype == torch.bfloat16
     inside = adjacency.sum(2).unflatten(1, GRID) > 0
