@@ -209,10 +209,9 @@ def test_gathering_does_not_depend_on_the_memory_layout():
 def test_adding_in_half_precision_keeps_its_type_and_takes_the_mean_exactly(layout):
     adjacency = assign_cells(*random_views(), GRID, STRIDE, 3)
     features = torch.zeros(3, 2, *GRID, dtype=torch.bfloat16).to(memory_format=layout)
-    values = torch.full((3, max(COUNTS), 2), 3.0)
-    fused = transform_and_add_nodes(
-        features, torch.eye(2, dtype=torch.bfloat16), None, values, adjacency, 3
-    )
+    weight = torch.eye(2, dtype=torch.bfloat16)
+    factor, values = torch.ones(3, 1, *GRID), torch.full((3, max(COUNTS), 2), 3.0)
+    fused = transform_and_add_nodes(features, weight, factor, values, adjacency, 3)
     assert fused.dtype == torch.bfloat16
     inside = adjacency.sum(2).unflatten(1, GRID) > 0
     assert torch.equal(fused[:, 0], torch.where(inside, 3.0, 0.0).to(torch.bfloat16))
