@@ -77,7 +77,7 @@ def test_landmarks_of_another_size_are_refused(copy):
 
 def test_not_a_coco_file(copy):
     (copy / "annotations/train.json").write_text("[1, 2")
-    with pytest.raises(ValueError, match=r"train\.json is not a COCO JSON"):
+    with pytest.raises(ValueError, match=r"train\.json: is not JSON"):
         load(copy)
 
 
