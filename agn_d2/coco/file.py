@@ -102,10 +102,9 @@ def require_keys(coco: CocoFile, kind: str, keys: Sequence[str], remedy: str) ->
     for n, entry in enumerate(getattr(coco, kind)):
         missing = [key for key in keys if entry.get(key) is None]
         if missing:
-            one = SINGULAR[kind]
-            name = entry.get("file_name", entry.get("id", "without an id"))
+            name = entry.get("id") if entry.get("file_name") is None else entry["file_name"]
             raise ValueError(
-                f"{coco.path}: {kind}, entry {n} (from 0): {one} {name} has no "
+                f"{coco.path}: {kind}, entry {n} (from 0): {SINGULAR[kind]} {name} has no "
                 f"{', '.join(missing)} (missing or empty); {remedy}"
             )
 
@@ -126,14 +125,18 @@ def _each(
 
 
 def _check_ids(path: Path, what: str, entries: Sequence[Entry]) -> None:
-    ids = [entry["id"] for entry in entries if entry.get("id") is not None]
-    if len({isinstance(value, str) for value in ids}) > 1:
+    first: dict[Id, int] = {}
+    for n, entry in enumerate(entries):
+        value = entry.get("id")
+        if value in first:
+            raise ValueError(
+                f"{path}: {what} id {value!r} stands there more than once: in the entries "
+                f"{first[value]} and {n} (from 0)"
+            )
+        if value is not None:
+            first[value] = n
+    if len({isinstance(value, str) for value in first}) > 1:
         raise ValueError(f"{path}: the {what} ids must be all numbers or all texts, not both")
-    seen = set()
-    for value in ids:
-        if value in seen:
-            raise ValueError(f"{path}: {what} id {value!r} stands there more than once")
-        seen.add(value)
 
 
 def _report_boxes(path: Path, annotations: Sequence[Entry], images: Mapping[Id, Entry]) -> None:

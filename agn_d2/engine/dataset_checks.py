@@ -67,12 +67,13 @@ def check_class_names(trained: Sequence[str], others: Sequence[str]) -> None:
         ValueError: two training sets name their classes differently, or a test set has them in
             another order.
     """
-    if not trained:
+    names = {name: _class_names(name) for name in (*trained, *others)}
+    stated = {name: found for name, found in names.items() if found}
+    first = next((name for name in trained if name in stated), None)
+    if first is None:
         return
-    first = trained[0]
-    expected = _class_names(first)
-    for name in (*trained[1:], *others):
-        found = _class_names(name)
+    expected = stated.pop(first)
+    for name, found in stated.items():
         if found == expected:
             continue
         message = (
@@ -116,6 +117,7 @@ def _check_images(cfg: CfgNode, name: str, dicts: list[dict[str, Any]]) -> None:
 
 
 def _class_names(name: str) -> list[str]:
+    """By contiguous id; empty if the data set does not say."""
     return [text.strip().lower() for text in MetadataCatalog.get(name).get("thing_classes", ())]
 
 

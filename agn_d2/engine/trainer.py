@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog
 from detectron2.engine import AMPTrainer, DefaultTrainer, HookBase, SimpleTrainer, TrainerBase
 from detectron2.engine.hooks import EvalHook, LRScheduler
 from detectron2.evaluation import DatasetEvaluators, verify_results
@@ -63,9 +62,6 @@ class AGNTrainer(DefaultTrainer):
         self.start_iter = 0
         check_datasets(cfg)
         self.net = self.build_model(cfg)
-        watch = cfg.TEST.WATCH
-        if watch.EPOCHS > 0 and watch.DATASET not in DatasetCatalog:
-            raise ValueError(f"TEST.WATCH.DATASET: unknown data set {watch.DATASET!r}")
         loader = self.build_train_loader(cfg)
         self.sampler = loader.batch_sampler
         self.epoch_length = self.sampler.images_per_pass / cfg.SOLVER.IMS_PER_BATCH

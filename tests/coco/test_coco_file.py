@@ -50,7 +50,7 @@ def annotation(**values):
     [
         (lambda c: c["images"][1].pop("id"), "images, entry 1 .*'id' is missing"),
         (lambda c: c["images"].append(3), "images, entry 2 .*must be an object"),
-        (image(id=1), "image id 1 stands there more than once"),
+        (image(id=1), r"image id 1 stands there more than once: .* 0 and 1 \(from 0\)"),
         (image(id="2"), "the image ids must be all numbers or all texts"),
         (image(id=NAN), "images, entry 1 .*id must be a number or a string"),
         (image(file_name=3), "images, entry 1 .*file_name must be the name of a file, found 3"),
