@@ -30,7 +30,11 @@ def test_a_data_set_with_a_test_set_alone_is_found(root):
 
 def test_a_gzipped_file_is_found_where_there_is_no_plain_one(root):
     plain = root / "external/annotations/test.json"
-    (plain.parent / "test.json.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    gzipped = plain.parent / "test.json.gz"
+    gzipped.write_bytes(b"not read where there is a plain one")
+    register_builtin_datasets()
+    assert len(DatasetCatalog.get("external_test")) == 9
+    gzipped.write_bytes(gzip.compress(plain.read_bytes()))
     plain.unlink()
     register_builtin_datasets()
     assert len(DatasetCatalog.get("external_test")) == 9
