@@ -7,8 +7,11 @@ from pathlib import Path
 
 
 def datasets_root() -> Path:
-    """The root of all data sets: ``DETECTRON2_DATASETS``, or ``datasets`` as Detectron2 has it."""
-    return Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser()
+    """The root of all data sets: ``DETECTRON2_DATASETS``, or ``datasets`` as Detectron2 has it.
+
+    An empty variable is none, and blanks around its value are no part of it.
+    """
+    return Path(os.environ.get("DETECTRON2_DATASETS", "").strip() or "datasets").expanduser()
 
 
 def resolve_data_path(path: str | Path) -> Path:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data import MetadataCatalog
 
-from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.data.builtin import check_registered, register_builtin_datasets
 from agn_d2.data.transforms import build_augmentations
 from agn_d2.engine.setup import load_cfg
 from agn_d2.evaluation.anchors import Anchors, FitStatistics, best_ious, suggest_anchors
@@ -48,8 +48,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def ground_truth(name: str) -> GroundTruth:
-    if name not in DatasetCatalog:
-        raise ValueError(f"unknown data set {name!r}; known: {DatasetCatalog.list()}")
+    check_registered([name])
     return read_ground_truth(MetadataCatalog.get(name).json_file)
 
 

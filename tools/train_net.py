@@ -16,6 +16,7 @@ from detectron2.utils.logger import setup_logger
 
 import agn_d2  # noqa: F401  registers backbones and meta-architectures
 from agn_d2.engine import AGNTrainer, setup_cfg
+from agn_d2.engine.dataset_checks import check_datasets
 from agn_d2.engine.launch import launch_processes
 from agn_d2.engine.predictor import load_trained
 
@@ -26,6 +27,7 @@ def main(args: argparse.Namespace):
     # Detectron2 sets up its own loggers only; without this the stages are not announced.
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="agn_d2")
     if args.eval_only:
+        check_datasets(cfg, training=False)
         model = load_trained(cfg, AGNTrainer.build_model(cfg))
         return AGNTrainer.test(cfg, model)
     trainer = AGNTrainer(cfg)

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from detectron2.data import MetadataCatalog
 
-from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.data.builtin import check_registered, register_builtin_datasets
 from agn_d2.data.yolo_export import coco_results, export_split, write_data_yaml
 from agn_d2.evaluation.runs import RESULTS
 
@@ -95,10 +95,8 @@ def predict(model, images: list[Path], args: argparse.Namespace) -> Iterator[tup
 
 
 def run(args: argparse.Namespace) -> None:
-    known = register_builtin_datasets()
-    for name in (args.train, args.val, args.test):
-        if name not in known:
-            raise ValueError(f"unknown data set {name!r}; known: {', '.join(known)}")
+    register_builtin_datasets()
+    check_registered((args.train, args.val, args.test))
     args.output.mkdir(parents=True, exist_ok=True)
     yolo = import_yolo(args.output)
     root = args.output / "data"

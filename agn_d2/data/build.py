@@ -15,6 +15,7 @@ from detectron2.data.samplers import InferenceSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset
 
+from .builtin import check_registered
 from .cases import Case, count_links, group_cases
 from .draws import numpy_seed
 from .mapper import CaseMapper
@@ -55,9 +56,9 @@ def load_cases(dataset_names: Sequence[str]) -> list[Case]:
     """The cases of registered data sets; cases never reach across data sets.
 
     Raises:
-        KeyError: a name is not registered.
-        ValueError: no images at all.
+        ValueError: a name is not registered, or no images at all.
     """
+    check_registered(dataset_names)
     cases = []
     for name in dataset_names:
         of_dataset = group_cases(DatasetCatalog.get(name))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
+
+from detectron2.data import DatasetCatalog
 
 from ..paths import datasets_root
 from .multi_view_coco import register_multi_view_coco
@@ -15,7 +19,8 @@ SPLITS = ("train", "val", "test")
 def register_builtin_datasets(root: str | Path | None = None) -> list[str]:
     """Register ``cbis_ddsm_mass_*``, ``phantom_*`` and the data sets found below the root.
 
-    A folder below the root with ``annotations/train.json`` is registered as
+    A folder below the root with an annotation file of any split, such as
+    ``annotations/test.json`` (or ``test.json.gz``), is registered as
     ``<folder>_{train,val,test}``. Explicit and repeatable: no data set is read before it is asked
     for, and a call with another root replaces the earlier one.
 
@@ -26,16 +31,65 @@ def register_builtin_datasets(root: str | Path | None = None) -> list[str]:
         the registered names.
     """
     root = Path(root) if root is not None else datasets_root()
-    found = {path.parents[1].name for path in root.glob("*/annotations/train.json")}
-    own = {folder: folder for folder in sorted(found - set(BUILTIN.values()))}
+    own = {folder: folder for folder in _folders(root) if folder not in BUILTIN.values()}
     names = []
     for dataset, folder in (BUILTIN | own).items():
         for split in SPLITS:
             names.append(f"{dataset}_{split}")
             register_multi_view_coco(
                 names[-1],
-                root / folder / "annotations" / f"{split}.json",
+                _annotation_file(root / folder, split),
                 root / folder / "images",
                 root / folder / "annotations" / "landmarks.json",
             )
     return names
+
+
+def check_registered(names: Iterable[str], key: str = "") -> None:
+    """Raise a ValueError if a data set is not registered; says where it was looked for.
+
+    Args:
+        names: of data sets.
+        key: of the config that names them, if any; begins the message.
+    """
+    for name in names:
+        if name not in DatasetCatalog:
+            raise ValueError(
+                f"{key}{': ' if key else ''}unknown data set {name!r}. "
+                f"{describe_root(datasets_root())}"
+            )
+
+
+def describe_root(root: Path) -> str:
+    """One sentence on which folder the data sets are looked for in, and what is there."""
+    value = os.environ.get("DETECTRON2_DATASETS")
+    origin = "DETECTRON2_DATASETS"
+    if value is None or not value.strip():
+        origin += f" is {'not set' if value is None else 'empty'}, so the default"
+    where = f"Looked in {root.absolute()} ({origin})"
+    if not root.is_dir():
+        return f"{where}, which is no folder."
+    names = [
+        f"{name}_{split}"
+        for name, folder in (BUILTIN | {folder: folder for folder in _folders(root)}).items()
+        for split in SPLITS
+        if _annotation_file(root / folder, split).is_file()
+        and (name in BUILTIN or folder not in BUILTIN.values())
+    ]
+    if names:
+        return f"{where}, which has {', '.join(names)}."
+    return f"{where}, where no folder has annotations/train.json, val.json or test.json."
+
+
+def _folders(root: Path) -> list[str]:
+    """Names of the folders below the root with annotations of a split."""
+    files = (path for split in SPLITS for path in root.glob(f"*/annotations/{split}.json*"))
+    wanted = {f"{split}.json{end}" for split in SPLITS for end in ("", ".gz")}
+    return sorted({path.parents[1].name for path in files if path.name in wanted})
+
+
+def _annotation_file(folder: Path, split: str) -> Path:
+    """The file of a split, gzipped only where there is no plain one."""
+    plain = folder / "annotations" / f"{split}.json"
+    gzipped = plain.with_name(f"{split}.json.gz")
+    return gzipped if gzipped.is_file() and not plain.is_file() else plain

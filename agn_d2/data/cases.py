@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..coco.values import text
+
 logger = logging.getLogger(__name__)
 
 OTHER_VIEW = {"CC": "MLO", "MLO": "CC"}
@@ -101,18 +103,22 @@ def count_links(cases: Sequence[Case]) -> dict[str, int]:
 
 def _case_id(image: dict[str, Any]) -> str:
     """The patient, and the examination if the data set names one: never two patients in one."""
-    patient = str(image["patient_id"])
-    examination = str(image.get("case_id", patient))
-    return patient if examination == patient else f"{patient}/{examination}"
+    patient, examination = (text(image.get(key), key) for key in ("patient_id", "case_id"))
+    return patient if examination in (None, patient) else f"{patient}/{examination}"
 
 
 def _check(image: dict[str, Any]) -> None:
-    for key, allowed in (("patient_id", None), ("laterality", OTHER_SIDE), ("view", OTHER_VIEW)):
-        if key not in image or (allowed and image[key] not in allowed):
-            wanted = f"one of {sorted(allowed)}" if allowed else "a patient's name"
-            raise ValueError(
-                f"{image.get('file_name', image)}: {key!r} is {image.get(key)!r}, expected {wanted}"
-            )
+    for key, allowed in (("laterality", OTHER_SIDE), ("view", OTHER_VIEW), ("patient_id", None)):
+        if allowed and image.get(key) not in allowed:
+            wanted = f"one of {sorted(allowed)}"
+        elif not allowed and text(image.get(key), key) is None:
+            # Images without one would all become one patient, each other's views.
+            wanted = "a patient's name"
+        else:
+            continue
+        raise ValueError(
+            f"{image.get('file_name', image)}: {key!r} is {image.get(key)!r}, expected {wanted}"
+        )
 
 
 def _link(case_id: str, images: list[dict[str, Any]]) -> Case:

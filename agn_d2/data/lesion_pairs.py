@@ -50,7 +50,7 @@ def pair_lesions(cc: dict[str, Any], mlo: dict[str, Any]) -> list[tuple[int, int
         pairs of positions among the lesions (annotations that are not crowds) of cc and mlo.
     """
     ids_cc, ids_mlo = ([a.get("lesion_id") for a in _lesions(i)] for i in (cc, mlo))
-    if all(ids_cc) and all(ids_mlo):
+    if None not in ids_cc and None not in ids_mlo:
         return [(ids_cc.index(i), ids_mlo.index(i)) for i in ids_cc if i in ids_mlo]
     depth_cc, depth_mlo = (
         nipple_distances(lesion_centres(image), image["landmarks"]) for image in (cc, mlo)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from pathlib import Path
+import os
+import posixpath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.data.datasets import load_coco_json
+from detectron2.structures import BoxMode
 
+from ..coco.entries import Entry
+from ..coco.file import CocoFile, read_coco, require_keys
+from ..coco.reading import once
 from ..landmarks.record import Landmarks, read_landmarks
-
-logger = logging.getLogger(__name__)
+from .cases import OTHER_SIDE, OTHER_VIEW
+from .landmark_fit import landmarks_of
 
 VIEW_KEYS = ("patient_id", "laterality", "view", "case_id")
-REQUIRED_KEYS = VIEW_KEYS[:3]
-ANNOTATION_KEYS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+IMAGE_KEYS = ("file_name", "height", "width", *VIEW_KEYS[:3])
+# Without "area" and "iscrowd" COCO's evaluation fails.
+ANNOTATION_KEYS = ("id", "category_id", "area", "iscrowd")
+FORMAT = "the format is in datasets/README.md"
+# Set to 1 to read images from anywhere, not only from below the image folder.
+ANYWHERE = "AGN_D2_IMAGES_ANYWHERE"
+
+_read_landmarks = once(read_landmarks)
 
 
 def load_multi_view_coco(
@@ -24,25 +33,33 @@ def load_multi_view_coco(
     image_root: str | Path,
     dataset_name: str | None = None,
     landmarks_file: str | Path | None = None,
+    *,
+    images_anywhere: bool | None = None,
 ) -> list[dict[str, Any]]:
     """Load a multi-view data set into Detectron2's dataset dicts.
 
+    Files that have not changed since the last call are not read again.
+
     Args:
-        json_file: COCO JSON; each image also has ``patient_id``, ``laterality`` (L/R), ``view``
-            (CC/MLO) and optionally ``case_id``; annotations may have ``lesion_id``.
+        json_file: COCO JSON, plain or gzipped; each image also has ``patient_id``,
+            ``laterality`` (L/R), ``view`` (CC/MLO) and optionally ``case_id``; annotations may
+            have ``lesion_id``.
         image_root: folder that the images' ``file_name`` are relative to.
         dataset_name: sets the metadata of this registered name and makes category ids start at
             0; without it they stay those of the file.
         landmarks_file: JSON from image file names to landmark records; None: no landmarks.
+        images_anywhere: let a ``file_name`` lead out of ``image_root``; None: only if the
+            environment variable ``AGN_D2_IMAGES_ANYWHERE`` is 1.
 
     Returns:
-        Detectron2's dataset dicts with these keys and ``landmarks`` (a ``Landmarks`` or None).
-        Images under ``context_images``, which only serve others, come as ``context_views`` of
-        the first image of their case.
+        Detectron2's dataset dicts, by image id, with these keys and ``landmarks`` (a
+        ``Landmarks`` or None). Images under ``context_images``, which only serve others, come as
+        ``context_views`` of the first image of their case.
 
     Raises:
         FileNotFoundError: a file is missing; says how to make it.
-        ValueError: an image lacks a key, or has no or a misfitting landmark record.
+        ValueError: an entry lacks a key or has a wrong value, or an image has no or a misfitting
+            landmark record; names the file and the entry.
     """
     json_file = Path(json_file)
     for path in filter(None, (json_file, landmarks_file)):
@@ -51,20 +68,30 @@ def load_multi_view_coco(
                 f"{dataset_name or 'data set'}: no file {path}. Prepare the data set first "
                 "(see datasets/README.md) and point DETECTRON2_DATASETS to its folder."
             )
-    extra, context = _image_keys(json_file)
-    landmarks = read_landmarks(landmarks_file) if landmarks_file else {}
-    dicts = load_coco_json(
-        str(json_file), str(image_root), dataset_name, extra_annotation_keys=["lesion_id"]
-    )
-    for image in dicts:
-        name, keys = extra[image["image_id"]]
-        image.update(keys)
-        image["landmarks"] = _landmarks_of(image, name, landmarks) if landmarks_file else None
-    for view in context:
-        name = view["file_name"]
-        view["landmarks"] = _landmarks_of(view, name, landmarks) if landmarks_file else None
-        view["file_name"] = str(Path(image_root) / name)
-    _hand_out(json_file, context, dicts)
+    coco = read_coco(json_file)
+    if images_anywhere is None:
+        images_anywhere = os.environ.get(ANYWHERE, "") == "1"
+    _check(coco, images_anywhere)
+    contiguous = _contiguous_ids(coco)
+    if dataset_name is not None:
+        MetadataCatalog.get(dataset_name).set(
+            thing_classes=[c["name"] for c in sorted(coco.categories, key=lambda c: c["id"])],
+            thing_dataset_id_to_contiguous_id=contiguous,
+        )
+    ids = {key: key for key in contiguous} if dataset_name is None else contiguous
+    annotations: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in coco.images}
+    for annotation in coco.annotations:
+        annotations[annotation["image_id"]].append(_annotation(annotation, ids))
+    records = _read_landmarks(landmarks_file) if landmarks_file else None
+
+    def view(image: Entry) -> dict[str, Any]:
+        return _view(image, Path(image_root), records)
+
+    dicts = [
+        view(image) | {"image_id": image["id"], "annotations": annotations[image["id"]]}
+        for image in sorted(coco.images, key=lambda image: image["id"])
+    ]
+    _hand_out(json_file, [view(image) for image in coco.context_images], dicts)
     return dicts
 
 
@@ -73,6 +100,8 @@ def register_multi_view_coco(
     json_file: str | Path,
     image_root: str | Path,
     landmarks_file: str | Path | None = None,
+    *,
+    images_anywhere: bool | None = None,
 ) -> None:
     """Register a multi-view data set under a name; a second call replaces the first one."""
     if name in DatasetCatalog:
@@ -80,7 +109,10 @@ def register_multi_view_coco(
     if name in MetadataCatalog:
         MetadataCatalog.remove(name)
     DatasetCatalog.register(
-        name, lambda: load_multi_view_coco(json_file, image_root, name, landmarks_file)
+        name,
+        lambda: load_multi_view_coco(
+            json_file, image_root, name, landmarks_file, images_anywhere=images_anywhere
+        ),
     )
     MetadataCatalog.get(name).set(
         json_file=str(json_file),
@@ -88,6 +120,68 @@ def register_multi_view_coco(
         landmarks_file=str(landmarks_file) if landmarks_file else None,
         evaluator_type="multi_view_coco",
     )
+
+
+def _check(coco: CocoFile, images_anywhere: bool) -> None:
+    """What training needs beyond the rules that hold for every COCO file."""
+    if not coco.categories:
+        raise ValueError(f"{coco.path}: no categories; list the classes, {FORMAT}")
+    require_keys(coco, "categories", ("name",), "a class needs a name")
+    require_keys(coco, "images", IMAGE_KEYS, FORMAT)
+    require_keys(coco, "context_images", IMAGE_KEYS, FORMAT)
+    require_keys(coco, "annotations", ANNOTATION_KEYS, "COCO's evaluation needs them")
+    names = set()
+    for kind in ("images", "context_images"):
+        for n, image in enumerate(getattr(coco, kind)):
+            where = f"{coco.path}: {kind}, entry {n} (from 0), {image['file_name']}"
+            for key, allowed in (("laterality", OTHER_SIDE), ("view", OTHER_VIEW)):
+                if image[key] not in allowed:
+                    raise ValueError(
+                        f"{where}: {key} must be {' or '.join(sorted(allowed))}, found "
+                        f"{image[key]!r}"
+                    )
+            if not images_anywhere:
+                _check_inside(image["file_name"], where)
+            if kind == "images" and image["file_name"] in names:
+                raise ValueError(f"{where}: this file stands there more than once")
+            names.add(image["file_name"])
+
+
+def _check_inside(name: str, where: str) -> None:
+    if "\\" in name:
+        raise ValueError(f"{where}: file_name has a backslash; write folders as a/b.png")
+    if posixpath.isabs(name) or name.split("/")[0] == ".." or PureWindowsPath(name).drive:
+        raise ValueError(
+            f"{where}: file_name leads out of the image folder; make it relative to that folder, "
+            f"or set {ANYWHERE}=1 if you trust the file"
+        )
+
+
+def _contiguous_ids(coco: CocoFile) -> dict[Any, int]:
+    return {key: n for n, key in enumerate(sorted(c["id"] for c in coco.categories))}
+
+
+def _annotation(annotation: Entry, ids: dict[Any, int]) -> dict[str, Any]:
+    chosen = {
+        "iscrowd": annotation["iscrowd"],
+        "bbox": list(annotation["bbox"]),
+        "bbox_mode": BoxMode.XYWH_ABS,
+        "category_id": ids[annotation["category_id"]],
+        "lesion_id": annotation.get("lesion_id"),
+    }
+    if annotation.get("segmentation") is not None:
+        chosen["segmentation"] = annotation["segmentation"]
+    return chosen
+
+
+def _view(image: Entry, root: Path, records: dict[str, Landmarks] | None) -> dict[str, Any]:
+    """What an examined and a context image have in common."""
+    view = {key: image[key] for key in IMAGE_KEYS}
+    view["file_name"] = os.path.join(root, image["file_name"])
+    if image.get("case_id") is not None:
+        view["case_id"] = image["case_id"]
+    view["landmarks"] = None if records is None else landmarks_of(image, root, records)
+    return view
 
 
 def _hand_out(json_file: Path, context: list[dict[str, Any]], dicts: list[dict[str, Any]]) -> None:
@@ -102,52 +196,3 @@ def _hand_out(json_file: Path, context: list[dict[str, Any]], dicts: list[dict[s
                 f"{json_file}: context image {view['file_name']} belongs to no case of the images"
             )
         first[key].setdefault("context_views", []).append(view)
-
-
-def _image_keys(
-    json_file: Path,
-) -> tuple[dict[Any, tuple[str, dict[str, Any]]], list[dict[str, Any]]]:
-    """Image id -> (file name, the keys of the view), and dicts of the context images."""
-    try:
-        content = json.loads(json_file.read_text())
-        images, annotations = content["images"], content["annotations"]
-        context = content.get("context_images", [])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{json_file} is not a COCO JSON: {error!r}") from error
-    for annotation in annotations:
-        missing = [key for key in ANNOTATION_KEYS if key not in annotation]
-        if missing:
-            raise ValueError(
-                f"{json_file}: annotation {annotation.get('id')} has no {', '.join(missing)}, "
-                "which COCO's evaluation needs"
-            )
-    keys = {}
-    for image in [*images, *context]:
-        missing = [key for key in REQUIRED_KEYS if key not in image]
-        if missing:
-            raise ValueError(
-                f"{json_file}: image {image.get('file_name', image.get('id'))} has no "
-                f"{', '.join(missing)}; the format is in datasets/README.md"
-            )
-    for image in images:
-        keys[image["id"]] = (
-            image["file_name"],
-            {key: image[key] for key in VIEW_KEYS if key in image},
-        )
-    chosen = ("file_name", "height", "width", *VIEW_KEYS)
-    return keys, [{key: image[key] for key in chosen if key in image} for image in context]
-
-
-def _landmarks_of(image: dict[str, Any], name: str, records: dict[str, Landmarks]) -> Landmarks:
-    if name not in records:
-        raise ValueError(
-            f"{name} has no landmarks; run tools/extract_landmarks.py on the images again"
-        )
-    record = records[name]
-    size = (image["height"], image["width"])
-    if record.image_size != size or record.view != image["view"]:
-        raise ValueError(
-            f"{name}: landmarks are for a {record.view} view of {record.image_size} (h, w), the "
-            f"image is a {image['view']} view of {size}; run tools/extract_landmarks.py again"
-        )
-    return record

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode, get_cfg
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..config import add_agn_config
-from ..data.builtin import register_builtin_datasets
+from ..data.builtin import check_registered, register_builtin_datasets
 from .inference_setup import settle_for_inference
 
 logger = logging.getLogger(__name__)
@@ -50,8 +50,7 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     cfg = load_cfg(args.config_file, args.opts)
     register_builtin_datasets()
     inference = getattr(args, "eval_only", False)
-    for name in (*(() if inference else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST):
-        _check_registered(name)
+    check_registered((*(() if inference else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST), "DATASETS")
     check_ignored_keys(cfg)
     settle_device(cfg)
     if inference:
@@ -94,11 +93,12 @@ def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:
     """Compare the classes of data sets with those of the detector.
 
     Raises:
-        ValueError: a data set has more; names it and the key.
+        ValueError: a data set has more or fewer; names it and the key.
     """
-    retina = "RetinaNet" in cfg.MODEL.META_ARCHITECTURE
-    key = "MODEL.RETINANET" if retina else "MODEL.ROI_HEADS"
-    classes = (cfg.MODEL.RETINANET if retina else cfg.MODEL.ROI_HEADS).NUM_CLASSES
+    # FCOS shares the head of RetinaNet, and its keys.
+    dense = any(kind in cfg.MODEL.META_ARCHITECTURE for kind in ("RetinaNet", "FCOS"))
+    key = "MODEL.RETINANET" if dense else "MODEL.ROI_HEADS"
+    classes = (cfg.MODEL.RETINANET if dense else cfg.MODEL.ROI_HEADS).NUM_CLASSES
     for name in names:
         found = {
             annotation["category_id"]
@@ -109,6 +109,12 @@ def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:
             raise ValueError(
                 f"{name} has annotations of class {max(found)} (counted from 0), but "
                 f"{key}.NUM_CLASSES is {classes}"
+            )
+        known = MetadataCatalog.get(name).get("thing_classes")
+        if known is not None and len(known) < classes:
+            raise ValueError(
+                f"{name} has the classes {', '.join(known)}, but {key}.NUM_CLASSES is {classes}: "
+                f"set it to {len(known)}"
             )
 
 
@@ -138,8 +144,3 @@ def _settle_masks(cfg: CfgNode) -> None:
         len(masks),
     )
     cfg.MODEL.MASK_ON = False
-
-
-def _check_registered(name: str) -> None:
-    if name not in DatasetCatalog:
-        raise ValueError(f"DATASETS: unknown data set {name!r}; known: {DatasetCatalog.list()}")

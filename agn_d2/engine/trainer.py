@@ -12,10 +12,9 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog
 from detectron2.engine import AMPTrainer, DefaultTrainer, HookBase, SimpleTrainer, TrainerBase
 from detectron2.engine.hooks import EvalHook, LRScheduler
-from detectron2.evaluation import COCOEvaluator, DatasetEvaluators, verify_results
+from detectron2.evaluation import DatasetEvaluators, verify_results
 from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, EventWriter
@@ -26,11 +25,12 @@ from torch.utils.data import DataLoader
 
 from ..data.build import build_test_loader, build_train_loader, build_validation_loader
 from ..evaluation import FROCEvaluator
+from ..evaluation.coco_evaluator import CheckedCOCOEvaluator
 from .checkpoint import AGNCheckpointer
+from .dataset_checks import check_datasets
 from .ema import ModelEMA
 from .hooks import GraphPictures
 from .precision import speed_up_on_cpu
-from .setup import check_classes
 from .solver import build_optimizer
 from .stage_hook import StageHook, forget_metrics
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
@@ -60,11 +60,8 @@ class AGNTrainer(DefaultTrainer):
             setup_logger()
         self.cfg = cfg = self.auto_scale_workers(cfg, comm.get_world_size())
         self.start_iter = 0
-        check_classes(cfg, cfg.DATASETS.TRAIN)
+        check_datasets(cfg)
         self.net = self.build_model(cfg)
-        watch = cfg.TEST.WATCH
-        if watch.EPOCHS > 0 and watch.DATASET not in DatasetCatalog:
-            raise ValueError(f"TEST.WATCH.DATASET: unknown data set {watch.DATASET!r}")
         loader = self.build_train_loader(cfg)
         self.sampler = loader.batch_sampler
         self.epoch_length = self.sampler.images_per_pass / cfg.SOLVER.IMS_PER_BATCH
@@ -262,8 +259,7 @@ class AGNTrainer(DefaultTrainer):
         froc = cfg.TEST.FROC
         return DatasetEvaluators(
             [
-                # Detectron2's fast COCO evaluation is compiled code that not every build has.
-                COCOEvaluator(dataset_name, tasks, output_dir=output, use_fast_impl=False),
+                CheckedCOCOEvaluator(dataset_name, tasks, output_dir=output),
                 FROCEvaluator(
                     dataset_name,
                     output_dir=output,

@@ -1,18 +1,19 @@
-"""Reads COCO ground truth and COCO results files into flat arrays, and checks every entry."""
+"""COCO ground truth and COCO results files as flat arrays."""
 
 from __future__ import annotations
 
-import json
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ..coco.entries import Entry, check_category_id, check_image_id, image_size
+from ..coco.entries import Id as ImageId
+from ..coco.file import read_coco
+from ..coco.reading import read_json
+from ..coco.values import box, get, is_number
 from .records import Detections, Lesions
-
-ImageId = int | str
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class GroundTruth:
     lesions: Lesions
     images: tuple[ImageFacts, ...]
     lesion_ids: tuple[str | None, ...]
-    category_ids: frozenset[int]
+    category_ids: frozenset[ImageId]
     context_images: tuple[ImageFacts, ...]
 
     @property
@@ -85,46 +86,23 @@ def read_ground_truth(path: str | Path) -> GroundTruth:
     Raises:
         ValueError: if the file is missing or not such JSON; names the file and the entry.
     """
-    content = _read_json(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: ground truth must be a COCO object with images and annotations")
-    for key in ("images", "annotations"):
-        if not isinstance(content.get(key), list):
-            raise ValueError(f"{path}: ground truth needs a list under the key {key!r}")
-
-    image_ids, facts = [], []
-    for n, image in enumerate(content["images"]):
-        where = f"{path}: images, entry {n} (from 0)"
-        image_ids.append(_get(image, "id", where))
-        if not _is_id(image_ids[-1]):
-            raise ValueError(f"{where}: id must be a number or a string, found {image_ids[-1]!r}")
-        facts.append(_facts(image, where))
+    coco = read_coco(path)
+    image_ids = tuple(image["id"] for image in coco.images)
     index = {image_id: i for i, image_id in enumerate(image_ids)}
-    if len(index) < len(image_ids):
-        twice = next(x for i, x in enumerate(image_ids) if index[x] != i)
-        raise ValueError(f"{path}: image id {twice!r} stands there more than once")
-
-    boxes, images, ignored, lesion_ids = [], [], [], []
-    for n, annotation in enumerate(content["annotations"]):
-        where = f"{path}: annotations, entry {n} (from 0)"
-        images.append(_image(annotation, index, where))
-        boxes.append(_box(annotation, where, allow_empty=False))
-        ignored.append(bool(annotation.get("iscrowd", 0)))
-        lesion_ids.append(_text(annotation.get("lesion_id")))
+    annotations = coco.annotations
     lesions = Lesions(
-        boxes=np.array(boxes), images=_integers(images), num_images=len(image_ids),
-        ignored=np.array(ignored, dtype=bool),
-    )  # fmt: skip
+        boxes=np.array([_corners(annotation["bbox"]) for annotation in annotations]),
+        images=_integers([index[annotation["image_id"]] for annotation in annotations]),
+        num_images=len(image_ids),
+        ignored=np.array([bool(annotation.get("iscrowd")) for annotation in annotations]),
+    )
     return GroundTruth(
-        image_ids=tuple(image_ids),
+        image_ids=image_ids,
         lesions=lesions,
-        images=tuple(facts),
-        lesion_ids=tuple(lesion_ids),
-        category_ids=_category_ids(content, path),
-        context_images=tuple(
-            _facts(image, f"{path}: context_images, entry {n} (from 0)")
-            for n, image in enumerate(content.get("context_images") or ())
-        ),
+        images=tuple(map(_facts, coco.images)),
+        lesion_ids=tuple(annotation.get("lesion_id") for annotation in annotations),
+        category_ids=frozenset(category["id"] for category in coco.categories),
+        context_images=tuple(map(_facts, coco.context_images)),
     )
 
 
@@ -145,115 +123,47 @@ def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
             or category id, a negative size or a number that is not finite; names the file and the
             entry.
     """
-    content = _read_json(path)
+    content = read_json(path)
     if not isinstance(content, list):
         raise ValueError(f"{path}: predictions must be a list of detections (COCO results format)")
     index = ground_truth.image_index
     boxes, scores, images = [], [], []
     for n, entry in enumerate(content):
-        where = f"{path}: entry {n} (from 0)"
-        images.append(_image(entry, index, where))
-        boxes.append(_box(entry, where, allow_empty=True))
-        _check_category(entry, ground_truth.category_ids, where)
-        score = _get(entry, "score", where)
-        if not _is_number(score):
-            raise ValueError(f"{where}: score must be a finite number, found {score!r}")
+        try:
+            check_image_id(entry, index)
+            images.append(index[entry["image_id"]])
+            boxes.append(_corners(box(get(entry, "bbox"), allow_empty=True)))
+            check_category_id(entry, ground_truth.category_ids)
+            score = get(entry, "score")
+            if not is_number(score):
+                raise ValueError(f"score must be a finite number, found {score!r}")
+        except ValueError as error:
+            raise ValueError(f"{path}: entry {n} (from 0): {error}") from None
         scores.append(float(score))
     return Detections(boxes=np.array(boxes), scores=np.array(scores), images=_integers(images))
 
 
-def _read_json(path: str | Path) -> Any:
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: is not JSON: {error}") from error
-
-
-def _get(entry: Any, key: str, where: str) -> Any:
-    if not isinstance(entry, dict):
-        raise ValueError(f"{where}: must be an object, found {entry!r:.60}")
-    if key not in entry:
-        raise ValueError(f"{where}: the key {key!r} is missing")
-    return entry[key]
-
-
-def _facts(image: dict[str, Any], where: str) -> ImageFacts:
-    spacing, size = image.get("mm_per_pixel"), (image.get("height"), image.get("width"))
-    if spacing is not None and not (_is_number(spacing) and spacing > 0):
-        raise ValueError(f"{where}: mm_per_pixel must be a number above 0, found {spacing!r:.60}")
-    patient, case = _text(image.get("patient_id")), _text(image.get("case_id"))
+def _facts(image: Entry) -> ImageFacts:
+    patient, case = image.get("patient_id"), image.get("case_id")
     if patient is not None and case not in (None, patient):
         case = f"{patient}/{case}"
+    spacing = image.get("mm_per_pixel")
     return ImageFacts(
-        file_name=_text(image.get("file_name")),
-        size=(int(size[0]), int(size[1])) if all(map(_is_number, size)) else None,
+        file_name=image.get("file_name"),
+        size=image_size(image),
         patient=patient,
         case=case if patient is not None and case is not None else patient,
-        laterality=_text(image.get("laterality")),
-        view=_text(image.get("view")),
-        density=_text(image.get("density", image.get("breast_density"))),
+        laterality=image.get("laterality"),
+        view=image.get("view"),
+        density=image.get("density") or image.get("breast_density"),
         mm_per_pixel=None if spacing is None else float(spacing),
     )
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _category_ids(content: dict[str, Any], path: str | Path) -> frozenset[int]:
-    categories = content.get("categories") or []
-    if not isinstance(categories, list):
-        raise ValueError(f"{path}: categories must be a list")
-    return frozenset(
-        _get(category, "id", f"{path}: categories, entry {n} (from 0)")
-        for n, category in enumerate(categories)
-    )
-
-
-def _check_category(entry: dict[str, Any], known: frozenset[int], where: str) -> None:
-    """Another category is another lesion, or a file of another data set: no figure for it."""
-    category = entry.get("category_id")
-    if category is None or not known:
-        return
-    if not _is_id(category) or category not in known:
-        raise ValueError(
-            f"{where}: category_id {category!r:.60} is not in the ground truth, which has "
-            f"{', '.join(map(repr, sorted(known)))}"
-        )
-
-
-def _image(entry: Any, index: dict[ImageId, int], where: str) -> int:
-    image_id = _get(entry, "image_id", where)
-    if not _is_id(image_id) or image_id not in index:
-        raise ValueError(f"{where}: image_id {image_id!r:.60} is not in the ground truth")
-    return index[image_id]
-
-
-def _box(entry: dict[str, Any], where: str, *, allow_empty: bool) -> tuple[float, ...]:
-    """The box as XYXY."""
-    box = _get(entry, "bbox", where)
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-        raise ValueError(f"{where}: bbox must be 4 finite numbers, found {box!r:.60}")
-    x, y, width, height = map(float, box)
-    if min(width, height) < 0 or (min(width, height) == 0 and not allow_empty):
-        least = "must not be negative" if allow_empty else "must be above 0"
-        raise ValueError(f"{where}: width and height of the bbox {least}, found {box!r}")
+def _corners(box: Sequence[float]) -> tuple[float, float, float, float]:
+    """XYWH as XYXY."""
+    x, y, width, height = box
     return x, y, x + width, y + height
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the range of a float
-        return False
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int | float | str) and not isinstance(value, bool)
 
 
 def _integers(values: list[int]) -> np.ndarray:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .matching import TOLERANCE
+
 MASS = "mass"
 
 
@@ -42,7 +44,8 @@ def scores_by_kind(
     scores: dict[str, list[float]] = {MASS: []}
     for kind, body in bodies:
         found = np.array(of_image.get(body["image_id"], np.empty((0, 5))), dtype=float)
-        reached = found[_iou(found[:, :4], np.array(body["bbox"], dtype=float)) >= iou, 4]
+        overlaps = _iou(found[:, :4], np.array(body["bbox"], dtype=float))
+        reached = found[overlaps >= iou - TOLERANCE, 4]
         scores.setdefault(kind, []).append(reached.max(initial=0.0))
     return {kind: np.array(values) for kind, values in scores.items()}
 

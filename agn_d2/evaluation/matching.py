@@ -18,6 +18,11 @@ The rule:
    rule 3) that lies on an ignored region (COCO's ``iscrowd``) counts as nothing: at least the share
    ``iou`` of its area is inside the region, or with ``hit="center"`` its centre is. Ignored regions
    are no lesions.
+
+Thresholds and borders are met to within ``TOLERANCE``: most decimal coordinates have no exact
+binary form, so that an IoU of exactly 0.2 would come out a little below about as often as not. With
+boxes of one decimal no IoU that is truly below 0.2 lies so near to it, as long as the boxes cover
+less than two million square pixels.
 """
 
 from __future__ import annotations
@@ -29,6 +34,8 @@ import numpy as np
 from .records import Detections, Lesions
 
 DEFAULT_IOU = 0.2
+# Of IoUs and shares, and in pixels of the border that a centre may lie on.
+TOLERANCE = 1e-9
 HITS = ("iou", "center")
 DUPLICATES = ("ignore", "fp", "any")
 
@@ -184,10 +191,11 @@ def _reach(
     overlap = shared / union
     if hit == "center":
         center = (boxes[:, :2] + boxes[:, 2:]) / 2
-        reached = ((others[:, :2] <= center) & (center <= others[:, 2:])).all(axis=1)
+        low, high = others[:, :2] - TOLERANCE, others[:, 2:] + TOLERANCE
+        reached = ((low <= center) & (center <= high)).all(axis=1)
     else:
         share = shared / np.where(area > 0, area, 1)
-        reached = np.where(lesions.ignored[les], share, overlap) >= iou
+        reached = np.where(lesions.ignored[les], share, overlap) >= iou - TOLERANCE
     return overlap, reached
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..coco.reading import without_collector
 from ..files import write_json
 
 VIEWS = ("CC", "MLO")
@@ -157,7 +158,8 @@ def read_landmarks(path: str | os.PathLike[str]) -> dict[str, Landmarks]:
     """
     path = Path(path)
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))
+        with without_collector():
+            records = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not a JSON file ({error})") from None
     if not isinstance(records, dict):

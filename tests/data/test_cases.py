@@ -112,3 +112,15 @@ def test_context_views_serve_and_are_neither_examined_nor_counted():
 def test_a_context_view_of_another_patient_is_refused():
     with pytest.raises(ValueError, match="B_LMLO: a context view of case B in an image of case A"):
         group_cases([view("A", "L", "CC", context_views=[view("B", "L", "MLO")])])
+
+
+@pytest.mark.parametrize("patient", [None, "", " ", float("nan"), "nan"])
+def test_images_without_a_patient_are_not_one_patient(patient):
+    with pytest.raises(ValueError, match="'patient_id' is .*, expected a patient's name"):
+        group_cases([view(patient, "L", "CC")])
+
+
+def test_an_empty_examination_is_none():
+    images = [view("A", "L", "CC"), view("A", "L", "MLO", case_id=None)]
+    (case,) = group_cases([*images, view("A", "R", "CC", case_id=float("nan"))])
+    assert case.case_id == "A"

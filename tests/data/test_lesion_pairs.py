@@ -80,3 +80,17 @@ def test_prior_needs_both_views_and_landmarks():
     without = image("CC", []) | {"landmarks": None}
     with pytest.raises(ValueError, match="CC has no landmarks"):
         count_prior(group_cases([without]), NodeLayout(), "toy")
+
+
+def test_an_id_of_zero_is_an_id():
+    near, far = (40, 48), (10, 48)
+    cc, mlo = image("CC", [near, far], ["0", "1"]), image("MLO", [near, far], ["1", "0"])
+    assert pair_lesions(cc, mlo) == [(0, 1), (1, 0)]
+    cc, mlo = image("CC", [near, far], [0, 1]), image("MLO", [near, far], [1, 0])
+    assert pair_lesions(cc, mlo) == [(0, 1), (1, 0)]
+
+
+def test_an_id_that_is_missing_leaves_it_to_the_distance():
+    near, far = (40, 48), (10, 48)
+    cc, mlo = image("CC", [near, far], ["a", None]), image("MLO", [near, far], [None, "a"])
+    assert pair_lesions(cc, mlo) == [(0, 0), (1, 1)]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
@@ -77,7 +78,7 @@ def test_landmarks_of_another_size_are_refused(copy):
 
 def test_not_a_coco_file(copy):
     (copy / "annotations/train.json").write_text("[1, 2")
-    with pytest.raises(ValueError, match=r"train\.json is not a COCO JSON"):
+    with pytest.raises(ValueError, match=r"train\.json: is not JSON"):
         load(copy)
 
 
@@ -123,3 +124,124 @@ def test_a_context_image_without_a_case_is_named(copy):
     edit(path, lambda content: move_to_context(content, "P3_RCC.png"))
     with pytest.raises(ValueError, match=r"P3_RCC\.png belongs to no case"):
         load(copy)
+
+
+def change(kind, entry, **values):
+    return lambda content: content[kind][entry].update(values)
+
+
+@pytest.mark.parametrize(
+    ("edited", "message"),
+    [
+        (lambda c: c.pop("categories"), r"train\.json: no categories"),
+        (lambda c: c.update(categories=[]), r"train\.json: no categories"),
+        (lambda c: c["categories"][0].pop("name"), "category 1 has no name"),
+        (lambda c: c["images"][2].pop("id"), "images, entry 2 .*'id' is missing"),
+        (lambda c: c["images"][2].pop("file_name"), "images, entry 2 .*has no file_name"),
+        (change("images", 2, file_name=None), "images, entry 2 .*has no file_name"),
+        (change("images", 2, height=None), r"image P1_RCC\.png has no height"),
+        (change("images", 2, patient_id=None), r"image P1_RCC\.png has no patient_id"),
+        (change("images", 2, patient_id=""), r"image P1_RCC\.png has no patient_id"),
+        (change("images", 2, patient_id=float("nan")), r"image P1_RCC\.png has no patient_id"),
+        (change("images", 2, id=1), "image id 1 stands there more than once"),
+        (change("images", 2, file_name="P1_LCC.png"), r"P1_LCC\.png: this file .* more than once"),
+        (change("images", 2, view="ML"), "entry 2 .*view must be CC or MLO, found 'ML'"),
+        (change("images", 2, view="cc"), "entry 2 .*view must be CC or MLO, found 'cc'"),
+        (change("images", 2, laterality="B"), "entry 2 .*laterality must be L or R, found 'B'"),
+        (change("annotations", 3, iscrowd=None), "annotation 4 has no iscrowd"),
+        (change("annotations", 3, category_id=None), "annotation 4 has no category_id"),
+        (change("annotations", 3, bbox=[1, 1, 0, 1]), "annotations, entry 3 .*must be above 0"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused(copy, edited, message):
+    edit(copy / "annotations/train.json", edited)
+    with pytest.raises(ValueError, match=message):
+        load(copy)
+
+
+def test_numbers_and_texts_are_read_as_meant(copy):
+    def edited(content):
+        content["annotations"][0] |= {"iscrowd": "0", "lesion_id": 0}
+        content["annotations"][1] |= {"lesion_id": ""}
+        content["images"][0] |= {"height": 96.0, "patient_id": 7, "case_id": None}
+
+    edit(copy / "annotations/train.json", edited)
+    first, second = load(copy)[:2]
+    assert (first["height"], first["patient_id"], "case_id" in first) == (96, "7", False)
+    assert first["annotations"][0]["iscrowd"] == 0
+    assert first["annotations"][0]["lesion_id"] == "0"
+    assert second["annotations"][0]["lesion_id"] is None
+
+
+def test_images_come_by_their_id_and_categories_by_their_number(copy):
+    def edited(content):
+        content["images"].reverse()
+        content["categories"] = [{"id": 7, "name": "calc"}, {"id": 1, "name": "mass"}]
+        content["annotations"][0]["category_id"] = 7
+
+    edit(copy / "annotations/train.json", edited)
+    dicts = load(copy, dataset_name="two_classes")
+    assert [d["image_id"] for d in dicts] == list(range(1, 10))
+    assert [d["annotations"][0]["category_id"] for d in dicts[:2]] == [1, 0]
+    assert MetadataCatalog.get("two_classes").thing_classes == ["mass", "calc"]
+    MetadataCatalog.remove("two_classes")
+    # Without a name there is no metadata to say what 0 is.
+    assert [d["annotations"][0]["category_id"] for d in load(copy)[:2]] == [7, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../P1_RCC.png", "leads out of the image folder.*AGN_D2_IMAGES_ANYWHERE=1"),
+        ("a/../../P1_RCC.png", "leads out of the image folder"),
+        ("/etc/P1_RCC.png", "leads out of the image folder"),
+        ("C:/P1_RCC.png", "leads out of the image folder"),
+        ("sub\\P1_RCC.png", "has a backslash; write folders as a/b.png"),
+    ],
+)
+def test_names_do_not_lead_out_of_the_image_folder(copy, monkeypatch, name, message):
+    edit(copy / "annotations/train.json", change("images", 2, file_name=name))
+    monkeypatch.delenv("AGN_D2_IMAGES_ANYWHERE", raising=False)
+    with pytest.raises(ValueError, match=message):
+        load(copy, landmarks_file=None)
+    paths = [load(copy, landmarks_file=None, images_anywhere=True)[2]["file_name"]]
+    monkeypatch.setenv("AGN_D2_IMAGES_ANYWHERE", "1")
+    paths.append(load(copy, landmarks_file=None)[2]["file_name"])
+    assert all(path.endswith("P1_RCC.png") for path in paths)
+
+
+def test_context_images_do_not_lead_out_either(copy):
+    path = copy / "annotations" / "train.json"
+    edit(path, lambda content: move_to_context(content, "P2_LMLO.png"))
+    edit(path, change("context_images", 0, file_name="../P2_LMLO.png"))
+    with pytest.raises(ValueError, match="context_images, entry 0 .*leads out"):
+        load(copy)
+
+
+def test_what_one_caller_changes_another_does_not_see(copy):
+    first = load(copy)
+    first[0]["annotations"][0]["bbox"][0] = -1
+    first[0]["annotations"].clear()
+    first[0]["patient_id"] = "other"
+    again = load(copy)
+    assert again[0]["patient_id"] == "P1"
+    assert again[0]["annotations"][0]["bbox"] == [10, 40, 16, 12]
+
+
+def test_unchanged_files_are_read_once(copy, monkeypatch):
+    load(copy)
+    opened = []
+    for name in ("read_bytes", "read_text"):
+        read = getattr(Path, name)
+        monkeypatch.setattr(
+            Path, name, lambda p, read=read, **kw: opened.append(p.name) or read(p, **kw)
+        )
+    load(copy)
+    assert opened == []
+    path = copy / "annotations/train.json"
+    content = json.loads(path.read_bytes())
+    content["images"][0]["patient_id"] = "changed"
+    path.write_text(json.dumps(content))
+    opened.clear()
+    assert load(copy)[0]["patient_id"] == "changed"
+    assert opened == ["train.json"]

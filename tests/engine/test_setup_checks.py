@@ -37,3 +37,28 @@ def test_a_gray_checkpoint_for_a_model_of_three_channels_is_refused(tmp_path):
     torch.save({"model": {"weight": torch.zeros(4, 1, 3, 3)}}, tmp_path / "a.pth")
     with pytest.raises(ValueError, match="weight reads one channel, but the model three"):
         AGNCheckpointer(nn.Conv2d(3, 4, 3)).load(str(tmp_path / "a.pth"))
+
+
+@pytest.mark.parametrize(
+    ("arch", "key", "other"),
+    [
+        ("MultiViewRCNN", "MODEL.ROI_HEADS", "MODEL.RETINANET"),
+        ("MultiViewRetinaNet", "MODEL.RETINANET", "MODEL.ROI_HEADS"),
+        ("MultiViewFCOS", "MODEL.RETINANET", "MODEL.ROI_HEADS"),
+        ("DETR", "MODEL.ROI_HEADS", "MODEL.RETINANET"),
+    ],
+)
+def test_the_classes_are_those_of_the_detector_s_own_key(toy_datasets, arch, key, other):
+    start = ["MODEL.META_ARCHITECTURE", arch]
+    right = [f"{key}.NUM_CLASSES", "1", f"{other}.NUM_CLASSES", "0"]
+    check_classes(load_cfg(None, [*start, *right]), ["phantom_train"])
+    wrong = [f"{key}.NUM_CLASSES", "0", f"{other}.NUM_CLASSES", "1"]
+    with pytest.raises(ValueError, match=f"class 0 .*{key}.NUM_CLASSES is 0"):
+        check_classes(load_cfg(None, [*start, *wrong]), ["phantom_train"])
+
+
+def test_a_detector_of_more_classes_than_the_data_set_is_refused(toy_datasets):
+    # COCO's evaluation would stop at the first detection of class 1 or 2, after the training.
+    three = load_cfg(None, ["MODEL.ROI_HEADS.NUM_CLASSES", "3"])
+    with pytest.raises(ValueError, match="phantom_test has the classes mass, .* is 3: set it to 1"):
+        check_classes(three, ["phantom_test"])

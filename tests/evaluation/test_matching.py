@@ -220,3 +220,25 @@ def test_options_out_of_range(options, message):
 def test_detection_on_an_image_that_does_not_exist():
     with pytest.raises(ValueError, match="image 3 of only 1 images"):
         match_detections(Detections(BOX, [1.0], np.array([3])), Lesions(BOX, ONE, 1))
+
+
+def one_decimal_pairs(share, count=500):
+    """Lesions and boxes inside of them of exactly a share of their area, corners of one decimal."""
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        x, y, width, height = rng.integers([0, 0, 1, 10], [30_000, 30_000, 400, 2_000]).tolist()
+        lesion = (x / 10, y / 10, x / 10 + width * share / 10, y / 10 + height / 10)
+        yield lesion, (x / 10, y / 10, x / 10 + width / 10, y / 10 + height / 10)
+
+
+@pytest.mark.parametrize("share", [2, 4, 5])
+def test_an_iou_of_exactly_the_threshold_is_a_hit_for_boxes_of_one_decimal(share):
+    # 1/2, 1/4 and 1/5 by construction; rounding puts about half of them below.
+    for lesion, box in one_decimal_pairs(share):
+        assert match([(0.5, box)], [lesion], iou=1 / share) == [(0.5, True)]
+        assert match([(0.5, box)], [lesion], iou=1 / share + 1e-6) == [(0.5, False)]
+
+
+def test_the_border_of_a_lesion_is_met_for_boxes_of_one_decimal():
+    # Centre x of the detection: (0.1 + 0.5) / 2 = 0.3, the lesion begins at 0.1 + 0.2 (> 0.3).
+    assert match([(0.5, (0.1, 0, 0.5, 2))], [(0.1 + 0.2, 0, 5, 2)], hit="center") == [(0.5, True)]
