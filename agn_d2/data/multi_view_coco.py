@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 VIEW_KEYS = ("patient_id", "laterality", "view", "case_id")
 REQUIRED_KEYS = VIEW_KEYS[:3]
+KEPT_KEYS = (*VIEW_KEYS, "bits")
 ANNOTATION_KEYS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 
 
@@ -29,7 +30,8 @@ def load_multi_view_coco(
 
     Args:
         json_file: COCO JSON; each image also has ``patient_id``, ``laterality`` (L/R), ``view``
-            (CC/MLO) and optionally ``case_id``; annotations may have ``lesion_id``.
+            (CC/MLO) and optionally ``case_id`` and ``bits`` (of the gray values, see
+            ``record_shares``); annotations may have ``lesion_id``.
         image_root: folder that the images' ``file_name`` are relative to.
         dataset_name: sets the metadata of this registered name and makes category ids start at
             0; without it they stay those of the file.
@@ -132,9 +134,9 @@ def _image_keys(
     for image in images:
         keys[image["id"]] = (
             image["file_name"],
-            {key: image[key] for key in VIEW_KEYS if key in image},
+            {key: image[key] for key in KEPT_KEYS if key in image},
         )
-    chosen = ("file_name", "height", "width", *VIEW_KEYS)
+    chosen = ("file_name", "height", "width", *KEPT_KEYS)
     return keys, [{key: image[key] for key in chosen if key in image} for image in context]
 
 
