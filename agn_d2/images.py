@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -122,3 +123,19 @@ def seeming_bits(image: np.ndarray) -> int | None:
     if top >= _DIM_TOP or top == int(image.min()):
         return None
     return max(top.bit_length(), 8)
+
+
+def narrow_range_warning(what: str, bits: Mapping[str, int], looked_at: int) -> str:
+    """What to tell a user of images that use less than a quarter of their range.
+
+    Args:
+        what: the data set or folder.
+        bits: name of such an image -> ``seeming_bits``; at least one.
+        looked_at: how many images were looked at in all.
+    """
+    most = max(bits.values())
+    return (
+        f"{what}: {len(bits)} of {looked_at} images looked at are of 16 bits, but hold no value "
+        f"above {(1 << most) - 1} (the first: {next(iter(bits))}). They seem to have {most} bits, "
+        f'and are then {1 << (16 - most)} times too dark; state "bits": {most} with each image'
+    )

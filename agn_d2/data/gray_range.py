@@ -6,29 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..images import seeming_bits
+from ..images import narrow_range_warning, seeming_bits
 from ..pixels import record_pixels
 
 logger = logging.getLogger(__name__)
 
 LOOKED_AT = 8  # images of a data set: a few full-size films take a second
 _looked_through: set[str] = set()  # data sets; evaluations during training load them again
-
-
-def narrow_range_warning(what: str, bits: Mapping[str, int], looked_at: int) -> str:
-    """What to tell a user of images that use less than a quarter of their range.
-
-    Args:
-        what: the data set or folder.
-        bits: name of such an image -> ``seeming_bits``; at least one.
-        looked_at: how many images were looked at in all.
-    """
-    most = max(bits.values())
-    return (
-        f"{what}: {len(bits)} of {looked_at} images looked at are of 16 bits, but hold no value "
-        f"above {(1 << most) - 1} (the first: {next(iter(bits))}). They seem to have {most} bits, "
-        f'and are then {1 << (16 - most)} times too dark; state "bits": {most} with each image'
-    )
 
 
 def warn_of_narrow_range(records: Sequence[Mapping[str, Any]], name: str) -> None:
