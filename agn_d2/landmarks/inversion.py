@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-SURE_CONTOUR = 0.9  # skin confidence from which on an image is taken as it is
+SURE_CONTOUR = 0.97  # skin confidence from which on an image is taken as it is
 _WAVE = 2 / 512  # of the height: what is coarser than this is no texture
 _RIM = 8 / 512  # of the height: nothing is read so near to where bright meets dark
 

@@ -3,6 +3,10 @@
 A record holds a digest of everything that its step depends on. A step whose record has the right
 digest, and whose files are still there at the size noted, is not done again. So a run that was
 killed goes on where it stopped, and a second run does nothing.
+
+A file that cannot be read now, as happens on network drives, says nothing of what it holds. Its
+step is tried again, and if that is of no avail it stays open: it leaves no record, and the next
+run takes it up.
 """
 
 from __future__ import annotations
@@ -14,25 +18,48 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from ...files import write_json
+from ...workers import map_in_workers
 
 logger = logging.getLogger(__name__)
 
 Step = Callable[[Any], tuple[dict[str, Any], list[str]]]
 
+PAUSES = (1.0, 5.0)  # seconds before what could not be read is tried again
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DiskFull(OSError):
     """No room for an output file."""
+
+
+class ReadFailure(Exception):
+    """A file that the system cannot read now; the message names it and says why."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What became of the steps of a run.
+
+    Attributes:
+        records: of the steps that are done, in the order of the names.
+        done_now: how many of them were done by this run.
+        open: name of a step that could not be done -> why.
+    """
+
+    records: list[dict[str, Any]]
+    done_now: int
+    open: dict[str, str]
 
 
 def digest_of(value: Any) -> str:
@@ -41,12 +68,42 @@ def digest_of(value: Any) -> str:
 
 
 def file_stamps(root: str | Path, paths: Sequence[str]) -> list[list[Any]]:
-    """[path, size, time of change] of files below a root, to be put into a digest."""
-    stamps = []
+    """[path, size, time of change] of files below a root, to be put into a digest.
+
+    Size and time of a file that cannot be looked at now are None: no later digest is the same.
+    """
+    stamps: list[list[Any]] = []
     for path in paths:
-        status = os.stat(Path(root) / path)
-        stamps.append([path, status.st_size, status.st_mtime_ns])
+        try:
+            status = os.stat(Path(root) / path)
+        except OSError:
+            stamps.append([path, None, None])
+        else:
+            stamps.append([path, status.st_size, status.st_mtime_ns])
     return stamps
+
+
+def tries(todo: list[Any]) -> Iterator[list[Any]]:
+    """What is to be tried: at first all, then, after a pause, what the caller has put back.
+
+    Args:
+        todo: the items; each turn empties it, and the caller appends those that are to be tried
+            again. In the end it holds those that stay open.
+    """
+    for pause in (0.0, *PAUSES):
+        if not todo:
+            return
+        time.sleep(pause)
+        turn = list(todo)
+        todo.clear()
+        yield turn
+
+
+def reason_of(error: Exception) -> str:
+    """Why the system could not read a file, without the file's name."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
 
 
 def is_full(error: OSError) -> bool:
@@ -98,7 +155,7 @@ def run_steps(
     folder: Path,
     workers: int,
     unit: str,
-) -> tuple[list[dict[str, Any]], int]:
+) -> Steps:
     """Do the steps that are not done yet, in parallel.
 
     Args:
@@ -106,13 +163,10 @@ def run_steps(
         names: of the items, distinct, good as file names.
         digests: what each step depends on.
         step: item -> its record, and the files that it wrote, relative to folder. Picklable; it
-            runs in other processes.
+            runs in other processes. A ``ReadFailure`` leaves the step open.
         folder: where the outputs go; records are kept in ``work/records``.
         workers: joblib's ``n_jobs``; a backend chosen with ``joblib.parallel_config`` is used.
         unit: what a step is, for the progress bar.
-
-    Returns:
-        the records in the order of the names, and how many steps were done now.
 
     Raises:
         DiskFull: no room for an output. All that was finished stays.
@@ -124,41 +178,46 @@ def run_steps(
         done_record(path, digest, folder) for path, digest in zip(paths, digests, strict=True)
     ]
     todo = [number for number, record in enumerate(records) if record is None]
-    jobs = (
-        delayed(_do)(step, items[number], number, paths[number], digests[number], folder)
-        for number in todo
-    )
-    results = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(jobs)
-    bar = tqdm(
-        results, total=len(names), initial=len(names) - len(todo), unit=unit, disable=_no_bar()
-    )
-    for number, record, error in bar:
-        if error is not None:
-            bar.close()
-            results.close()
-            raise DiskFull(f"no room left to write {names[number]} in {folder} ({error})")
-        records[number] = record
-    return [record for record in records if record is not None], len(todo)
+    first, reasons = len(todo), {}
+    do = partial(_do, step, folder)
+    with tqdm(total=len(names), initial=len(names) - first, unit=unit, disable=_no_bar()) as bar:
+        for turn in tries(todo):
+            given = [(items[number], paths[number], digests[number]) for number in turn]
+            for position, (record, error) in map_in_workers(do, given, workers):
+                number = turn[position]
+                if isinstance(error, ReadFailure):
+                    todo.append(number)
+                    reasons[names[number]] = str(error)
+                    continue
+                if error is not None:
+                    raise DiskFull(f"no room left to write {names[number]} in {folder} ({error})")
+                records[number] = record
+                bar.update()
+    unread = {names[number]: reasons[names[number]] for number in sorted(todo)}
+    done = [record for record in records if record is not None]
+    return Steps(done, first - len(unread), unread)
 
 
 def _do(
-    step: Step,
-    item: Any,
-    number: int,
-    path: Path,
-    digest: str,
-    folder: Path,
-) -> tuple[int, dict[str, Any] | None, str | None]:
-    """Do one step and leave its record; a full disk is handed back, as it ends the whole run."""
+    step: Step, folder: Path, given: tuple[Any, Path, str]
+) -> tuple[dict[str, Any] | None, Exception | str | None]:
+    """Do one step and leave its record.
+
+    A full disk, as it ends the whole run, and a file that cannot be read now, as it ends nothing,
+    are handed back.
+    """
+    item, path, digest = given
     try:
         record, outputs = step(item)
         sizes = {name: (folder / name).stat().st_size for name in outputs}
         write_json(path, {"digest": digest, "outputs": sizes, "record": record})
+    except ReadFailure as failure:
+        return None, failure
     except OSError as error:
         if is_full(error):
-            return number, None, error.strerror or str(error)
+            return None, error.strerror or str(error)
         raise
-    return number, record, None
+    return record, None
 
 
 def _no_bar() -> bool:
