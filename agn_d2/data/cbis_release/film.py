@@ -17,6 +17,7 @@ from ...files import write_atomically
 from ...images import read_gray
 from ...landmarks.contour import breast_box
 from ...landmarks.detect import detect_landmarks
+from ..open_files import ReadFailure, reason_of
 from .clean import erase, find_breast
 from .content import CROP, Region, kind_of
 from .dicom import Picture, read_picture, to_full_range
@@ -24,7 +25,6 @@ from .frames import boxes_from_film
 from .repair import AS_RELEASED, LOST, Note, Outcome, repair_finding
 from .tables import Film
 from .tiles import draw_tile
-from .work import ReadFailure, reason_of
 
 ORIENTATIONS = ("as released", "left", "right")
 _CUT_TOLERANCE = 1.0  # px that a box may stick out of the crop before that is noted

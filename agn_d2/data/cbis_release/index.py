@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from ..open_files import PAUSES
 from .tables import Film, SeriesRef
-from .work import PAUSES
 
 _UID = re.compile(r"\d+(\.\d+)+")
 _TAIL = re.compile(r"-(\d{5})$")

@@ -13,13 +13,14 @@ from tqdm import tqdm
 
 from ...files import write_json
 from ...workers import map_in_workers
+from ..open_files import reason_of, tries
 from .ddsm import DdsmView
 from .dicom import read_series_uid
 from .film import FilmTask
 from .index import FileIndex
 from .links import Plan
 from .tables import Film, SeriesRef
-from .work import file_stamps, reason_of, tries
+from .work import file_stamps
 
 logger = logging.getLogger(__name__)
 

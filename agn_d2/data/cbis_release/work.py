@@ -4,9 +4,8 @@ A record holds a digest of everything that its step depends on. A step whose rec
 digest, and whose files are still there at the size noted, is not done again. So a run that was
 killed goes on where it stopped, and a second run does nothing.
 
-A file that cannot be read now, as happens on network drives, says nothing of what it holds. Its
-step is tried again, and if that is of no avail it stays open: it leaves no record, and the next
-run takes it up.
+The step of a file that cannot be read now is tried again, and if that is of no avail it stays open:
+it leaves no record, and the next run takes it up.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import json
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,21 +28,17 @@ from tqdm import tqdm
 
 from ...files import write_json
 from ...workers import map_in_workers
+from ..open_files import ReadFailure, tries
 
 logger = logging.getLogger(__name__)
 
 Step = Callable[[Any], tuple[dict[str, Any], list[str]]]
 
-PAUSES = (1.0, 5.0)  # seconds before what could not be read is tried again
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DiskFull(OSError):
     """No room for an output file."""
-
-
-class ReadFailure(Exception):
-    """A file that the system cannot read now; the message names it and says why."""
 
 
 @dataclass(frozen=True)
@@ -81,29 +75,6 @@ def file_stamps(root: str | Path, paths: Sequence[str]) -> list[list[Any]]:
         else:
             stamps.append([path, status.st_size, status.st_mtime_ns])
     return stamps
-
-
-def tries(todo: list[Any]) -> Iterator[list[Any]]:
-    """What is to be tried: at first all, then, after a pause, what the caller has put back.
-
-    Args:
-        todo: the items; each turn empties it, and the caller appends those that are to be tried
-            again. In the end it holds those that stay open.
-    """
-    for pause in (0.0, *PAUSES):
-        if not todo:
-            return
-        time.sleep(pause)
-        turn = list(todo)
-        todo.clear()
-        yield turn
-
-
-def reason_of(error: Exception) -> str:
-    """Why the system could not read a file, without the file's name."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
 
 
 def is_full(error: OSError) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from agn_d2.data.cbis_release import index, work
+from agn_d2.data import open_files
+from agn_d2.data.cbis_release import index
 from agn_d2.data.cbis_release.prepare import prepare_release
 
 from .test_prepare import options
@@ -24,7 +25,7 @@ TRANSIENT = [errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENOMEM, errno.EACCES]
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch):
-    monkeypatch.setattr(work, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(open_files, "PAUSES", (0.0, 0.0))
     monkeypatch.setattr(index, "PAUSES", (0.0, 0.0))
 
 
