@@ -16,6 +16,7 @@ INSTALL_REQUIRES = [
     "scikit-image>=0.21",
     "opencv-python-headless>=4.8",
     "pillow>=9.5",
+    "tifffile>=2023.2",
     "jinja2>=3.1",
     "matplotlib>=3.7",
     "pycocotools>=2.0.6",

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .images import read_gray
+from .images import read_gray, to_float
 
 
 def record_pixels(record: dict[str, Any]) -> np.ndarray:
-    """Gray values of one view.
+    """Gray values of one view, as they are stored.
 
     Args:
         record: a dataset dict; ``pixels``, (H, W) uint8 or uint16, stands in for its file.
@@ -19,7 +19,29 @@ def record_pixels(record: dict[str, Any]) -> np.ndarray:
         (H, W) uint8 or uint16.
 
     Raises:
-        FileNotFoundError, ValueError: the file is missing or cannot be read, see ``read_gray``.
+        FileNotFoundError, OSError, ValueError: the file is missing or cannot be read, see
+            ``read_gray``.
     """
     pixels = record.get("pixels")
     return read_gray(record["file_name"]) if pixels is None else pixels
+
+
+def record_shares(record: dict[str, Any]) -> np.ndarray:
+    """Gray values of one view as shares of full scale: what the network and pictures get.
+
+    Args:
+        record: as for ``record_pixels``; ``bits``, where it is there and not None, says how many
+            bits the values have (``to_float``).
+
+    Returns:
+        (H, W) float32 in [0, 1].
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: as ``record_pixels``, or ``bits`` does not fit the
+            values; names the file.
+    """
+    pixels = record_pixels(record)
+    try:
+        return to_float(pixels, record.get("bits"))
+    except ValueError as error:
+        raise ValueError(f"{record['file_name']}: {error}") from None

@@ -5,7 +5,9 @@
         [--out $DETECTRON2_DATASETS/cbis_ddsm] [--subset mass|calc|all] [--workers N]
 
 Finds the files, reads, repairs, cleans, crops and links them, and accounts for every decision in
-<out>/report. A run that was stopped goes on where it was; a finished one is not done again.
+<out>/report. A run that was stopped goes on where it was; a finished one is not done again. Files
+that cannot be read now, as on a network drive, are tried again, and leave the exit status 1: the
+next run takes them up.
 """
 
 from __future__ import annotations
@@ -38,12 +40,18 @@ def parse_args() -> argparse.Namespace:
         default=ORIENTATIONS[0],
         help="side that the chest wall is brought to",
     )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="examine films of which a finding is lost, such as in a part of the download; else "
+        "they only serve other views, as the lost lesion would count as background",
+    )
     parser.add_argument("--ddsm", type=Path, help="original DDSM as PNG, for missing views")
     parser.add_argument("--ddsm-table", type=Path, help="cbis_to_ddsm.csv, needed with --ddsm")
     return parser.parse_args()
 
 
-def main() -> None:
+def main() -> int:
     args = parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     out = args.out or datasets_root() / "cbis_ddsm"
@@ -59,13 +67,24 @@ def main() -> None:
             film,
             args.ddsm,
             args.ddsm_table,
+            args.keep,
         )
         result = prepare_release(options, args.workers)
     except (ValueError, OSError) as error:
-        sys.exit(f"prepare_cbis_ddsm: {error}")
+        print(f"prepare_cbis_ddsm: {error}", file=sys.stderr)
+        return 2
     print(format_summary(result.summary), end="")
     print(f"prepared now: {result.prepared} films; report: {out / 'report'}")
+    if not result.open:
+        return 0
+    name, why = next(iter(result.open.items()))
+    print(
+        f"prepare_cbis_ddsm: {len(result.open)} films or files cannot be read now and are left "
+        f"open, the first: {name} ({why}). Run it again when they can",
+        file=sys.stderr,
+    )
+    return 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,25 +4,33 @@
     datasets/prepare_cbis_ddsm_coco.py --source mass_800px [--output $DETECTRON2_DATASETS/cbis_ddsm]
 
 Undoes the squash, crops to the breast, finds the landmarks, splits off a validation set by
-patient, links the views, and counts the priors. Prints what came out.
+patient, links the views, and counts the priors. Prints what came out. Images that cannot be read
+are left out and named; the exit status is 1 then.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from joblib import Parallel, delayed
-from tqdm import tqdm
-
 from agn_d2.data.cases import count_links, group_cases
-from agn_d2.data.cbis_ddsm import read_source, split_patients
+from agn_d2.data.cbis_ddsm import split_patients
 from agn_d2.data.cbis_density import Place, read_densities
-from agn_d2.data.prepare import PreparedImage, prepare_image, write_annotations
+from agn_d2.data.cbis_source import read_source
+from agn_d2.data.prepare import (
+    PreparedImage,
+    PreparedImages,
+    prepare_image,
+    prepare_images,
+    write_annotations,
+)
 from agn_d2.data.priors import write_priors
+from agn_d2.files import check_writable
 from agn_d2.landmarks import METHODS
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import Correction, apply_corrections
@@ -108,40 +116,65 @@ def print_summary(splits: dict[str, list[PreparedImage]]) -> None:
     print(f"masses that reach out of the crop: {sum(image.cut_boxes for image in every)}")
 
 
-def main() -> None:
+def count_priors(output: Path) -> None:
+    """Write H^g of BGN; a release in which no mass is seen twice has none, which is said."""
+    try:
+        counted = write_priors(output, "cbis_ddsm_mass_train")
+    except ValueError as error:
+        print(f"warning: no priors: {error}", file=sys.stderr)
+        return
+    for name, lesions in counted.items():
+        print(f"{output / 'annotations' / name}: {lesions} masses seen in both views")
+
+
+def main() -> int:
     args = parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     output = args.output or datasets_root() / "cbis_ddsm"
+    annotations = output / "annotations"
     try:
         corrections = read_corrections(args.corrections) if args.corrections else {}
         densities = read_densities(args.csv) if args.csv else None
         sources = read_source(args.source)
-        (output / "images").mkdir(parents=True, exist_ok=True)
-        jobs = (
-            delayed(prepare_image)(
-                source,
-                output / "images",
-                crop=not args.no_crop,
-                suffix=f".{args.format}",
-                method=args.method,
-            )
-            for source in sources
+        check_writable(annotations / "landmarks.json")
+        prepare = partial(
+            prepare_image,
+            folder=output / "images",
+            crop=not args.no_crop,
+            suffix=f".{args.format}",
+            method=args.method,
         )
-        results = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
-        images = list(tqdm(results, total=len(sources), disable=None, unit="image"))
-        images = correct(images, corrections)
+        prepared = prepare_images(sources, prepare, args.workers)
+        if not prepared.images:
+            reasons = prepared.broken | prepared.open
+            raise ValueError(f"no image can be read: {next(iter(reasons.values()))}")
+        images = correct(prepared.images, corrections)
         if densities is not None:
             images = add_densities(images, densities)
         splits = assign_splits(images, args.val_share, args.seed)
-    except (FileNotFoundError, ValueError, OSError) as error:
-        sys.exit(f"prepare_cbis_ddsm_coco: {error}")
-    annotations = output / "annotations"
-    landmarks = {i.entry["file_name"]: i.landmarks for s in splits.values() for i in s}
-    write_landmarks(annotations / "landmarks.json", landmarks)
-    write_annotations(annotations, splits)
-    print_summary(splits)
-    for name, lesions in write_priors(output, "cbis_ddsm_mass_train").items():
-        print(f"{annotations / name}: {lesions} masses seen in both views")
+        landmarks = {i.entry["file_name"]: i.landmarks for s in splits.values() for i in s}
+        write_landmarks(annotations / "landmarks.json", landmarks)
+        write_annotations(annotations, splits)
+        print_summary(splits)
+        count_priors(output)
+    except (ValueError, OSError) as error:
+        print(f"prepare_cbis_ddsm_coco: {error}", file=sys.stderr)
+        return 2
+    return report_left_out(prepared)
+
+
+def report_left_out(prepared: PreparedImages) -> int:
+    """Name the images that are in no split; returns the exit status."""
+    for reason in (*prepared.broken.values(), *prepared.open.values()):
+        print(f"left out: {reason}", file=sys.stderr)
+    if prepared.open:
+        print(
+            f"prepare_cbis_ddsm_coco: {len(prepared.open)} images cannot be read now; run it "
+            "again when they can",
+            file=sys.stderr,
+        )
+    return 1 if prepared.broken or prepared.open else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

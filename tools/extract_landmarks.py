@@ -3,8 +3,8 @@
 
 tools/extract_landmarks.py --images DIR --output landmarks.json [--overlays DIR] [--workers 4]
 
-Exits with status 1 if an image was skipped because it cannot be read; the others are written all
-the same.
+Views are read from the file names, or from a table (--views). Exits with status 1 if an image was
+skipped because it cannot be read or its view is not known; the others are written all the same.
 """
 
 from __future__ import annotations
@@ -16,18 +16,30 @@ from collections import Counter
 from pathlib import Path
 
 import cv2
+import numpy as np
 
+from agn_d2.files import check_writable, write_atomically
 from agn_d2.images import IMAGE_SUFFIXES, read_gray
-from agn_d2.landmarks import METHODS, NodeLayout, extract, place_nodes, write_landmarks
+from agn_d2.landmarks import METHODS, Landmarks, NodeLayout, extract, place_nodes, write_landmarks
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import apply_corrections
+from agn_d2.landmarks.record import VIEWS
+from agn_d2.landmarks.view_table import read_views, views_of
 from agn_d2.visualization.landmarks import draw_landmarks
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, required=True, help="folder, read with subfolders")
-    parser.add_argument("--view", choices=("CC", "MLO"), help="of all images; default: file name")
+    views = parser.add_mutually_exclusive_group()
+    views.add_argument("--view", choices=VIEWS, help="of all images; default: file name")
+    views.add_argument(
+        "--views",
+        type=Path,
+        metavar="FILE",
+        help="CSV table (columns file_name or image_id, and view or view_position) or COCO JSON "
+        "that tells the views",
+    )
     parser.add_argument(
         "--method",
         choices=METHODS,
@@ -57,6 +69,16 @@ def list_images(folder: Path) -> list[Path]:
     return paths
 
 
+def write_overlays(
+    images: Path, folder: Path, landmarks: dict[str, Landmarks], nodes: dict[str, np.ndarray]
+) -> None:
+    """Write a drawing of each image's landmarks and nodes as <folder>/<file name>.png."""
+    for key, item in landmarks.items():
+        drawing = draw_landmarks(read_gray(images / key), item, nodes[key])
+        _, data = cv2.imencode(".png", drawing[:, :, ::-1])
+        write_atomically(folder / f"{key}.png", data.tobytes())
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
@@ -64,11 +86,13 @@ def main(argv: list[str] | None = None) -> int:
         layout = NodeLayout.parse(args.layout)
         corrections = read_corrections(args.corrections) if args.corrections else {}
         paths = list_images(args.images)
-        result = extract(paths, args.view, args.workers, args.method)
+        views = views_of(paths, args.images, read_views(args.views)) if args.views else args.view
+        check_writable(args.output)
+        result = extract(paths, views, args.workers, args.method)
         keys = {path: Path(path).relative_to(args.images).as_posix() for path in result.landmarks}
         found = {keys[path]: item for path, item in result.landmarks.items()}
         landmarks, unknown = apply_corrections(found, corrections)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     nodes = {key: place_nodes(item, layout) for key, item in landmarks.items()}
@@ -82,15 +106,13 @@ def main(argv: list[str] | None = None) -> int:
     print(f"{len(landmarks)} of {len(paths)} images have landmarks")
     if not landmarks:
         return 1
-    write_landmarks(args.output, landmarks, nodes)
-    if args.overlays:
-        for key, item in landmarks.items():
-            drawing = draw_landmarks(read_gray(args.images / key), item, nodes[key])
-            target = args.overlays / f"{key}.png"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not cv2.imwrite(str(target), drawing[:, :, ::-1]):
-                print(f"error: cannot write {target}", file=sys.stderr)
-                return 2
+    try:
+        write_landmarks(args.output, landmarks, nodes)
+        if args.overlays:
+            write_overlays(args.images, args.overlays, landmarks, nodes)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 1 if result.failures else 0
 
 

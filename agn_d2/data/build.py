@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from .builtin import check_registered
 from .cases import Case, count_links, group_cases
 from .draws import numpy_seed
+from .gray_range import warn_of_narrow_range
 from .mapper import CaseMapper
 from .partners import shuffle_partners
 from .sampler import CaseBatchSampler, CaseItem
@@ -61,7 +62,9 @@ def load_cases(dataset_names: Sequence[str]) -> list[Case]:
     check_registered(dataset_names)
     cases = []
     for name in dataset_names:
-        of_dataset = group_cases(DatasetCatalog.get(name))
+        images = DatasetCatalog.get(name)
+        warn_of_narrow_range(images, name)
+        of_dataset = group_cases(images)
         links = ", ".join(f"{n} {what}" for what, n in count_links(of_dataset).items())
         logger.info("%s: %d cases; images that read other views: %s", name, len(of_dataset), links)
         cases += of_dataset

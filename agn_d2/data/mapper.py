@@ -13,9 +13,8 @@ from detectron2.config import CfgNode, configurable
 from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
 
-from ..images import to_float
 from ..landmarks.nodes import NodeLayout, place_nodes
-from ..pixels import record_pixels
+from ..pixels import record_shares
 from ..structures import View
 from .cases import Case
 from .draws import DRAWS, numpy_seed
@@ -123,7 +122,7 @@ class CaseMapper:
         return inputs
 
     def _read(self, record: dict[str, Any], seed: int | None) -> tuple[View, T.TransformList]:
-        image = to_float(record_pixels(record))
+        image = record_shares(record)
         if image.shape != (record["height"], record["width"]):
             raise ValueError(
                 f"{record['file_name']} is {image.shape} (h, w), but the annotations say "

@@ -18,6 +18,8 @@ from .cases import OTHER_SIDE, OTHER_VIEW
 from .landmark_fit import landmarks_of
 
 VIEW_KEYS = ("patient_id", "laterality", "view", "case_id")
+# Handed on where an image has them.
+OPTIONAL_KEYS = ("case_id", "bits")
 IMAGE_KEYS = ("file_name", "height", "width", *VIEW_KEYS[:3])
 # Without "area" and "iscrowd" COCO's evaluation fails.
 ANNOTATION_KEYS = ("id", "category_id", "area", "iscrowd")
@@ -42,8 +44,8 @@ def load_multi_view_coco(
 
     Args:
         json_file: COCO JSON, plain or gzipped; each image also has ``patient_id``,
-            ``laterality`` (L/R), ``view`` (CC/MLO) and optionally ``case_id``; annotations may
-            have ``lesion_id``.
+            ``laterality`` (L/R), ``view`` (CC/MLO) and optionally ``case_id`` and ``bits`` (of
+            the gray values, see ``record_shares``); annotations may have ``lesion_id``.
         image_root: folder that the images' ``file_name`` are relative to.
         dataset_name: sets the metadata of this registered name and makes category ids start at
             0; without it they stay those of the file.
@@ -178,8 +180,7 @@ def _view(image: Entry, root: Path, records: dict[str, Landmarks] | None) -> dic
     """What an examined and a context image have in common."""
     view = {key: image[key] for key in IMAGE_KEYS}
     view["file_name"] = os.path.join(root, image["file_name"])
-    if image.get("case_id") is not None:
-        view["case_id"] = image["case_id"]
+    view |= {key: image[key] for key in OPTIONAL_KEYS if image.get(key) is not None}
     view["landmarks"] = None if records is None else landmarks_of(image, root, records)
     return view
 

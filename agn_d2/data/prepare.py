@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from ..files import write_atomically, write_json
 from ..landmarks.contour import breast_box
 from ..landmarks.detect import detect_landmarks
 from ..landmarks.record import Landmarks
-from .cbis_ddsm import SourceImage, coco_annotations, unsquash
+from ..workers import map_in_workers
+from .cbis_ddsm import coco_annotations, unsquash
+from .cbis_source import SourceImage
+from .open_files import ReadFailure, tries
 
 CUT_TOLERANCE = 1.0  # px that a box may stick out of the crop before it counts as cut
 
@@ -56,6 +61,10 @@ def prepare_image(
         suffix: ".png" (lossless) or ".jpg" (quality 95).
         method: of the landmarks, as in detect_landmarks. The crop is that of "robust" always, so
             that the written image does not depend on the method.
+
+    Raises:
+        ReadFailure, ValueError: the image cannot be read, see ``unsquash``.
+        OSError: the image cannot be written.
     """
     image, boxes = unsquash(source)
     landmarks = detect_landmarks(image, source.view)
@@ -80,6 +89,66 @@ def prepare_image(
         "boxes": boxes - [box[0], box[1], 0, 0],
     }
     return PreparedImage(source.split, entry, landmarks.cropped(box), cut)
+
+
+@dataclass
+class PreparedImages:
+    """What became of the images of a release.
+
+    Attributes:
+        images: the prepared ones, in the order of the release.
+        broken: name of an image that holds no picture -> why.
+        open: name of an image that cannot be read now -> why; a later run may.
+    """
+
+    images: list[PreparedImage]
+    broken: dict[str, str]
+    open: dict[str, str]
+
+
+def prepare_images(
+    sources: Sequence[SourceImage], prepare: Callable[[SourceImage], PreparedImage], workers: int
+) -> PreparedImages:
+    """Prepare images in parallel; those that cannot be read are left out and named.
+
+    Args:
+        sources: the images.
+        prepare: ``prepare_image`` with its options, picklable.
+        workers: joblib's ``n_jobs``.
+
+    Raises:
+        OSError: an image cannot be written.
+    """
+    images: list[PreparedImage | None] = [None] * len(sources)
+    broken: dict[str, str] = {}
+    reasons: dict[int, str] = {}
+    todo = list(range(len(sources)))
+    step = partial(_prepared, prepare)
+    with tqdm(total=len(sources), disable=None, unit="image") as bar:
+        for turn in tries(todo):
+            given = [sources[number] for number in turn]
+            for position, outcome in map_in_workers(step, given, workers):
+                number = turn[position]
+                if isinstance(outcome, ReadFailure):
+                    todo.append(number)
+                    reasons[number] = str(outcome)
+                    continue
+                bar.update()
+                if isinstance(outcome, PreparedImage):
+                    images[number] = outcome
+                else:
+                    broken[sources[number].name] = str(outcome)
+    still_open = {sources[number].name: reasons[number] for number in sorted(todo)}
+    return PreparedImages([image for image in images if image is not None], broken, still_open)
+
+
+def _prepared(
+    prepare: Callable[[SourceImage], PreparedImage], source: SourceImage
+) -> PreparedImage | ReadFailure | ValueError:
+    try:
+        return prepare(source)
+    except (ReadFailure, ValueError) as error:
+        return error
 
 
 def _count_cut(boxes: np.ndarray, crop: tuple[int, int, int, int]) -> int:

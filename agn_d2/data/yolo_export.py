@@ -18,7 +18,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import BoxMode
 from tqdm import tqdm
 
-from ..images import read_gray, to_float
+from ..pixels import record_shares
 
 
 def export_split(name: str, root: Path, split: str) -> list[Path]:
@@ -41,11 +41,11 @@ def export_split(name: str, root: Path, split: str) -> list[Path]:
     written = []
     records = DatasetCatalog.get(name)
     for number, record in enumerate(tqdm(records, disable=None, unit="image", desc=name)):
-        gray = read_gray(record["file_name"])
+        gray = record_shares(record)
         if gray.shape != (record["height"], record["width"]):
             raise ValueError(f"{record['file_name']} is {gray.shape} (h, w), not as annotated")
         written.append(images / f"{number:06d}.png")
-        _, data = cv2.imencode(".png", (255 * to_float(gray)).round().astype(np.uint8))
+        _, data = cv2.imencode(".png", (255 * gray).round().astype(np.uint8))
         written[-1].write_bytes(data.tobytes())
         lines = [label_line(a, *gray.shape) for a in record["annotations"] if not a.get("iscrowd")]
         (labels / f"{number:06d}.txt").write_text("".join(lines), encoding="ascii")

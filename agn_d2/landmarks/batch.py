@@ -14,9 +14,9 @@ from pathlib import Path
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from ..images import read_gray
+from ..images import narrow_range_warning, read_gray, seeming_bits
 from .detect import detect_landmarks
-from .record import VIEWS, Landmarks
+from .record import INVERTED, VIEWS, Landmarks
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +30,12 @@ class Extraction:
     Attributes:
         landmarks: path as it was given -> landmarks, in the order given.
         failures: path as it was given -> reason.
+        bits: path of an image that uses less than a quarter of its range -> ``seeming_bits``.
     """
 
     landmarks: dict[str, Landmarks] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    bits: dict[str, int] = field(default_factory=dict)
 
     def status_counts(self) -> Counter[tuple[str, str]]:
         """How often each (view, status) occurs."""
@@ -52,7 +54,10 @@ def extract(
     workers: int = 1,
     method: str = "robust",
 ) -> Extraction:
-    """Detect the landmarks of image files; a file that cannot be read is skipped and named.
+    """Detect the landmarks of image files; a file without a view or a picture is skipped and named.
+
+    Images that look like negatives, or use less than a quarter of 16 bits, are warned of: one line
+    with their number.
 
     Args:
         paths: image files.
@@ -65,8 +70,8 @@ def extract(
         Landmarks and failures by path.
 
     Raises:
-        ValueError: if the view of an image is unknown (all such files are named), or on a wrong
-            number of views or workers.
+        ValueError: if no image has a view (some are named), or on a wrong number of views or
+            workers.
     """
     names = [os.fspath(path) for path in paths]
     view_of = _views(names, views)
@@ -81,21 +86,44 @@ def extract(
         if isinstance(outcome, str):
             result.failures[name] = outcome
             logger.warning("no landmarks: %s", outcome)
-        else:
-            result.landmarks[name] = outcome
+            continue
+        result.landmarks[name], bits = outcome
+        if bits is not None:
+            result.bits[name] = bits
+    _warn(result)
     return result
 
 
-def _detect_file(name: str, view: str, method: str) -> Landmarks | str:
-    """Landmarks of one file, or the reason why there are none."""
+def _detect_file(name: str, view: str | None, method: str) -> tuple[Landmarks, int | None] | str:
+    """Landmarks and ``seeming_bits`` of one file, or the reason why there are none."""
+    if view not in VIEWS:
+        given = "names no view" if view is None else f"is a view {view}"
+        return f"{name} {given}; CC and MLO have landmarks"
     try:
         image = read_gray(name)
-    except (OSError, ValueError) as error:
-        return str(error)
-    return detect_landmarks(image, view, method)
+    except (MemoryError, OSError, ValueError) as error:
+        # The system's errors name no file in every case, ours do.
+        return str(error) if name in str(error) else f"{name}: {error}"
+    return detect_landmarks(image, view, method), seeming_bits(image)
 
 
-def _views(names: Sequence[str], views: Sequence[str] | Mapping[str, str] | str | None) -> list:
+def _warn(result: Extraction) -> None:
+    inverted = [name for name, item in result.landmarks.items() if INVERTED in item.status]
+    if inverted:
+        logger.warning(
+            "%d of %d images look inverted, the breast dark on white (the first: %s). Invert them "
+            "before training or prediction: larger values must be brighter",
+            len(inverted),
+            len(result.landmarks),
+            inverted[0],
+        )
+    if result.bits:
+        logger.warning(narrow_range_warning("landmarks", result.bits, len(result.landmarks)))
+
+
+def _views(
+    names: Sequence[str], views: Sequence[str] | Mapping[str, str] | str | None
+) -> list[str | None]:
     if views is None:
         found = [view_from_name(name) for name in names]
     elif isinstance(views, str):
@@ -106,8 +134,9 @@ def _views(names: Sequence[str], views: Sequence[str] | Mapping[str, str] | str 
         found = list(views)
         if len(found) != len(names):
             raise ValueError(f"{len(names)} images, but {len(found)} views")
-    unknown = [name for name, view in zip(names, found, strict=True) if view not in VIEWS]
-    if unknown:
-        shown = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
-        raise ValueError(f"view (CC or MLO) unknown for {len(unknown)} image(s): {shown}")
+    if names and not any(view in VIEWS for view in found):
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        raise ValueError(
+            f"view (CC or MLO) unknown for {len(names)} image(s), all there are: {shown}"
+        )
     return found

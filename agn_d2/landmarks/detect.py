@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .contour import CONTOUR_POINTS, skin_confidence, skin_line
 from .folds import trim_folds
+from .inversion import SURE_CONTOUR, seems_negative
 from .nipple import find_nipple
 from .pectoral import find_pectoral_line
 from .record import (
     DEFAULT_LINE,
     FARTHEST_POINT,
+    INVERTED,
     STATUS_OK,
     VIEWS,
     WHOLE_IMAGE,
@@ -55,6 +59,10 @@ def detect_robust(image: np.ndarray, view: str) -> Landmarks:
     line" (MLO; no edge of the muscle seen: the chest wall), "nipple: farthest point" (from the
     pectoral line; no nipple seen in profile or within). The rest is "ok".
 
+    A dark breast on white is "inverted: dark breast on white film", beside what fell back. The
+    landmarks are then found in the image's negative, and so lie where the breast is; the image
+    itself is for the user to invert, as a network that learned from others cannot read it.
+
     Args:
         image: (H, W), uint8, uint16 or float.
         view: "CC" or "MLO".
@@ -66,9 +74,23 @@ def detect_robust(image: np.ndarray, view: str) -> Landmarks:
         ValueError: if the image is no gray image of finite numbers.
     """
     small, mirrored = oriented_copy(image)
-    height, width = np.shape(image)
-    notes = []
     film = film_border(small)
+    found = _detect(small, film, mirrored, view, np.shape(image))
+    if found.confidence["contour"] >= SURE_CONTOUR or not seems_negative(small, film):
+        return found
+    small, mirrored = oriented_copy(np.max(image) - np.asarray(image))
+    turned = _detect(small, film_border(small), mirrored, view, np.shape(image))
+    if turned.confidence["contour"] <= found.confidence["contour"]:
+        return found
+    return replace(turned, status=INVERTED if turned.ok else f"{INVERTED}; {turned.status}")
+
+
+def _detect(
+    small: np.ndarray, film: np.ndarray, mirrored: bool, view: str, size: tuple[int, int]
+) -> Landmarks:
+    """Landmarks of an image of a size (H, W), found in its oriented copy and its film border."""
+    height, width = size
+    notes = []
     mask = segment(small, film)
     breast = trim_folds(mask, view) if mask.any() else mask
     curve = skin_line(breast, film)

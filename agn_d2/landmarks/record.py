@@ -20,11 +20,13 @@ from ..files import write_json
 
 VIEWS = ("CC", "MLO")
 SIDES = ("left", "right")
-# What a status is made of: ok, or the steps that fell back, joined by "; ".
+# What a status is made of: ok, or the steps that fell back and what is wrong with the image, joined
+# by "; ".
 STATUS_OK = "ok"
 WHOLE_IMAGE = "contour: whole image"
 DEFAULT_LINE = "pectoral: default line"
 FARTHEST_POINT = "nipple: farthest point"
+INVERTED = "inverted: dark breast on white film"
 PARTS = ("contour", "nipple", "pectoral_line")
 
 

@@ -11,9 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.path import Path
 
-from ..images import to_float
 from ..landmarks.nodes import NodeLayout, breast_polygon, place_nodes
-from ..pixels import record_pixels
+from ..pixels import record_shares
 from ..results import ViewInside
 from .case_figure import HANGING, NODE
 
@@ -46,7 +45,7 @@ def features_figure(title: str, insides: Sequence[ViewInside]) -> Figure:
     spans = {name: map_span(insides, shared) for name, (_, shared) in PANELS.items()}
     grid = figure.subplots(len(ordered), columns, squeeze=False)
     for row, inside in zip(grid, ordered, strict=True):
-        image = to_float(record_pixels(inside.record))
+        image = record_shares(inside.record)
         _plain(row[0], f"{inside.record['laterality']} {inside.record['view']}")
         row[0].imshow(image, cmap="gray")
         for axes, (name, (label, _)) in zip(row[1:], PANELS.items(), strict=True):
@@ -176,7 +175,7 @@ def _draw_pair(
     _plain(axes, f"{examined.record['laterality']} breast: CC, MLO")
     films, places, left = [examined, auxiliary], [], 0.0
     for film in films:
-        image = to_float(record_pixels(film.record))
+        image = record_shares(film.record)
         scale = 1.0 / image.shape[0]
         extent = (left, left + image.shape[1] * scale, 1, 0)
         axes.imshow(image, cmap="gray", extent=extent)

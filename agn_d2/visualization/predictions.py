@@ -9,9 +9,8 @@ import numpy as np
 from detectron2.structures import BoxMode
 from matplotlib.figure import Figure
 
-from ..images import to_float
 from ..landmarks.nodes import NodeLayout, place_nodes
-from ..pixels import record_pixels
+from ..pixels import record_shares
 from ..results import ViewResult
 from .case_figure import ViewPanel, case_figure
 
@@ -52,7 +51,7 @@ def _panel(
     instances = result.instances[result.instances.scores >= min_score]
     has_nodes = layout is not None and record.get("landmarks") is not None
     return ViewPanel(
-        image=to_float(record_pixels(record)),
+        image=record_shares(record),
         predicted=instances.pred_boxes.tensor.numpy(),
         scores=instances.scores.numpy(),
         truth=_truth(record) if with_truth else None,

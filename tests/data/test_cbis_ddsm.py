@@ -12,11 +12,11 @@ import pytest
 from agn_d2.data.cases import count_links, group_cases
 from agn_d2.data.cbis_ddsm import (
     coco_annotations,
-    read_source,
     split_patients,
     unsquash,
     unsquashed_size,
 )
+from agn_d2.data.cbis_source import read_source
 
 HEADER = "patient,breast,view,split,file,n_mass_boxes,original_width,original_height,annotation"
 
@@ -55,6 +55,86 @@ def test_a_row_that_contradicts_the_boxes_is_named(release):
     (release / "views.csv").write_text(text)
     with pytest.raises(ValueError, match=r"views\.csv, line 2: 2 boxes, but 1"):
         read_source(release)
+
+
+def edit(release, change, name="train/_annotations.coco.json"):
+    path = release / name
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("LEFT,", "Left,", r"line 2: breast is 'Left', expected LEFT or RIGHT"),
+        (",CC,", ",ML,", r"line 2: view is 'ML', expected CC or MLO"),
+        (",train,", ",dev,", r"line 2: split is 'dev', expected train or test"),
+        ("P_1,", ",", r"line 2: patient is empty"),
+        (",100,", ",0,", r"line 2: original_width is '0', expected a whole number from 1 on"),
+        (",200,", ",-5,", r"line 2: original_height is '-5'"),
+        (",200,", ",nan,", r"line 2: original_height is 'nan'"),
+        (",1,100", ",,100", r"line 2: n_mass_boxes is ''"),
+        (",", ";", r"has no column patient, .*; columns are parted by semicolons"),
+        ("train/1_LEFT_CC", "train/2_LEFT_CC", r"line 2: train/2_LEFT_CC.jpg is not among the im"),
+        ("patient,", "woman,", r"has no column patient$"),
+    ],
+)
+def test_a_row_that_is_wrong_is_named(release, old, new, message):
+    text = (release / "views.csv").read_text().replace(old, new)
+    (release / "views.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"views\.csv(, | )" + message):
+        read_source(release)
+
+
+def test_a_mark_at_the_beginning_does_not_matter(release):
+    text = (release / "views.csv").read_text()
+    (release / "views.csv").write_text(text, encoding="utf-8-sig")
+    assert len(read_source(release)) == 1
+
+
+def test_an_image_that_stands_there_twice_is_named(release):
+    text = (release / "views.csv").read_text()
+    (release / "views.csv").write_text(text + text.splitlines()[1] + "\n")
+    with pytest.raises(ValueError, match=r"line 3: train/1_LEFT_CC.jpg: line 2 has an image of th"):
+        read_source(release)
+
+
+def test_a_table_without_rows(release):
+    (release / "views.csv").write_text(HEADER + "\n")
+    with pytest.raises(ValueError, match=r"views\.csv has no rows"):
+        read_source(release)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [[8, 16, 0, 4], [8, 16, 8, -4], [float("nan")] * 4, [8, 16, float("inf"), 4], [8, 16, 8], None],
+)
+def test_a_box_that_is_none_is_named(release, box):
+    edit(release, lambda content: content["annotations"][0].update(bbox=box))
+    with pytest.raises(ValueError, match=r"annotation 0 \(of 1_LEFT_CC\.jpg\) has the bbox"):
+        read_source(release)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["annotations"][0].update(image_id=9999), "annotation 0 is of image 9999"),
+        (lambda c: c.pop("images"), "is not a COCO JSON with images"),
+        (lambda c: c["images"][0].pop("file_name"), "is not a COCO JSON with images"),
+        (lambda c: c["images"].append(dict(c["images"][0])), "several images have one id"),
+    ],
+)
+def test_a_coco_file_that_is_wrong_is_named(release, change, message):
+    edit(release, change)
+    with pytest.raises(ValueError, match=r"train/_annotations\.coco\.json.*" + message):
+        read_source(release)
+
+
+def test_images_without_a_row_are_counted(release, caplog):
+    edit(release, lambda content: content["images"].append({"id": 7, "file_name": "7.jpg"}))
+    assert len(read_source(release)) == 1
+    assert "1 images of the COCO files stand in no row" in caplog.text and "7.jpg" in caplog.text
 
 
 def test_missing_release(tmp_path):

@@ -70,6 +70,14 @@ def test_sixteen_bits_arrive_without_loss(cases):
     assert np.array_equal(np.rint(item["image"][0].numpy() * 65535), stored)
 
 
+def test_bits_of_the_data_set_set_full_scale(cases):
+    case = cases["P1"]
+    stored = cv2.imread(case.images[0]["file_name"], cv2.IMREAD_UNCHANGED) >> 4
+    case.images[0].update(pixels=stored, bits=12)
+    (item,) = mapper()(case, [0])
+    assert np.array_equal(np.rint(item["image"][0].numpy() * 4095), stored)
+
+
 def test_image_boxes_masks_and_nodes_move_together(cases):
     case = cases["P1"]
     plain, moved = (

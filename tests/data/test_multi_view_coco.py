@@ -42,6 +42,19 @@ def test_dicts_carry_view_landmarks_and_lesions(toy_root):
     assert first["annotations"][0]["category_id"] == 0
 
 
+def test_bits_of_images_and_context_images_are_handed_on(copy):
+    def state(content):
+        content["images"][0]["bits"] = 12
+        content["context_images"] = [content["images"].pop() | {"bits": 14, "patient_id": "P1"}]
+        kept = {image["id"] for image in content["images"]}
+        content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
+
+    edit(copy / "annotations/train.json", state)
+    dicts = load(copy)
+    assert [image.get("bits") for image in dicts[:2]] == [12, None]
+    assert dicts[0]["context_views"][0]["bits"] == 14
+
+
 def test_landmarks_are_optional(toy_root):
     assert load(toy_root / "phantom", landmarks_file=None)[0]["landmarks"] is None
 

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import cv2
+import joblib
 import numpy as np
 import pytest
 
+from agn_d2.data import cbis_ddsm, open_files
 from agn_d2.evaluation.coco_results import read_ground_truth
 from agn_d2.evaluation.groups import image_groups
 from agn_d2.landmarks import read_landmarks
@@ -52,10 +54,14 @@ def release(tmp_path):
     return folder
 
 
-def prepare(main, monkeypatch, release, output, *options):
+def run(main, monkeypatch, release, output, *options):
     arguments = ["--source", release, "--output", output, "--val-share", 0, "--workers", 1]
     monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments), *map(str, options)])
-    main()
+    return main()
+
+
+def prepare(main, monkeypatch, release, output, *options):
+    assert run(main, monkeypatch, release, output, *options) == 0
     return read_landmarks(output / "annotations" / "landmarks.json")
 
 
@@ -106,12 +112,12 @@ def test_the_method_changes_the_landmarks_but_not_the_images(main, monkeypatch, 
     [("file_name,nipple\n", "unknown column 'nipple'"), ("", "no column file_name")],
 )
 def test_bad_corrections_stop_it_before_it_writes(
-    main, monkeypatch, release, tmp_path, text, message
+    main, monkeypatch, release, tmp_path, capsys, text, message
 ):
     notes = tmp_path / "notes.csv"
     notes.write_text(text)
-    with pytest.raises(SystemExit, match=message):
-        prepare(main, monkeypatch, release, tmp_path / "out", "--corrections", notes)
+    assert run(main, monkeypatch, release, tmp_path / "out", "--corrections", notes) == 2
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -152,7 +158,75 @@ def test_densities_are_added_and_nothing_else_changes(main, monkeypatch, release
     assert {name: group.sum() for name, group in groups.items()} == {"3": 1, "not stated": 1}
 
 
-def test_missing_csvs_stop_it_before_it_writes(main, monkeypatch, release, tmp_path):
-    with pytest.raises(SystemExit, match="mass_case_description_train_set.csv"):
-        prepare(main, monkeypatch, release, tmp_path / "out", "--csv", tmp_path)
+def test_missing_csvs_stop_it_before_it_writes(main, monkeypatch, release, tmp_path, capsys):
+    assert run(main, monkeypatch, release, tmp_path / "out", "--csv", tmp_path) == 2
+    assert "mass_case_description_train_set.csv" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def add_image(release, patient, data):
+    """A third training image with a box."""
+    name = f"{patient}_LEFT_CC.jpg"
+    (release / "train" / name).write_bytes(data)
+    with (release / "views.csv").open("a") as file:
+        file.write(f"P_{patient},LEFT,CC,train,train/{name},1,200,200,box only\n")
+    path = release / "train" / "_annotations.coco.json"
+    content = json.loads(path.read_text())
+    content["images"].append({"id": 9, "file_name": name})
+    content["annotations"].append({"image_id": 9, "bbox": [40, 90, 20, 20]})
+    path.write_text(json.dumps(content))
+
+
+def split_of(folder, split="train"):
+    return json.loads((folder / "annotations" / f"{split}.json").read_text())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_cut_off_image_is_left_out_and_named(
+    main, monkeypatch, release, tmp_path, capsys, workers
+):
+    whole = (release / "train" / "1_LEFT_CC.jpg").read_bytes()
+    add_image(release, 2, whole[: len(whole) // 2])
+    out = tmp_path / "out"
+    with joblib.parallel_config(backend="threading"):
+        assert run(main, monkeypatch, release, out, "--workers", workers) == 1
+    assert "2_LEFT_CC.jpg cannot be read" in capsys.readouterr().err.splitlines()[-1]
+    assert [i["patient_id"] for i in split_of(out)["images"]] == ["P_1", "P_1"]
+    assert sorted(p.name for p in (out / "images").iterdir()) == ["1_LEFT_CC.png", "1_LEFT_MLO.png"]
+
+
+@pytest.mark.parametrize(("times", "status"), [(2, 0), (100, 1)])
+def test_an_image_that_cannot_be_read_now_is_tried_again(
+    main, monkeypatch, release, tmp_path, capsys, times, status
+):
+    add_image(release, 2, (release / "train" / "1_LEFT_CC.jpg").read_bytes())
+    failures = []
+
+    def fails(path):
+        if path.name == "2_LEFT_CC.jpg" and len(failures) < times:
+            failures.append(path)
+            raise OSError(116, "Stale file handle", str(path))
+        return real(path)
+
+    real = cbis_ddsm.read_gray
+    monkeypatch.setattr(cbis_ddsm, "read_gray", fails)
+    monkeypatch.setattr(open_files, "PAUSES", (0.0, 0.0))
+    assert run(main, monkeypatch, release, tmp_path / "out") == status
+    images = split_of(tmp_path / "out")["images"]
+    assert [i["patient_id"] for i in images] == (
+        ["P_1", "P_1", "P_2"] if status == 0 else ["P_1"] * 2
+    )
+    if status:
+        first, last = capsys.readouterr().err.splitlines()[-2:]
+        assert first.startswith("left out: ") and first.endswith("2_LEFT_CC.jpg: Stale file handle")
+        assert "1 images cannot be read now; run it again" in last
+
+
+def test_a_release_without_a_readable_image_writes_no_annotations(
+    main, monkeypatch, release, tmp_path, capsys
+):
+    for path in (release / "train").glob("*.jpg"):
+        path.write_bytes(b"")
+    assert run(main, monkeypatch, release, tmp_path / "out") == 2
+    assert "no image can be read: " in capsys.readouterr().err
+    assert not (tmp_path / "out" / "annotations" / "train.json").exists()

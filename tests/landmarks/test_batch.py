@@ -1,6 +1,8 @@
 import cv2
+import numpy as np
 import pytest
 
+from agn_d2.landmarks import batch
 from agn_d2.landmarks.batch import extract, view_from_name
 from agn_d2.landmarks.detect import METHODS, detect_landmarks
 
@@ -60,9 +62,41 @@ def test_views_given_in_other_ways(folder):
         extract([path], ["CC", "CC"])
 
 
-def test_all_files_of_unknown_view_are_named():
+def test_files_of_unknown_view_are_skipped_and_named(folder):
+    paths = [str(folder / name) for name in ("one.png", "a_CC.png", "two.png")]
+    result = extract(paths)
+    assert list(result.landmarks) == paths[1:2]
+    assert list(result.failures) == [paths[0], paths[2]]
+    assert "one.png names no view; CC and MLO have landmarks" in result.failures[paths[0]]
+    result = extract(paths[1:], ["CC", "ML"])
+    assert "two.png is a view ML; CC and MLO have landmarks" in result.failures[paths[2]]
+
+
+def test_no_view_at_all_is_an_error():
     with pytest.raises(ValueError, match=r"2 image.*one\.png, two\.png"):
-        extract(["one.png", "a_CC.png", "two.png"])
+        extract(["one.png", "two.png"])
+
+
+def test_negatives_and_dim_images_are_counted_in_one_line_each(folder, cc, caplog):
+    for number in range(3):
+        cv2.imwrite(str(folder / f"n{number}_CC.png"), 255 - cc.image)
+        cv2.imwrite(str(folder / f"t{number}_CC.png"), cc.image.astype(np.uint16) * 16)
+    with caplog.at_level("WARNING", logger="agn_d2"):
+        result = extract([p for p in sorted(folder.iterdir()) if p.name[0] in "ant"])
+    inverted, dim = (r.getMessage() for r in caplog.records)
+    assert "3 of 7 images look inverted" in inverted and "n0_CC.png" in inverted
+    assert "3 of 7 images" in dim and '"bits": 12' in dim
+    assert set(result.bits.values()) == {12}
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError("no memory")])
+def test_a_file_that_cannot_be_read_now_is_skipped_and_named(folder, monkeypatch, error):
+    def fails(path):
+        raise error
+
+    monkeypatch.setattr(batch, "read_gray", fails)
+    path = str(folder / "a_CC.png")
+    assert extract([path]).failures == {path: f"{path}: {error}"}
 
 
 def test_no_files_no_landmarks():

@@ -149,3 +149,21 @@ def test_without_bump_the_nipple_is_the_point_farthest_from_the_line():
     assert confidence == 0
     # The normal of the line (60, 0)-(0, 80) is (4, 3) / 5.
     np.testing.assert_allclose(point, [80, 160], atol=1.5)
+
+
+@pytest.mark.parametrize("view", ["CC", "MLO"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_dark_breast_on_white_is_told_and_found_all_the_same(view, dtype, make_sketch):
+    sketch = make_sketch(view)
+    negative = (255 - sketch.image).astype(dtype) * (np.iinfo(dtype).max // 255)
+    found = detect_landmarks(negative, view)
+    assert found.status == "inverted: dark breast on white film"
+    assert not found.ok
+    assert np.hypot(*(found.nipple - sketch.nipple)) < 8
+    mirrored = detect_landmarks(negative[:, ::-1], view)
+    assert mirrored.to_dict() == found.mirrored().to_dict()
+
+
+def test_a_negative_without_muscle_has_both_notes(make_sketch):
+    found = detect_landmarks(255 - make_sketch("MLO", muscle=False).image, "MLO")
+    assert found.status == "inverted: dark breast on white film; pectoral: default line"

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -64,6 +65,7 @@ def test_clear_errors(main, kind, images, tmp_path, capsys):
         expected = "empty: holds no images"
     elif kind == "unknown view":
         (images / "a_CC.png").rename(images / "strange.png")
+        (images / "sub" / "b_MLO.jpg").unlink()
         expected = "strange.png"
     else:
         layout, expected = "22", "22,26"
@@ -114,3 +116,41 @@ def test_an_unknown_method_is_refused(main, images, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["--images", str(images), "--output", str(tmp_path / "x"), "--method", "hough"])
     assert "robust" in capsys.readouterr().err
+
+
+def test_views_from_a_table(main, images, tmp_path, capsys):
+    (images / "a_CC.png").rename(images / "0f3a9c.png")
+    table, out = tmp_path / "views.csv", tmp_path / "x.json"
+    table.write_text("file_name,view\n0f3a9c.png,CC\nsub/b_MLO.jpg,ML\n")
+    options = ["--images", str(images), "--output", str(out), "--views", str(table)]
+    assert main(options) == 1
+    assert {name: item.view for name, item in read_landmarks(out).items()} == {"0f3a9c.png": "CC"}
+    assert "b_MLO.jpg is a view ML" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written_is_said_before_the_work(
+    main, images, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(main.__globals__, "extract", None)  # would raise
+    assert main(["--images", str(images), "--output", str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("full_at", ["x.json", "a_CC.png.png"])
+def test_a_full_disk_leaves_nothing_half_written(
+    main, images, tmp_path, capsys, monkeypatch, full_at
+):
+    real = os.replace
+
+    def replace(part, path):
+        if path.name == full_at:
+            raise OSError(28, "No space left on device", str(path))
+        real(part, path)
+
+    monkeypatch.setattr(os, "replace", replace)
+    out, overlays = tmp_path / "out" / "x.json", tmp_path / "overlays"
+    options = ["--images", str(images), "--output", str(out), "--overlays", str(overlays)]
+    assert main(options) == 2
+    assert "No space left" in capsys.readouterr().err.splitlines()[-1]
+    left = [p.name for p in (*out.parent.iterdir(), *overlays.rglob("*.p*"))]
+    assert left == ([] if full_at == "x.json" else ["x.json"])

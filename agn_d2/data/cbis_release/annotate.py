@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -133,6 +133,22 @@ def coco_files(
         ]
         files[split] = content
     return files
+
+
+def films_with_lost_findings(
+    names: Iterable[str], records: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Films that are there, but of which a finding is lost: name -> which findings.
+
+    Examined, such a film would teach, and count, a lesion as background.
+    """
+    lost = {}
+    for name in names:
+        record = records[name]
+        items = [i["abnormality_id"] for i in record["findings"] if i["annotation"] is None]
+        if record["entry"] is not None and items:
+            lost[name] = f"a finding is lost: {', '.join(map(str, items))}"
+    return lost
 
 
 def _annotation(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..shared_films import SHARED_FILMS
 from .links import Plan, partners
 from .tables import Film, SeriesRef
 
@@ -108,17 +109,20 @@ def _path_of(
 ) -> tuple[str | None, str]:
     if film.patient_id in leaking:
         return None, "patient is in both released splits"
+    if film.split == "train" and place in SHARED_FILMS:
+        patient, side, view = SHARED_FILMS[place]
+        return None, f"the same film is in the test split: {patient}_{_SIDES[side]}_{view}"
     if film.name not in table:
         return None, "not in the table"
     image, difference = table[film.name]
     if difference > DOUBTFUL:
-        return None, f"doubtful match, difference {difference:.0f}"
+        return None, f"doubtful match: difference {difference:.0f}"
     own = f".{_SIDES[film.laterality]}_{film.view}."
     if own not in image:
-        return None, f"the table's path {image} names another view"
+        return None, f"the table names another view: {image}"
     path = image.replace(own, f".{_SIDES[place[1]]}_{place[2]}.")
     if not (Path(folder) / path).is_file():
-        return None, f"no file {path}"
+        return None, f"no file: {path}"
     return path, ""
 
 

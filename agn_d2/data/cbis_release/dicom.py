@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import struct
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from pydicom.errors import InvalidDicomError
+
+from ...dicom_dataset import read_dataset
+from ...image_header import check_pixels
 
 _HEADER_TAGS = ["SeriesInstanceUID"]
 # What pydicom and its decoders raise on files that are cut off, damaged or of an unknown coding.
@@ -26,6 +30,7 @@ _FAULTS = (
     TypeError,
     ValueError,
     struct.error,
+    zlib.error,
 )
 
 
@@ -56,12 +61,12 @@ def read_series_uid(path: str | Path) -> str | None:
     """Series UID of a file's header; None if it has no readable header.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: the file cannot be read now.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_HEADER_TAGS)
+            header = read_dataset(path, _HEADER_TAGS)
         uid = header.get("SeriesInstanceUID")
     except _FAULTS:
         return None
@@ -78,15 +83,16 @@ def read_picture(path: str | Path) -> Picture:
 
     Raises:
         UnreadableDicom: cut off, damaged, compressed in an unknown way, in colour, of several
-            frames, or with a lookup table in the place of a rescale.
-        OSError: the file cannot be opened.
+            frames, of more pixels than ``pixel_limit``, or with a lookup table in the place of a
+            rescale.
+        OSError: the file cannot be read now; nothing is said of what it holds.
+        MemoryError: no memory to decode it.
     """
     try:
         with warnings.catch_warnings():
             # Odd values in text fields are none of our business.
             warnings.simplefilter("ignore")
-            data = pydicom.dcmread(path)
-            return _picture(data)
+            return _picture(read_dataset(path))
     except UnreadableDicom:
         raise
     except _FAULTS as error:
@@ -105,6 +111,7 @@ def _picture(data: pydicom.Dataset) -> Picture:
     bits = int(data.BitsStored)
     if not 1 <= bits <= 16:
         raise UnreadableDicom(f"{bits} bits stored, not 1 to 16")
+    check_pixels(int(data.Rows), int(data.Columns), int(data.get("NumberOfFrames") or 1))
     values = data.pixel_array
     if values.ndim != 2:
         raise UnreadableDicom(f"pixels of shape {values.shape}, not one gray frame")

@@ -17,9 +17,10 @@ from ...files import write_atomically
 from ...images import read_gray
 from ...landmarks.contour import breast_box
 from ...landmarks.detect import detect_landmarks
+from ..open_files import ReadFailure, reason_of
 from .clean import erase, find_breast
 from .content import CROP, Region, kind_of
-from .dicom import Picture, UnreadableDicom, read_picture, to_full_range
+from .dicom import Picture, read_picture, to_full_range
 from .frames import boxes_from_film
 from .repair import AS_RELEASED, LOST, Note, Outcome, repair_finding
 from .tables import Film
@@ -96,6 +97,7 @@ def prepare_film(task: FilmTask, options: FilmOptions, out: Path) -> dict[str, A
         ``notes``) and ``notes``.
 
     Raises:
+        ReadFailure: a file cannot be read now.
         OSError: the image cannot be written.
     """
     cv2.setNumThreads(1)
@@ -149,7 +151,7 @@ def _read_film(task: FilmTask) -> tuple[Picture | None, list[Note]]:
             continue
         try:
             picture = _read(task, path)
-        except (UnreadableDicom, ValueError, OSError) as error:
+        except ValueError as error:
             notes.append(Note("film unreadable", f"{path}: {error}"))
             continue
         if kind_of(picture.values) != CROP:
@@ -163,10 +165,19 @@ def _read_film(task: FilmTask) -> tuple[Picture | None, list[Note]]:
 
 
 def _read(task: FilmTask, path: str) -> Picture:
+    """The picture in a file.
+
+    Raises:
+        ValueError: what the file holds is no picture.
+        ReadFailure: the file cannot be read now.
+    """
     full = Path(task.root) / path
-    if full.suffix.lower() == ".dcm":
-        return read_picture(full)
-    values = read_gray(full)
+    try:
+        if full.suffix.lower() == ".dcm":
+            return read_picture(full)
+        values = read_gray(full)
+    except (MemoryError, OSError) as error:
+        raise ReadFailure(f"{path}: {reason_of(error)}") from error
     return Picture(values, 8 * values.dtype.itemsize, (1.0, 0.0), ())
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from ..open_files import PAUSES
 from .tables import Film, SeriesRef
 
 _UID = re.compile(r"\d+(\.\d+)+")
@@ -124,12 +126,34 @@ def list_dicom(root: str | Path) -> list[str]:
 
     Raises:
         ValueError: no such folder, or no such file in it.
+        OSError: a folder cannot be listed now, also when tried again.
     """
     root = Path(root)
     if not root.is_dir():
         raise ValueError(f"--root {root}: no such folder")
-    found = []
-    for folder, _, names in os.walk(root, followlinks=True):
+    # What a folder that cannot be listed holds would count as missing.
+    for pause in (*PAUSES, None):
+        try:
+            found = _walk(root)
+            break
+        except OSError:
+            if pause is None:
+                raise
+            time.sleep(pause)
+    if not found:
+        raise ValueError(
+            f"--root {root}: no .dcm file in it. It must be the download folder, which holds "
+            "folders such as Mass-Training_P_00001_LEFT_CC (or CBIS-DDSM with those in it)"
+        )
+    return sorted(found)
+
+
+def _walk(root: Path) -> list[str]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    found: list[str] = []
+    for folder, _, names in os.walk(root, followlinks=True, onerror=fail):
         relative = Path(folder).relative_to(root)
         found += [
             (relative / name).as_posix()
@@ -137,12 +161,7 @@ def list_dicom(root: str | Path) -> list[str]:
             # macOS leaves "._1-1.dcm" beside files on foreign disks.
             if name.lower().endswith(".dcm") and not name.startswith("._")
         ]
-    if not found:
-        raise ValueError(
-            f"--root {root}: no .dcm file in it. It must be the download folder, which holds "
-            "folders such as Mass-Training_P_00001_LEFT_CC (or CBIS-DDSM with those in it)"
-        )
-    return sorted(found)
+    return found
 
 
 def index_files(

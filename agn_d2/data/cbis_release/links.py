@@ -6,8 +6,8 @@ between train and test: such patients would leak.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..cases import OTHER_SIDE, OTHER_VIEW
 from ..cbis_ddsm import split_patients
@@ -38,11 +38,31 @@ class Plan:
         examined: film name -> "train", "val" or "test".
         context: film name -> split that it serves in as a picture only.
         left_out: film name -> why it is not used.
+        set_aside: film name -> why it is context only although it was to be examined.
     """
 
     examined: dict[str, str]
     context: dict[str, str]
     left_out: dict[str, str]
+    set_aside: dict[str, str] = field(default_factory=dict)
+
+    def without(self, films: Mapping[str, str]) -> Plan:
+        """The plan without some films: name -> why."""
+        return replace(
+            self,
+            examined={name: split for name, split in self.examined.items() if name not in films},
+            context={name: split for name, split in self.context.items() if name not in films},
+            left_out=self.left_out | dict(films),
+        )
+
+    def with_context_only(self, films: Mapping[str, str]) -> Plan:
+        """The plan with some of its examined films as context only: name -> why."""
+        return replace(
+            self,
+            examined={name: split for name, split in self.examined.items() if name not in films},
+            context=self.context | {name: self.examined[name] for name in films},
+            set_aside=self.set_aside | dict(films),
+        )
 
 
 def plan_films(films: Sequence[Film], subset: str, val_share: float, seed: int) -> Plan:

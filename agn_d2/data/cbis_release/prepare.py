@@ -12,28 +12,30 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...files import clear_parts, write_json
+from ...image_header import pixel_limit
 from ...landmarks.record import Landmarks, write_landmarks
 from ..priors import write_priors
-from .annotate import coco_files
+from .annotate import coco_files, films_with_lost_findings
 from .ddsm import missing_views, read_table, with_views
-from .film import FilmOptions, film_step
+from .film import FilmOptions, FilmTask, film_step
 from .index import SeriesByFolder, all_series, index_files, list_dicom
 from .links import Plan, leaking_patients, plan_films
 from .report import decision_rows, summarise, write_report
 from .tables import SPLITS, SUBSETS, Film, csv_name, group_films, read_findings
 from .tasks import ddsm_task, film_tasks, read_headers, task_state
-from .work import DiskFull, digest_of, file_stamps, is_full, locked, run_steps
+from .work import DiskFull, Steps, digest_of, file_stamps, is_full, locked, run_steps
 
 logger = logging.getLogger(__name__)
 
 # Raised whenever the same input would give another output.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class ReleaseOptions:
         film: how films are written.
         ddsm: folder of the original DDSM as PNG, for missing views; None: none.
         ddsm_table: the table cbis_to_ddsm.csv; needed with ``ddsm``.
+        keep: examine films of which a finding is lost; else they are context only.
     """
 
     root: Path
@@ -60,6 +63,7 @@ class ReleaseOptions:
     film: FilmOptions = field(default_factory=FilmOptions)
     ddsm: Path | None = None
     ddsm_table: Path | None = None
+    keep: bool = False
 
     def __post_init__(self) -> None:
         if self.subset not in (*SUBSETS, "all"):
@@ -70,10 +74,18 @@ class ReleaseOptions:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run did: the summary, and how many films it prepared now (0: all was there)."""
+    """What a run did.
+
+    Attributes:
+        summary: counts of everything.
+        prepared: films that it prepared now; 0: all was there.
+        open: film, or DICOM file whose header was to be read -> why it cannot be read now. The
+            next run takes them up.
+    """
 
     summary: dict[str, Any]
     prepared: int
+    open: dict[str, str] = field(default_factory=dict)
 
 
 def prepare_release(options: ReleaseOptions, workers: int = 1) -> Result:
@@ -139,8 +151,8 @@ def _prepare(
         return Result(previous, 0)
     finished.unlink(missing_ok=True)
     notebook = options.out / "work" / "headers.json"
-    series = SeriesByFolder(all_series(films))
-    index = index_files(paths, series, read_headers(options.root, paths, notebook, workers))
+    headers, unread = read_headers(options.root, paths, notebook, workers)
+    index = index_files(paths, SeriesByFolder(all_series(films)), headers)
     tasks = film_tasks(films, plan, index, options.root)
     missed: list[tuple[str, str]] = []
     if options.ddsm is not None:
@@ -148,29 +160,46 @@ def _prepare(
         views, missed = missing_views(films, plan, table, options.ddsm, leaking)
         films, plan = [*films, *(view.film for view in views)], with_views(plan, views)
         tasks += [ddsm_task(view, options.ddsm) for view in views]
-    step = partial(film_step, options=options.film, out=options.out)
-    digests = [digest_of([VERSION, asdict(options.film), task_state(task)]) for task in tasks]
-    names = [task.name for task in tasks]
-    found, prepared = run_steps(tasks, names, digests, step, options.out, workers, "film")
-    records = {record["name"]: record for record in found}
+    steps = _do_films(options, tasks, workers)
+    records = {record["name"]: record for record in steps.records}
+    plan = plan.without({n: f"cannot be read now: {why}" for n, why in steps.open.items()})
+    if not options.keep:
+        plan = plan.with_context_only(films_with_lost_findings(plan.examined, records))
     _warn_of_strangers(options.out / "images", records)
     files = coco_files(films, plan.examined, plan.context, records, options.subset)
     others = [(text.partition(":")[0], "row left out", text) for text in repeated]
     others += [(name, "no DDSM view", text) for name, text in missed]
+    others += [(path, "header cannot be read now", why) for path, why in unread.items()]
     summary = summarise(plan, index, records, files, _left_out(options, films, plan, repeated))
+    if options.ddsm is not None:
+        reasons = (text.split(": ")[1] for _, text in missed)
+        summary["views not taken from DDSM"] = dict(sorted(Counter(reasons).items()))
+    summary["headers that cannot be read now"] = len(unread)
     rows = decision_rows(films, plan, index, records, files, others)
     _write_annotations(options.out / "annotations", files, records)
     summary["priors, lesions seen in both views"] = _write_priors(options)
     tiles = [item["tile"] for name in sorted(records) for item in records[name]["findings"]]
     folder = options.out / "work" / "tiles"
     write_report(options.out / "report", summary, rows, [folder / tile for tile in tiles if tile])
-    write_json(finished, {"stamp": stamp, "outputs": _outputs(options.out), "summary": summary})
-    return Result(summary, prepared)
+    still_open = unread | steps.open
+    if not still_open:
+        content = {"stamp": stamp, "outputs": _outputs(options.out), "summary": summary}
+        write_json(finished, content)
+    return Result(summary, steps.done_now, still_open)
+
+
+def _do_films(options: ReleaseOptions, tasks: list[FilmTask], workers: int) -> Steps:
+    step = partial(film_step, options=options.film, out=options.out)
+    start = [VERSION, asdict(options.film), pixel_limit()]
+    digests = [digest_of([*start, task_state(task)]) for task in tasks]
+    names = [task.name for task in tasks]
+    return run_steps(tasks, names, digests, step, options.out, workers, "film")
 
 
 def _stamp(options: ReleaseOptions, films: list[Film], paths: list[str]) -> str:
     """Digest of all that the data set depends on."""
     content = [VERSION, asdict(options.film), options.subset, options.val_share, options.seed]
+    content += [options.keep, pixel_limit()]
     content.append([asdict(film) for film in films])
     content.append(file_stamps(options.root, paths))
     if options.ddsm is not None:
@@ -193,8 +222,9 @@ def _finished(path: Path, stamp: str, out: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["stamp"] == stamp and content["outputs"] == _outputs(out):
-            return content["summary"]
-    except (OSError, ValueError, KeyError):
+            return dict(content["summary"])
+    except (OSError, ValueError, KeyError, TypeError):
+        # Missing, from another version or damaged: the data set is put together anew.
         return None
     return None
 

@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 
 from .content import CROP, MASK, Box, Region, kind_of, region_of
-from .dicom import UnreadableDicom
 from .locate import SURE, Place, correlation, locate, overlap
 
 ASPECT_TOLERANCE = 0.01  # of the ratio width / height: less is the same aspect
@@ -95,11 +94,11 @@ def repair_finding(
     Args:
         film: (H, W) uint8 or uint16.
         paths: files of the finding's series, crop and mask.
-        read: path -> (h, w) uint8 or uint16.
+        read: path -> (h, w) uint8 or uint16; a ValueError says that it holds no picture.
         expected_mask: the paths among them that the CSV calls the mask.
 
     Returns:
-        the outcome, never an exception for a bad file.
+        the outcome, never an exception for a bad file; but what else ``read`` raises goes through.
     """
     outcome = Outcome()
     files = _read_files(paths, read, expected_mask, outcome)
@@ -127,7 +126,7 @@ def _read_files(
     for path in paths:
         try:
             values = read(path)
-        except (UnreadableDicom, OSError) as error:
+        except ValueError as error:
             outcome.note("file unreadable", f"{path}: {error}")
             continue
         digest = hashlib.sha256(str(values.shape).encode() + values.tobytes()).digest()

@@ -38,7 +38,7 @@ def summarise(
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Counts of files, images, findings, repairs, losses, links and lesion matches."""
-    examined = [records[name] for name in plan.examined]
+    examined = [records[name] for name in (*plan.examined, *plan.set_aside)]
     findings = [item for record in examined for item in record["findings"]]
     notes = Counter(n["kind"] for r in records.values() for n in r["notes"])
     notes += Counter(n["kind"] for item in findings for n in item["notes"])
@@ -58,7 +58,9 @@ def summarise(
     reasons = Counter(reason.partition(":")[0] for reason in plan.left_out.values())
     return {
         "files": index.counts(),
-        "films examined": len(examined),
+        "films examined": len(plan.examined),
+        "films that are context only, as a finding is lost": len(plan.set_aside),
+        "findings of such films that are not lost": _unused(plan, records),
         "films lost": sum(record["entry"] is None for record in examined),
         "findings": len(findings),
         "findings by source of the mask": {m: methods[m] for m in METHODS if methods[m]},
@@ -68,6 +70,12 @@ def summarise(
         "lesion ids by rule": dict(sorted(matches.items())),
         "splits": per_split,
     } | dict(extra)
+
+
+def _unused(plan: Plan, records: Mapping[str, Mapping[str, Any]]) -> int:
+    """Findings that were found in vain, as another one of their film is lost."""
+    items = [item for name in plan.set_aside for item in records[name]["findings"]]
+    return sum(item["annotation"] is not None for item in items)
 
 
 def _hand_context(images: list[dict[str, Any]], context: Sequence[Mapping[str, Any]]) -> None:
@@ -106,6 +114,8 @@ def decision_rows(
             continue
         record = records[film.name]
         start = {"film": film.name, "use": use}
+        if film.name in plan.set_aside:
+            rows.append(start | {"decision": "context only", "detail": plan.set_aside[film.name]})
         rows += [start | {"decision": n["kind"], "detail": n["detail"]} for n in record["notes"]]
         for item in record["findings"]:
             lesion = lesions.get((f"{film.name}.png", item["abnormality_id"]), {})

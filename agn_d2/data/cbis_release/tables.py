@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..cbis_ddsm import LATERALITY
+from ..cbis_source import LATERALITY
 
 SUBSETS = ("mass", "calc")
 SPLITS = ("train", "test")

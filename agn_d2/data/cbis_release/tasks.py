@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from ...files import write_json
+from ...workers import map_in_workers
+from ..open_files import reason_of, tries
 from .ddsm import DdsmView
 from .dicom import read_series_uid
 from .film import FilmTask
@@ -20,33 +22,63 @@ from .links import Plan
 from .tables import Film, SeriesRef
 from .work import file_stamps
 
+logger = logging.getLogger(__name__)
+
 
 def read_headers(
     root: Path, paths: Sequence[str], notebook: Path, workers: int
-) -> dict[str, str | None]:
+) -> tuple[dict[str, str | None], dict[str, str]]:
     """The Series UIDs of files; those that have not changed since the last time are not read.
 
     Args:
         root: folder that the paths are relative to.
         paths: of DICOM files.
-        notebook: file that keeps what was read.
+        notebook: file that keeps what was read; a damaged one is made anew.
         workers: joblib's ``n_jobs``.
 
     Returns:
-        path -> Series UID, None where the header cannot be read.
+        path -> Series UID, None where the file has none; and path -> why, of the files that
+        cannot be read now.
     """
-    known: dict[str, list[Any]] = {}
-    if notebook.is_file():
-        known = {line[0]: line for line in json.loads(notebook.read_text(encoding="utf-8"))}
-    stamps = file_stamps(root, paths)
-    new = [stamp for stamp in stamps if known.get(stamp[0], [])[:3] != stamp]
-    jobs = (delayed(read_series_uid)(root / stamp[0]) for stamp in new)
-    results = Parallel(n_jobs=workers, return_as="generator")(jobs)
-    bar = tqdm(results, total=len(new), unit="header", disable=None)
-    for stamp, uid in zip(new, bar, strict=True):
-        known[stamp[0]] = [*stamp, uid]
-    write_json(notebook, [known[stamp[0]] for stamp in stamps])
-    return {path: known[path][3] for path in paths}
+    known = _read_notebook(notebook)
+    stamps = {stamp[0]: stamp for stamp in file_stamps(root, paths)}
+    todo = [path for path in paths if known.get(path, [])[:3] != stamps[path]]
+    reasons: dict[str, str] = {}
+    with tqdm(total=len(todo), disable=None, unit="header") as bar:
+        for turn in tries(todo):
+            files = [root / path for path in turn]
+            for position, (uid, reason) in map_in_workers(_header, files, workers):
+                path = turn[position]
+                if reason is None:
+                    known[path] = [*stamps[path], uid]
+                    bar.update()
+                else:
+                    todo.append(path)
+                    reasons[path] = reason
+    unread = {path: reasons[path] for path in sorted(todo)}
+    write_json(notebook, [known[path] for path in paths if path not in unread])
+    return {path: known[path][3] for path in paths if path not in unread}, unread
+
+
+def _header(path: Path) -> tuple[str | None, str | None]:
+    """Series UID, and why the file cannot be read now."""
+    try:
+        return read_series_uid(path), None
+    except (MemoryError, OSError) as error:
+        return None, reason_of(error)
+
+
+def _read_notebook(path: Path) -> dict[str, list[Any]]:
+    """Path -> [path, size, time of change, Series UID]."""
+    if not path.is_file():
+        return {}
+    try:
+        lines = json.loads(path.read_text(encoding="utf-8"))
+        known = {line[0]: line for line in lines if len(line) == 4}
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        logger.warning("%s is damaged (%s); the headers are read anew", path, error)
+        return {}
+    return known
 
 
 def film_tasks(films: Sequence[Film], plan: Plan, index: FileIndex, root: Path) -> list[FilmTask]:

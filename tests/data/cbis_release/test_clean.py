@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agn_d2.data.cbis_ddsm import read_source, unsquash
+from agn_d2.data.cbis_ddsm import unsquash
 from agn_d2.data.cbis_release.clean import Breast, erase, find_breast
+from agn_d2.data.cbis_source import read_source
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,9 @@
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from agn_d2 import dicom_dataset
 from agn_d2.data.cbis_release.dicom import (
     Picture,
     UnreadableDicom,
@@ -160,3 +162,60 @@ def test_millimetres_where_the_file_says_them(tmp_path, tags, expected):
             setattr(data, keyword, value)
 
     assert read_picture(write(tmp_path / "a.dcm", change=change)).mm_per_pixel == expected
+
+
+def deflated(path, height=40, width=30, cut=None):
+    """A deflated file, hardly larger than its header; ``cut``: so many bytes of its end damaged."""
+    pixels = np.arange(height * width, dtype=np.uint16).reshape(height, width)
+    data = pydicom.dcmread(write(path, pixels))
+    data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    data.save_as(path, enforce_file_format=True)
+    if cut:
+        content = path.read_bytes()
+        path.write_bytes(content[:-cut] + bytes(255 - value for value in content[-cut:]))
+    return path, pixels
+
+
+def test_a_deflated_file_is_read(tmp_path):
+    path, pixels = deflated(tmp_path / "a.dcm")
+    assert np.array_equal(read_picture(path).values, pixels)
+    assert read_series_uid(path) == "1.3"
+
+
+@pytest.mark.parametrize("cut", [500, 1500])
+def test_a_damaged_deflate_stream_is_a_broken_file(tmp_path, cut):
+    path, _ = deflated(tmp_path / "a.dcm", cut=cut)
+    with pytest.raises(UnreadableDicom):
+        read_picture(path)
+
+
+def test_a_deflated_file_that_grows_beyond_the_limit_is_not_inflated(tmp_path, monkeypatch):
+    path, _ = deflated(tmp_path / "a.dcm")
+    monkeypatch.setenv("AGN_D2_MAX_PIXELS", "100")
+    monkeypatch.setattr(dicom_dataset, "_HEADER_ROOM", 1000)  # 1200 bytes; the file has 2400
+    monkeypatch.setattr(dicom_dataset, "_CHUNK", 100)
+    with pytest.raises(UnreadableDicom, match="grows beyond 1,200 bytes.*AGN_D2_MAX_PIXELS"):
+        read_picture(path)
+    assert read_series_uid(path) is None
+
+
+def test_more_pixels_than_the_limit_are_refused_undecoded(tmp_path):
+    def bomb(data):
+        data.Rows = data.Columns = 30000
+
+    path = write(tmp_path / "a.dcm", change=bomb)
+    with pytest.raises(UnreadableDicom, match="30000 x 30000 pixels, more than the limit"):
+        read_picture(path)
+
+
+def test_an_error_of_the_drive_is_no_fault_of_the_file(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.dcm")
+
+    def fails(*args, **kwargs):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("io.open", fails)
+    monkeypatch.setattr("builtins.open", fails)
+    for read in (read_picture, read_series_uid):
+        with pytest.raises(OSError, match="Input/output error"):
+            read(path)

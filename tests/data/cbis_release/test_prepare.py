@@ -131,14 +131,21 @@ def test_the_summary_accounts_for_everything(prepared, fixture):
     out, result, manifest = prepared
     summary = result.summary
     mass = [f for f in manifest["films"] if f["name"].startswith("Mass")]
-    assert summary["films examined"] == len(mass) == 22
+    gone = [f for f in mass if f["fault"] in ("film missing", "film truncated", "film blank")]
+    aside = [f for f in mass if f not in gone and any(t["method"] == "lost" for t in f["findings"])]
+    assert (len(mass), len(gone), len(aside)) == (22, 3, 3)
+    assert summary["films examined"] == 22 - 3
+    assert summary["films that are context only, as a finding is lost"] == 3
     assert summary["findings"] == sum(len(f["findings"]) for f in mass) == 33
     lost = [t for f in mass for t in f["findings"] if t["method"] == "lost"]
     assert summary["findings lost"] == len(lost)
     assert sum(summary["findings by source of the mask"].values()) == 33
-    assert summary["findings lost"] + sum(s["lesions"] for s in summary["splits"].values()) == 33
+    unused = sum(t["method"] != "lost" for f in aside for t in f["findings"])
+    assert summary["findings of such films that are not lost"] == unused == 2
+    lesions = sum(s["lesions"] for s in summary["splits"].values())
+    assert summary["findings lost"] + unused + lesions == 33
     images = sum(s["images"] for s in summary["splits"].values())
-    assert images == 22 - summary["films lost"]
+    assert images == 22 - 3 - summary["films lost"]
     assert summary["files"]["unknown"] == 1
     downloaded = len(list((fixture[0] / "download").rglob("*.dcm")))
     sorted_in = [summary["files"][key] for key in ("by header", "by folder", "unknown")]
@@ -147,6 +154,9 @@ def test_the_summary_accounts_for_everything(prepared, fixture):
         rows = list(csv.DictReader(file))
     assert sum(row["decision"] == "finding" for row in rows) == 33
     assert {row["film"] for row in rows} >= {f["name"] for f in mass}
+    set_aside = {row["film"]: row for row in rows if row["decision"] == "context only"}
+    assert set(set_aside) == {f["name"] for f in aside}
+    assert all(row["detail"].startswith("a finding is lost: ") for row in set_aside.values())
     assert sum(row["decision"] == "left out" for row in rows) == 4
     assert any("would leak" in row["detail"] for row in rows)
     assert [p.suffix for p in sorted((out / "report").glob("repaired_*"))] == [".jpg"]
@@ -166,7 +176,7 @@ def test_the_loaders_take_it(prepared):
         for image in (image for case in cases for image in case.images):
             assert read_gray(image["file_name"]).shape == (image["height"], image["width"])
             assert image["landmarks"].image_size == (image["height"], image["width"])
-    assert context == 2
+    assert context == 2 + 3  # borrowed from the calcifications, and set aside for a lost finding
     assert (annotations / "prior_22_26.json").is_file()
     files = [json.loads((annotations / f"{s}.json").read_text()) for s in ("train", "val")]
     lesions = [annotation for content in files for annotation in content["annotations"]]
@@ -245,7 +255,12 @@ def test_ddsm_pictures_stand_in_for_missing_views(small_fixture, tmp_path):
     assert (out / "images" / view["file_name"]).is_file()
     assert result.summary["splits"]["train"]["links"]["both"] == 1
     text = (out / "report" / "decisions.csv").read_text()
-    assert "RIGHT_CC: doubtful match, difference 9000" in text
+    assert "RIGHT_CC: doubtful match: difference 9000" in text
+    # The right MLO of the three patients; P_00002 has its left CC among the calcifications.
+    assert result.summary["views not taken from DDSM"] == {
+        "doubtful match": 1,
+        "not in the table": 3,
+    }
     assert "RIGHT_MLO: not in the table" in text
 
 

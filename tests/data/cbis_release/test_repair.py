@@ -154,9 +154,14 @@ def test_without_a_mask_the_crop_tells_the_place(film, crop):
     assert "mask: cut off" in outcome.notes[0].detail
 
 
+def test_an_error_that_says_nothing_of_the_file_goes_through(film):
+    with pytest.raises(OSError, match="gone"):
+        repair(film, mask=OSError("gone"))
+
+
 def test_nothing_left_is_lost(film):
     assert kinds(repair(film)) == ["files missing", "lost"]
-    outcome = repair(film, mask=np.zeros((9, 9), np.uint8), crop=OSError("gone"))
+    outcome = repair(film, mask=np.zeros((9, 9), np.uint8), crop=UnreadableDicom("cut off"))
     assert kinds(outcome) == ["blank file", "file unreadable", "lost"]
 
 

@@ -1,0 +1,76 @@
+"""A DICOM file as pydicom's dataset: read before it is parsed, inflated only up to a limit."""
+
+from __future__ import annotations
+
+import io
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import pydicom
+from pydicom import filereader
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from .image_header import LIMIT_VARIABLE, TooManyPixels, pixel_limit
+
+_PREAMBLE = 132  # bytes: 128 and DICM
+_HEADER_ROOM = 1 << 24  # bytes that all but the pixels may take
+_CHUNK = 1 << 20
+
+
+def read_dataset(
+    path: str | os.PathLike[str], header_tags: Sequence[str] | None = None
+) -> pydicom.Dataset:
+    """Read a DICOM file, pixels not decoded yet.
+
+    The file is read before it is parsed, so that an OSError is always one of the system and never
+    one of what the file holds.
+
+    Args:
+        path: the file.
+        header_tags: read these tags only, and no pixels; None: all.
+
+    Raises:
+        OSError: the file cannot be read now.
+        TooManyPixels: a deflated file that would grow beyond 16-bit pixels of ``pixel_limit``.
+        zlib.error: a deflated file that is damaged.
+        Exception: whatever pydicom raises on a damaged file.
+    """
+    try:
+        if header_tags is None:
+            content = io.BytesIO(Path(path).read_bytes())
+            _check_inflated(content)
+            return pydicom.dcmread(content)
+        with open(path, "rb") as file:
+            _check_inflated(file)
+            return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(header_tags))
+    except OSError as error:
+        if error.errno is None:  # pydicom's, on damaged sequences
+            raise ValueError(str(error)) from error
+        raise
+
+
+def _check_inflated(file: BinaryIO) -> None:
+    """Inflate a deflated file piece by piece: pydicom would do it at once, whatever it grows to."""
+    try:
+        if file.read(_PREAMBLE)[-4:] != b"DICM":
+            return
+        meta = filereader.read_dataset(file, False, True, stop_when=lambda tag, *_: tag.group != 2)
+        if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+            _inflate(file)
+    finally:
+        file.seek(0)
+
+
+def _inflate(file: BinaryIO) -> None:
+    most, size = 2 * pixel_limit() + _HEADER_ROOM, 0
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    while not inflater.eof and (piece := inflater.unconsumed_tail or file.read(_CHUNK)):
+        size += len(inflater.decompress(piece, _CHUNK))
+        if size > most:
+            raise TooManyPixels(
+                f"a deflated file that grows beyond {most:,} bytes; if it is a mammogram all the "
+                f"same, set {LIMIT_VARIABLE} to more pixels"
+            )
