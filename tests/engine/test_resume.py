@@ -116,7 +116,7 @@ def test_every_line_once_and_a_new_rate_is_taken(toy_datasets, tmp_path, caplog)
     [
         (("MODEL.AGN.FUSION", "paper"), "MODEL.AGN.FUSION was 'residual' in the checkpoint and is"),
         (("MODEL.AGN.ENABLED", False), "MODEL.AGN.ENABLED was True"),
-        (("MODEL.ROI_HEADS.NUM_CLASSES", 2), "another model.*MODEL.ROI_HEADS.NUM_CLASSES was 1"),
+        (("MODEL.ROI_BOX_HEAD.FC_DIM", 48), "another model.*MODEL.ROI_BOX_HEAD.FC_DIM was 32"),
         (("SOLVER.OPTIMIZER", "ADAMW"), "SOLVER.OPTIMIZER was 'SGD'"),
         (("SOLVER.BACKBONE_LR_FACTOR", 0.1), "SOLVER.BACKBONE_LR_FACTOR was 1.0"),
         (("SOLVER.MAX_ITER", 1), "has done 2 steps, but the training ends after 1"),
