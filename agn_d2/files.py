@@ -6,14 +6,21 @@ import errno
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 PART = ".part"
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+def write_atomically(
+    path: str | os.PathLike[str], data: bytes | Callable[[BinaryIO], object]
+) -> None:
     """Write a file under another name, then rename it; its folder is made if need be.
+
+    Args:
+        path: where to.
+        data: the content, or what writes it into the open file that it is given.
 
     Raises:
         OSError: as from the system; nothing is left behind then.
@@ -22,7 +29,11 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
-        part.write_bytes(data)
+        with part.open("wb") as file:
+            if callable(data):
+                data(file)
+            else:
+                file.write(data)
         os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)

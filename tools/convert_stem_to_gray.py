@@ -13,9 +13,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-import torch
-
-from agn_d2.engine.stem_file import convert_checkpoint, read_checkpoint
+from agn_d2.engine.checkpoint_file import read_checkpoint_file, write_checkpoint_file
+from agn_d2.engine.stem_file import convert_checkpoint
 from agn_d2.modeling.gray_stem import STEMS
 
 
@@ -29,10 +28,12 @@ def main() -> None:
     parser.add_argument("--kind", choices=STEMS, default="luma")
     args = parser.parse_args()
     try:
-        converted, name = convert_checkpoint(read_checkpoint(args.source), args.kind, args.order)
-    except (FileNotFoundError, ValueError) as error:
+        converted, name = convert_checkpoint(
+            read_checkpoint_file(args.source), args.kind, args.order
+        )
+        write_checkpoint_file(args.target, converted)
+    except (OSError, ValueError) as error:
         sys.exit(f"convert_stem_to_gray: {error}")
-    torch.save(converted, args.target)
     print(f"{name}: one channel, {args.kind} of {args.order}; written to {args.target}")
 
 
