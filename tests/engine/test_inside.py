@@ -10,6 +10,7 @@ from detectron2.utils.events import EventStorage, get_event_storage
 from agn_d2.data.build import load_cases
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.engine.hooks import GraphPictures
+from agn_d2.engine.inference import predict_case
 from agn_d2.engine.inside import check_level, look_inside_case
 
 from ..modeling.tiny_model import make_cfg, make_model, randomize_graph
@@ -56,6 +57,18 @@ def test_the_map_is_the_root_mean_square_of_the_channels(toy_datasets, model):
     change = (inside.enhanced - inside.original)[1].numpy()
     expected = np.sqrt((change**2).mean(0))[:4, :6]
     np.testing.assert_allclose(insides[1].maps["difference"], expected, rtol=1e-5)
+
+
+def test_the_attention_is_that_of_the_predictions(toy_datasets):
+    options = (*SIZE, "MODEL.AGN.IGN.REACH", 0.5)
+    model = randomize_graph(make_model(*options)).eval()
+    mapper, case = CaseMapper(make_cfg(*options), is_train=False), cases()["P1"]
+    insides = look_inside_case(model, mapper, case, "p2")
+    predicted = predict_case(model, mapper, case, attention_level="p2")
+    for inside, result in zip(insides, predicted, strict=True):
+        np.testing.assert_allclose(inside.maps["attention"], result.attention, rtol=1e-5)
+        # Most of the film is beyond the reach of the nodes.
+        assert (result.attention == np.float32(0.4)).mean() > 0.3
 
 
 def test_other_levels_are_refused(model):
