@@ -287,7 +287,7 @@ def test_attention_to_look_at_is_the_one_that_is_applied():
     features = make_features()
     fused = network(features, batch)
     for level in STRIDES:
-        attention = network.attention(features, batch, level)
+        attention = network.inspect(features, batch, level).attention
         factor = (fused[level] / batch.take_examined(features[level])).mean(1, keepdim=True)
         for row, (_, _, contralateral) in enumerate(LINKS):
             if contralateral < 0:
@@ -297,7 +297,7 @@ def test_attention_to_look_at_is_the_one_that_is_applied():
                     2 * attention[row] + 0.2, factor[row], rtol=1e-3, atol=1e-4
                 )
     without_ign = make_network(make_layer(ign=False))
-    assert without_ign.attention(features, batch, "p2") is None
+    assert without_ign.inspect(features, batch, "p2").attention is None
 
 
 def test_mixed_precision_keeps_close_to_float32():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from agn_d2.graph.mapping import cells_within_reach, nodes_to_pixels
+from agn_d2.graph.mapping import cells_within_reach
 from agn_d2.modeling.fusion import FUSIONS
 
 from .tiny_model import make_case, make_model, randomize_graph, without
@@ -14,7 +14,7 @@ def inside_of(inputs, *overrides, level="p3"):
     model = randomize_graph(make_model(*overrides)).eval()
     with torch.no_grad():
         images = model.preprocess_image(inputs)
-        return model, images.tensor, model.backbone.inside(images.tensor, level)
+        return model, images.tensor, model.backbone.inspect(images.tensor, level)
 
 
 def test_before_and_after_are_those_of_the_forward_pass():
@@ -59,15 +59,15 @@ def test_the_attention_is_that_of_f_i_and_neutral_beyond_its_reach():
 
 def test_correspondence_is_the_adjacency_that_makes_f_b():
     model, batch, inside = inside_of(make_case(), level="p2")
-    layer, k = model.backbone.agn.layers[0], model.backbone.agn.num_neighbors
+    layer = model.backbone.agn.layers[0]
     with torch.no_grad():
         features = super(type(model.backbone), model.backbone).forward(batch.views)["p2"]
-        assignment = model.backbone.agn.assignment("p2", features.shape[-2:], batch)
-    counts = assignment.sum(1).clamp(min=1)
-    x = torch.einsum("bcp,bpn->bnc", features.flatten(2), assignment) / counts[..., None]
+        mapping = model.backbone.agn.mapping("p2", features.shape[-2:], batch)
+    counts = mapping.assignment.sum(1).clamp(min=1)
+    sums = torch.einsum("bcp,bpn->bnc", features.flatten(2), mapping.assignment)
+    x = sums / counts[..., None]
     z = torch.relu(inside.correspondence @ x[batch.auxiliary] @ layer.bipartite.weight)
-    shown = nodes_to_pixels(z, assignment, features.shape[-2:], k)
-    torch.testing.assert_close(inside.bipartite, shown, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(inside.bipartite, mapping.to_pixels(z), rtol=1e-4, atol=1e-5)
     # 13 nodes in a CC view, 17 in an MLO view.
     assert inside.correspondence[0, :13].abs().sum() > 0
     assert inside.correspondence[0, 13:].abs().sum() == 0
