@@ -1,5 +1,7 @@
 """The fusion against its equation, computed pixel by pixel without the detour over nodes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -148,3 +150,20 @@ def test_a_missing_auxiliary_view_lets_nothing_through():
     absent = torch.zeros(1, dtype=torch.bool)
     fused = fusion(features, z, None, absent, absent, NodeMapping(torch.ones(1, 4, 3), (2, 2), 3))
     assert torch.equal(fused, features)
+
+
+@pytest.mark.parametrize("kind", FUSIONS)
+def test_where_the_attention_does_not_act_features_stay_exactly_as_they_are(kind):
+    fusion = GraphFusion(C, kind, bipartite=False, inception=True)
+    torch.nn.init.normal_(fusion.attention.weight)
+    attended = torch.rand(B, *GRID) < 0.5
+    mapping = dataclasses.replace(make_mapping((16, 20)), attended=attended)
+    features, z_i = torch.randn(B, C, *GRID), torch.randn(B, N, C)
+    if kind == "concat":
+        fusion.weight_contralateral.data.zero_()
+    args = (features, None, z_i, HAS_AUXILIARY, HAS_CONTRALATERAL, mapping)
+    fused, attention = fusion(*args, return_attention=True)
+    acts = attended & HAS_CONTRALATERAL[:, None, None]
+    assert torch.equal((fused == features).all(1), ~acts)
+    assert torch.equal(attention[:, 0] != fusion.neutral, acts)
+    assert torch.equal(fusion(*args), fused)
