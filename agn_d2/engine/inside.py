@@ -68,7 +68,7 @@ def inspect_case(
 
 
 def map_of_image(values: Tensor, image_size: tuple[int, int], stride: int) -> np.ndarray | None:
-    """The part of a map that covers the image: the cells whose centre lies in it.
+    """The part of a map that covers the image: the cells whose center lies in it.
 
     Args:
         values: (H, W), on the padded grid of a level; NaN where the view that is read is missing.

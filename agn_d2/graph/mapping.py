@@ -23,7 +23,7 @@ class NodeMapping:
     Attributes:
         assignment: (V, P, N) float32, A, see ``assign_cells``.
         grid: (H, W) with P = H * W.
-        k: neighbours of a cell in ``assignment``.
+        k: neighbors of a cell in ``assignment``.
         attended: (V, H, W) bool, cells that IGN's attention works on; None: all.
     """
 

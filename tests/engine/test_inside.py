@@ -11,7 +11,7 @@ from agn_d2.data.build import load_cases
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.engine.hooks import GraphPictures
 from agn_d2.engine.inference import predict_case
-from agn_d2.engine.inside import check_level, inspect_case
+from agn_d2.engine.inside import check_level, inspect_case, map_of_image
 
 from ..modeling.tiny_model import make_cfg, make_model, randomize_graph
 
@@ -57,6 +57,16 @@ def test_the_map_is_the_root_mean_square_of_the_channels(toy_datasets, model):
     change = (inside.enhanced - inside.original)[1].numpy()
     expected = np.sqrt((change**2).mean(0))[:4, :6]
     np.testing.assert_allclose(insides[1].maps["difference"], expected, rtol=1e-5)
+
+
+def test_a_map_covers_the_cells_whose_center_lies_in_the_image():
+    # Centers at 2, 6, 10, ... px: 9 px hold two of them, 11 px three.
+    values = torch.arange(20.0).reshape(4, 5)
+    covered = map_of_image(values, (9, 11), 4)
+    assert covered.tolist() == [[0, 1, 2], [5, 6, 7]]
+    values[3, 4] = torch.nan  # of the padding
+    assert map_of_image(values, (9, 11), 4) is not None
+    assert map_of_image(values, (16, 20), 4) is None
 
 
 def test_the_attention_is_that_of_the_predictions(toy_datasets):
