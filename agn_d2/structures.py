@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,17 @@ USE_OURS = (
     "other sizes and gray values than it was trained on. A loader of your own needs "
     "agn_d2.data.mapper.CaseMapper."
 )
+
+
+class PerView(Protocol):
+    """What has one row for each view of a batch: a tensor (V, ...), or a ``NodeMapping``."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self: Rows, rows: slice | list[int]) -> Rows: ...
+
+
+Rows = TypeVar("Rows", bound=PerView)
 
 
 @dataclass(eq=False)
@@ -74,8 +85,8 @@ class MultiViewBatch:
     def device(self) -> torch.device:
         return self.views.device
 
-    def take_examined(self, per_view: Tensor) -> Tensor:
-        """Rows of a per-view tensor (V, ...) that belong to the examined images: (B, ...)."""
+    def take_examined(self, per_view: Rows) -> Rows:
+        """Rows of a tensor (V, ...) or a ``NodeMapping`` that belong to the examined images."""
         if self.examined == tuple(range(len(per_view))):
             return per_view
         if self.examined == tuple(range(len(self.examined))):

@@ -30,7 +30,7 @@ from agn_d2.data.folder import read_folder
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
-from agn_d2.engine.inside import check_level, look_inside_case
+from agn_d2.engine.inside import check_level, inspect_case
 from agn_d2.engine.predictor import build_trained
 from agn_d2.visualization.case_figure import save_figure
 from agn_d2.visualization.inside_figure import correspondence_figure, features_figure
@@ -86,7 +86,7 @@ def draw_inside(
     model: nn.Module, mapper: CaseMapper, case: Case, level: str, stem: Path
 ) -> list[Path]:
     """Write the pictures of ``--features`` as <stem>_features.png and <stem>_nodes.png."""
-    insides = look_inside_case(model, mapper, case, level)
+    insides = inspect_case(model, mapper, case, level)
     figures = {
         "features": features_figure(case.case_id, insides),
         "nodes": correspondence_figure(case.case_id, insides, mapper.layout),
