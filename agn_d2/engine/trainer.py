@@ -30,7 +30,7 @@ from .checkpoint import AGNCheckpointer
 from .dataset_checks import check_datasets
 from .ema import ModelEMA
 from .hooks import GraphPictures
-from .precision import speed_up_on_cpu
+from .precision import speed_up_on_cpu, trains_in_bfloat16
 from .solver import build_optimizer
 from .stage_hook import StageHook, forget_metrics
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
@@ -233,7 +233,7 @@ class AGNTrainer(DefaultTrainer):
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
         if cfg.MODEL.DEVICE == "cpu":
-            speed_up_on_cpu(model, amp=cfg.SOLVER.AMP.ENABLED)
+            speed_up_on_cpu(model, amp=trains_in_bfloat16(cfg))
         elif cfg.SOLVER.AMP.ENABLED:
             # Half-precision convolutions of CUDA want this layout too.
             model.to(memory_format=torch.channels_last)
