@@ -30,6 +30,7 @@ from .checkpoint import AGNCheckpointer
 from .dataset_checks import check_datasets
 from .ema import ModelEMA
 from .hooks import GraphPictures
+from .memory import keep_freed_memory
 from .precision import speed_up_on_cpu, trains_in_bfloat16
 from .solver import build_optimizer
 from .stage_hook import StageHook, forget_metrics
@@ -233,6 +234,7 @@ class AGNTrainer(DefaultTrainer):
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
         if cfg.MODEL.DEVICE == "cpu":
+            keep_freed_memory()
             speed_up_on_cpu(model, amp=trains_in_bfloat16(cfg))
         elif cfg.SOLVER.AMP.ENABLED:
             # Half-precision convolutions of CUDA want this layout too.
