@@ -32,6 +32,7 @@ from .ema import ModelEMA
 from .hooks import GraphPictures
 from .memory import keep_freed_memory
 from .precision import speed_up_on_cpu, trains_in_bfloat16
+from .progress import Progress
 from .solver import build_optimizer
 from .stage_hook import StageHook, forget_metrics
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
@@ -206,7 +207,7 @@ class AGNTrainer(DefaultTrainer):
         super().load_state_dict(state_dict)
 
     def build_hooks(self) -> list[HookBase | None]:
-        """Detectron2's hooks, the stages before them, and pictures of the graph."""
+        """Detectron2's hooks, the stages before them, progress, and pictures of the graph."""
         hooks = super().build_hooks()
         # After the optimizer's step and the scheduler, before the checkpointer.
         hooks.insert(2, self.ema)
@@ -218,6 +219,8 @@ class AGNTrainer(DefaultTrainer):
         if comm.is_main_process():
             hooks.insert(-1, GraphPictures.from_config(self.cfg, self._trainer.model))
             hooks[-1:] = build_writers(self.cfg, self.max_iter)
+            # First, so that the bar is gone before the evaluation at the end.
+            hooks.insert(0, Progress())
         return [StageHook(), *hooks] if self.stages else hooks
 
     def build_writers(self) -> list[EventWriter]:
