@@ -11,6 +11,8 @@ import torch
 from detectron2.config import CfgNode
 from torch import nn
 
+from ..modeling.parallel_roi_align import pool_in_parallel
+
 logger = logging.getLogger(__name__)
 
 PRECISIONS = ("auto", "bfloat16", "float32")
@@ -58,10 +60,10 @@ def trains_in_bfloat16(cfg: CfgNode) -> bool:
 def speed_up_on_cpu(model: nn.Module, *, amp: bool) -> nn.Module:
     """Prepare a model for training on the CPU, in place.
 
-    Convolutions of a CPU like the channels-last layout. With ``amp`` the forward pass of
-    training runs in bfloat16 where autocast deems it safe; weights, gradients and inference stay
-    float32, and bfloat16 has the range of float32, so no loss scaling is needed. (Detectron2's
-    ``AMPTrainer`` works on CUDA only.)
+    Convolutions of a CPU like the channels-last layout, and RoIAlign runs on all threads. With
+    ``amp`` the forward pass of training runs in bfloat16 where autocast deems it safe; weights,
+    gradients and inference stay float32, and bfloat16 has the range of float32, so no loss scaling
+    is needed. (Detectron2's ``AMPTrainer`` works on CUDA only.)
 
     Args:
         model: a detector on the CPU.
@@ -71,6 +73,7 @@ def speed_up_on_cpu(model: nn.Module, *, amp: bool) -> nn.Module:
         the same model.
     """
     model.to(memory_format=torch.channels_last)
+    pool_in_parallel(model)
     if amp:
         forward = model.forward
 

@@ -36,7 +36,8 @@ def train(monkeypatch, interval, during=lambda: None):
     hook.trainer = trainer = Trainer()
     with EventStorage(trainer.start_iter) as trainer.storage:
         hook.before_train()
-        for trainer.iter in range(trainer.start_iter, trainer.max_iter):
+        for step in range(trainer.start_iter, trainer.max_iter):
+            trainer.iter = step
             trainer.storage.put_scalar("total_loss", 1.5)
             clock.now += 5
             during()
