@@ -63,6 +63,8 @@ class AGNTrainer(DefaultTrainer):
         self.cfg = cfg = self.auto_scale_workers(cfg, comm.get_world_size())
         self.start_iter = 0
         check_datasets(cfg)
+        if cfg.MODEL.DEVICE == "cpu":
+            keep_freed_memory()
         self.net = self.build_model(cfg)
         loader = self.build_train_loader(cfg)
         self.sampler = loader.batch_sampler
@@ -237,7 +239,6 @@ class AGNTrainer(DefaultTrainer):
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
         if cfg.MODEL.DEVICE == "cpu":
-            keep_freed_memory()
             speed_up_on_cpu(model, amp=trains_in_bfloat16(cfg))
         elif cfg.SOLVER.AMP.ENABLED:
             # Half-precision convolutions of CUDA want this layout too.

@@ -4,8 +4,11 @@ import ctypes
 
 import pytest
 
-from agn_d2.engine import memory
+from agn_d2.engine import AGNTrainer, memory
+from agn_d2.engine import trainer as trainer_module
 from agn_d2.engine.memory import keep_freed_memory
+from agn_d2.engine.progress import Progress
+from agn_d2.engine.setup import load_cfg
 
 
 class Library:
@@ -46,3 +49,24 @@ def test_another_c_library_is_left_alone(monkeypatch):
     assert not keep_freed_memory()
     monkeypatch.setattr(ctypes, "CDLL", lambda name: Library(accepts=0))
     assert not keep_freed_memory()
+
+
+def test_a_training_on_the_cpu_asks_for_it_and_shows_its_progress_first(
+    toy_datasets, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(trainer_module, "keep_freed_memory", lambda: asked.append(True))
+    options = {
+        "MODEL.DEVICE": "cpu",
+        "MODEL.TIMM.WEIGHTS": "",
+        "MODEL.AGN.BGN.PRIOR": "",
+        "DATALOADER.NUM_WORKERS": 0,
+        "DATASETS.TEST": "()",
+        "OUTPUT_DIR": tmp_path,
+    }
+    pairs = [str(part) for pair in options.items() for part in pair]
+    trainer = AGNTrainer(load_cfg("configs/agrcnn_phantom_demo.yaml", pairs))
+    assert asked == [True]
+    assert isinstance(trainer._hooks[0], Progress)
+    names = {type(module).__name__ for module in trainer.net.modules()}
+    assert names >= {"SampledRPN", "ParallelROIAlign"}
