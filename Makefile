@@ -31,13 +31,18 @@ env:  ## set up the environment, Detectron2 included, and nothing else
 	@$(PYTHON) tools/setup_env.py --venv "$(VENV)"
 
 demo: env  ## make phantom data, train on it, evaluate, draw figures
-	$(DEMO) datasets/make_phantom.py --demo --out "$(DEMO_PHANTOM)"
-	$(DEMO) tools/build_prior.py --dataset phantom_train \
+	@echo "[1/5] Phantom mammograms: 90 women, 360 images"
+	@$(DEMO) datasets/make_phantom.py --demo --out "$(DEMO_PHANTOM)"
+	@echo "[2/5] Prior of BGN: which nodes of CC and MLO see the same masses"
+	@$(DEMO) tools/build_prior.py --dataset phantom_train \
 		--output "$(DEMO_PHANTOM)/annotations/prior_22_26.json"
-	$(DEMO) tools/train_net.py --config-file $(DEMO_CONFIG) OUTPUT_DIR "$(DEMO_OUTPUT)"
-	$(DEMO) tools/demo.py --config-file $(DEMO_CONFIG) --dataset phantom_test \
+	@echo "[3/5] Training of $(DEMO_CONFIG), and its test: minutes"
+	@$(DEMO) tools/train_net.py --config-file $(DEMO_CONFIG) OUTPUT_DIR "$(DEMO_OUTPUT)"
+	@echo "[4/5] Pictures of six test cases"
+	@$(DEMO) tools/demo.py --config-file $(DEMO_CONFIG) --dataset phantom_test \
 		--output "$(DEMO_OUTPUT)/pictures" MODEL.WEIGHTS "$(DEMO_OUTPUT)/model_final.pth"
-	$(DEMO) tools/evaluate_froc.py --gt "$(DEMO_PHANTOM)/annotations/test.json" \
+	@echo "[5/5] FROC of the test set"
+	@$(DEMO) tools/evaluate_froc.py --gt "$(DEMO_PHANTOM)/annotations/test.json" \
 		--predictions "$(DEMO_RESULTS)/coco_instances_results.json" \
 		--figure "$(DEMO_OUTPUT)/froc.png" --json "$(DEMO_OUTPUT)/froc.json"
 	@echo "FROC figure: $(DEMO_OUTPUT)/froc.png    pictures: $(DEMO_OUTPUT)/pictures"

@@ -162,6 +162,11 @@ def _add_input(cfg: CN) -> None:
 def _add_solver(cfg: CN) -> None:
     # "SGD" [S] or "ADAMW".
     cfg.SOLVER.OPTIMIZER = "SGD"
+    # SOLVER.AMP.ENABLED on a CPU: "auto": bfloat16 where the CPU computes in it itself
+    # (AVX512-BF16, AMX-BF16, ARM's bf16), else float32, with a line in the log, as an emulated
+    # bfloat16 is many times slower; "bfloat16" or "float32" whatever the CPU has. CUDA trains in
+    # float16, as in Detectron2.
+    cfg.SOLVER.AMP.CPU_PRECISION = "auto"
     # Factor of the learning rate for the bottom-up network, and for the graph network.
     cfg.SOLVER.BACKBONE_LR_FACTOR = 1.0
     cfg.SOLVER.AGN_LR_FACTOR = 1.0

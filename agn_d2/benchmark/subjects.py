@@ -119,6 +119,8 @@ def stock_cfg(cfg: CfgNode) -> CfgNode:
     stock.defrost()
     stock.MODEL.META_ARCHITECTURE = STOCK_ARCHITECTURE[architecture]
     stock.MODEL.AGN.ENABLED = False
+    if cfg.MODEL.PROPOSAL_GENERATOR.NAME == "SampledRPN":
+        stock.MODEL.PROPOSAL_GENERATOR.NAME = "RPN"
     if cfg.MODEL.FPN.TOP_BLOCK == "maxpool":
         name = cfg.MODEL.BACKBONE.NAME
         stock.MODEL.BACKBONE.NAME = STOCK_BACKBONE.get(name, name)

@@ -1,30 +1,79 @@
-"""Mixed precision and memory layout for training on a CPU."""
+"""Precision and memory layout for training on a CPU."""
 
 from __future__ import annotations
 
 import functools
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from detectron2.config import CfgNode
 from torch import nn
+
+from ..modeling.parallel_roi_align import pool_in_parallel
+
+logger = logging.getLogger(__name__)
+
+PRECISIONS = ("auto", "bfloat16", "float32")
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this CPU computes in bfloat16 itself, as far as PyTorch knows and may use it.
+
+    A CPU that emulates bfloat16 is many times slower in it than in float32. What
+    ``ATEN_CPU_CAPABILITY`` or ``ONEDNN_MAX_CPU_ISA`` hold back counts as not there.
+
+    Returns:
+        False too where a PyTorch is too old to be asked.
+    """
+    # oneDNN says yes from AVX-512 on, where it emulates; hence the instructions besides.
+    if not _onednn_takes_bfloat16():
+        return False
+    capabilities = _capabilities()
+    if capabilities.get("bf16", False):  # ARM
+        return True
+    has_instructions = any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    return has_instructions and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+
+
+def trains_in_bfloat16(cfg: CfgNode) -> bool:
+    """Whether a training of this config on the CPU runs in bfloat16; why not is logged.
+
+    Raises:
+        ValueError: ``SOLVER.AMP.CPU_PRECISION`` is none of ``PRECISIONS``.
+    """
+    wanted = cfg.SOLVER.AMP.CPU_PRECISION
+    if wanted not in PRECISIONS:
+        raise ValueError(f"SOLVER.AMP.CPU_PRECISION must be one of {PRECISIONS}, got {wanted!r}")
+    if not cfg.SOLVER.AMP.ENABLED or wanted == "float32":
+        return False
+    if wanted == "auto" and not cpu_has_bfloat16():
+        logger.info(
+            "Training in float32: this CPU has no bfloat16 instructions that PyTorch can use "
+            "(SOLVER.AMP.CPU_PRECISION bfloat16 forces it)."
+        )
+        return False
+    return True
 
 
 def speed_up_on_cpu(model: nn.Module, *, amp: bool) -> nn.Module:
     """Prepare a model for training on the CPU, in place.
 
-    Convolutions of a CPU like the channels-last layout. With ``amp`` the forward pass of
-    training runs in bfloat16 where autocast deems it safe; weights, gradients and inference stay
-    float32, and bfloat16 has the range of float32, so no loss scaling is needed. (Detectron2's
-    ``AMPTrainer`` works on CUDA only.)
+    Convolutions of a CPU like the channels-last layout, and RoIAlign runs on all threads. With
+    ``amp`` the forward pass of training runs in bfloat16 where autocast deems it safe; weights,
+    gradients and inference stay float32, and bfloat16 has the range of float32, so no loss scaling
+    is needed. (Detectron2's ``AMPTrainer`` works on CUDA only.)
 
     Args:
         model: a detector on the CPU.
-        amp: mixed precision, ``SOLVER.AMP.ENABLED``.
+        amp: mixed precision, see ``trains_in_bfloat16``.
 
     Returns:
         the same model.
     """
     model.to(memory_format=torch.channels_last)
+    pool_in_parallel(model)
     if amp:
         forward = model.forward
 
@@ -35,3 +84,16 @@ def speed_up_on_cpu(model: nn.Module, *, amp: bool) -> nn.Module:
 
         model.forward = mixed_precision
     return model
+
+
+def _onednn_takes_bfloat16() -> bool:
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return torch.backends.mkldnn.is_available() and supported is not None and supported()
+
+
+def _capabilities() -> Mapping[str, Any]:
+    """Those of ``torch.cpu.get_capabilities``; of an older PyTorch those that it can tell."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        return torch.cpu.get_capabilities()
+    queries = {"avx512_bf16": "_is_avx512_bf16_supported", "amx_bf16": "_is_amx_tile_supported"}
+    return {name: getattr(torch.cpu, query, bool)() for name, query in queries.items()}

@@ -29,9 +29,11 @@ from .dataset_checks import check_datasets
 from .divergence import naming_the_step
 from .ema import ModelEMA
 from .hooks import GraphPictures
+from .memory import keep_freed_memory
 from .output_folder import output_lock, set_aside
 from .parallel import parallel
-from .precision import speed_up_on_cpu
+from .precision import speed_up_on_cpu, trains_in_bfloat16
+from .progress import Progress
 from .resume import rates_of_config, settle_state
 from .solver import build_optimizer, check_solver
 from .stage_hook import StageCheckpointer, StageHook
@@ -69,6 +71,8 @@ class AGNTrainer(DefaultTrainer):
         self._resumed = self._unfinished = False
         check_solver(cfg)
         check_datasets(cfg)
+        if cfg.MODEL.DEVICE == "cpu":
+            keep_freed_memory()
         self.net = self.build_model(cfg)
         loader = self.build_train_loader(cfg)
         self.sampler = loader.batch_sampler
@@ -231,7 +235,7 @@ class AGNTrainer(DefaultTrainer):
             super().load_state_dict(state_dict)
 
     def build_hooks(self) -> list[HookBase | None]:
-        """Detectron2's hooks, the stages before them, and pictures of the graph."""
+        """Detectron2's hooks, the stages before them, progress, and pictures of the graph."""
         hooks = super().build_hooks()
         # After the optimizer's step and the scheduler, before the checkpointer.
         hooks.insert(2, self.ema)
@@ -245,6 +249,8 @@ class AGNTrainer(DefaultTrainer):
         if comm.is_main_process():
             hooks.insert(-1, GraphPictures.from_config(self.cfg, self._trainer.model))
             hooks[-1:] = build_writers(self.cfg, self.max_iter)
+            # First, so that the bar is gone before the evaluation at the end.
+            hooks.insert(0, Progress())
         return [StageHook(), *hooks] if self.stages else hooks
 
     def build_writers(self) -> list[EventWriter]:
@@ -261,7 +267,7 @@ class AGNTrainer(DefaultTrainer):
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
         if cfg.MODEL.DEVICE == "cpu":
-            speed_up_on_cpu(model, amp=cfg.SOLVER.AMP.ENABLED)
+            speed_up_on_cpu(model, amp=trains_in_bfloat16(cfg))
         elif cfg.SOLVER.AMP.ENABLED:
             # Half-precision convolutions of CUDA want this layout too.
             model.to(memory_format=torch.channels_last)

@@ -7,6 +7,7 @@ from .detr import DETR
 from .fusion import GraphFusion
 from .graph_convolution import BipartiteGraphConvolution, InceptionGraphConvolution
 from .meta_arch import MultiViewFCOS, MultiViewMixin, MultiViewRCNN, MultiViewRetinaNet
+from .sampled_rpn import SampledRPN
 
 __all__ = [
     "DETR",
@@ -23,5 +24,6 @@ __all__ = [
     "MultiViewMixin",
     "MultiViewRCNN",
     "MultiViewRetinaNet",
+    "SampledRPN",
     "TimmBottomUp",
 ]

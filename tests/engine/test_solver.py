@@ -42,6 +42,15 @@ def test_kinds(kind, expected):
     assert isinstance(build_optimizer(cfg("SOLVER.OPTIMIZER", kind), Toy()), expected)
 
 
+def test_adamw_of_the_cpu_is_fused_where_pytorch_has_it(monkeypatch):
+    options = ("SOLVER.OPTIMIZER", "ADAMW", "MODEL.DEVICE")
+    monkeypatch.setattr(torch, "__version__", "2.3.1+cpu")
+    assert not build_optimizer(cfg(*options, "cpu"), Toy()).defaults["fused"]
+    monkeypatch.setattr(torch, "__version__", "2.10.0+cpu")
+    assert build_optimizer(cfg(*options, "cpu"), Toy()).defaults["fused"]
+    assert not build_optimizer(cfg(*options, "cuda"), Toy()).defaults["fused"]
+
+
 def test_unknown_kind():
     with pytest.raises(ValueError, match="SOLVER.OPTIMIZER must be SGD or ADAMW, got 'LION'"):
         build_optimizer(cfg("SOLVER.OPTIMIZER", "LION"), Toy())

@@ -31,6 +31,12 @@ def test_features_have_the_strides_and_channels_they_announce():
         assert feature.shape == (2, shapes[name].channels, 64 // stride, 96 // stride)
 
 
+def test_no_activation_makes_autograd_copy_its_input():
+    bottom_up = TimmBottomUp("tf_efficientnet_lite0", 1)
+    activations = [m for m in bottom_up.modules() if isinstance(m, torch.nn.ReLU6)]
+    assert len(activations) > 20 and not any(m.inplace for m in activations)
+
+
 @torch.no_grad()
 def test_weights_of_a_whole_model_from_a_file(rgb_model, tmp_path):
     path = tmp_path / "model.pt"

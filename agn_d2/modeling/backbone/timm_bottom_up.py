@@ -64,6 +64,7 @@ class TimmBottomUp(Backbone):
             raise ValueError(
                 f"{model_name} gives its features as {net.output_fmt}; an FPN needs NCHW"
             )
+        _work_out_of_place(net)
         self.net = net
         self._out_features = list(self._positions)
         self._out_feature_strides = {n: reductions[i] for n, i in self._positions.items()}
@@ -77,6 +78,16 @@ class TimmBottomUp(Backbone):
         """(B, C, H, W) -> name -> (B, C_s, H / stride, W / stride)."""
         outputs = self.net(x)
         return {name: outputs[position] for name, position in self._positions.items()}
+
+
+def _work_out_of_place(net: nn.Module) -> None:
+    """Have activations whose derivative reads their input leave it as it is.
+
+    In place, autograd copies the input first, which costs more than it saves.
+    """
+    for module in net.modules():
+        if isinstance(module, (nn.Hardtanh, nn.Hardswish, nn.SiLU)):  # ReLU6 is a Hardtanh
+            module.inplace = False
 
 
 def build_timm_bottom_up(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBottomUp:

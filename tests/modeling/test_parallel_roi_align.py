@@ -1,0 +1,62 @@
+"""RoIAlign on several threads: torchvision's results to the last bit."""
+
+import pytest
+import torch
+from detectron2.layers import ROIAlign
+from torch import nn
+
+from agn_d2.engine.precision import speed_up_on_cpu
+from agn_d2.modeling import parallel_roi_align
+from agn_d2.modeling.parallel_roi_align import ParallelROIAlign
+
+
+@pytest.fixture
+def three_threads(monkeypatch):
+    """As PyTorch would say; more threads than the parts that some inputs here have."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+
+
+def run(kind, boxes, channels=5):
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(2, channels, 12, 9, generator=generator)
+    features = features.contiguous(memory_format=torch.channels_last).requires_grad_()
+    corner = torch.rand(boxes, 2, generator=generator) * 30
+    size = torch.rand(boxes, 2, generator=generator) * 20 + 1
+    image = (torch.arange(boxes) % 2)[:, None].float()
+    pooled = kind((4, 3), 0.25, 0)(features, torch.cat([image, corner, corner + size], dim=1))
+    pooled.backward(torch.randn(pooled.shape, generator=generator))
+    return pooled.detach(), features.grad
+
+
+@pytest.mark.parametrize(("boxes", "channels"), [(7, 5), (1, 5), (0, 5), (7, 1)])
+def test_pooled_features_and_gradients_are_the_same_bits(three_threads, boxes, channels):
+    pooled, gradient = run(ParallelROIAlign, boxes, channels)
+    expected, expected_gradient = run(ROIAlign, boxes, channels)
+    assert pooled.shape == (boxes, channels, 4, 3)
+    assert torch.equal(pooled, expected) and torch.equal(gradient, expected_gradient)
+
+
+def test_the_work_is_shared_out(three_threads, monkeypatch):
+    parts = []
+    shared_out = parallel_roi_align._shared_out
+
+    def record(work, whole, dim):
+        parts.append([part.shape[dim] for part in shared_out(lambda part: part, whole, dim)])
+        return shared_out(work, whole, dim)
+
+    monkeypatch.setattr(parallel_roi_align, "_shared_out", record)
+    run(ParallelROIAlign, boxes=7)
+    # 7 boxes forward and 5 channels backward on three threads.
+    assert parts == [[3, 3, 1], [2, 2, 1]]
+
+
+def test_one_thread_takes_torchvisions_way(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(parallel_roi_align, "_shared_out", None)
+    pooled, _ = run(ParallelROIAlign, boxes=2)
+    assert pooled.shape == (2, 5, 4, 3)
+
+
+def test_a_detector_on_the_cpu_pools_in_parallel():
+    model = nn.Sequential(nn.Conv2d(1, 1, 1), ROIAlign((7, 7), 0.25, 0))
+    assert type(speed_up_on_cpu(model, amp=False)[1]) is ParallelROIAlign
