@@ -181,8 +181,20 @@ def _view(image: Entry, root: Path, records: dict[str, Landmarks] | None) -> dic
     view = {key: image[key] for key in IMAGE_KEYS}
     view["file_name"] = os.path.join(root, image["file_name"])
     view |= {key: image[key] for key in OPTIONAL_KEYS if image.get(key) is not None}
+    if (size := _pixel_size(image)) is not None:
+        view["pixel_size"] = size
     view["landmarks"] = None if records is None else landmarks_of(image, root, records)
     return view
+
+
+def _pixel_size(image: Entry) -> float | None:
+    """Length of a stored pixel in a unit that the views of a case share: millimeters, or pixels
+    of the film before it was scaled; None where neither is stated."""
+    if image.get("mm_per_pixel") is not None:
+        return float(image["mm_per_pixel"])
+    if image.get("original_size") and image.get("frame_size"):
+        return float(image["original_size"][0]) / float(image["frame_size"][0])
+    return None
 
 
 def _hand_out(json_file: Path, context: list[dict[str, Any]], dicts: list[dict[str, Any]]) -> None:

@@ -1,0 +1,58 @@
+"""New scores of detections by the other views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.cases import Case
+from .candidates import MAX_CANDIDATES, CaseCandidates, ViewDetections, collect_candidates
+from .relation import CandidateRelation
+
+
+@torch.no_grad()
+def rescore(
+    relation: CandidateRelation,
+    cases: Sequence[Case],
+    detections: Mapping[Any, ViewDetections],
+    limit: int = MAX_CANDIDATES,
+) -> dict[Any, np.ndarray]:
+    """Scores of all detections after the other views have been heard.
+
+    A view without a partner view keeps its scores to the last bit, and so do detections beyond
+    ``limit``, whose scores are the lowest.
+
+    Args:
+        relation: a fitted one.
+        cases: whose views have ``landmarks``.
+        detections: image id -> detections of the view.
+        limit: candidates of a view.
+
+    Returns:
+        image id -> (D,) float64, in the order of the detections.
+
+    Raises:
+        ValueError: a view has no landmarks.
+    """
+    data = collect_candidates(cases, detections, limit)
+    scores = {key: found.scores.astype(np.float64) for key, found in detections.items()}
+    for n, new in enumerate(_new_logits(relation, data)):
+        if data.auxiliary[n] < 0 and data.contralateral[n] < 0:
+            continue
+        chosen = data.chosen[n]
+        key = data.records[n]["image_id"]
+        scores[key] = scores[key].copy()
+        scores[key][chosen] = 1 / (1 + np.exp(-new[: len(chosen)]))
+    return scores
+
+
+def _new_logits(relation: CandidateRelation, data: CaseCandidates) -> np.ndarray:
+    """(V, K) float64."""
+    parts = [
+        relation(data.candidates, index, data.auxiliary[index], data.contralateral[index])[0]
+        for index in torch.arange(len(data.records)).split(256)
+    ]
+    return torch.cat(parts).double().numpy() if parts else np.zeros((0, 0))

@@ -1,0 +1,107 @@
+"""COCO results files of whole data sets, re-scored by the other views."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from detectron2.data import MetadataCatalog
+
+from ..data.build import check_landmarks, load_cases
+from ..data.cases import Case
+from ..data.partners import shuffle_partners
+from ..evaluation.coco_results import read_detections, read_ground_truth
+from .candidates import MAX_CANDIDATES, ViewDetections, collect_candidates
+from .relation import CandidateRelation
+from .rescoring import rescore
+from .training import fit_relation, make_targets
+
+logger = logging.getLogger(__name__)
+
+
+class DatasetDetections:
+    """A detector's results on a registered data set, with the cases that they belong to.
+
+    Args:
+        dataset: registered name; its images need landmarks.
+        predictions: COCO results file.
+        shuffled: let every image read the views of another patient (``shuffle_partners``).
+
+    Raises:
+        ValueError: the file does not fit the data set, or an image has no landmarks.
+    """
+
+    def __init__(self, dataset: str, predictions: str | Path, *, shuffled: bool = False) -> None:
+        self.dataset = dataset
+        self.cases: list[Case] = load_cases([dataset])
+        check_landmarks(self.cases)
+        if shuffled:
+            self.cases = shuffle_partners(self.cases)
+        truth = read_ground_truth(MetadataCatalog.get(dataset).json_file)
+        found = read_detections(predictions, truth)
+        self.image_ids = truth.image_ids
+        self.by_image = {}
+        for n, image_id in enumerate(truth.image_ids):
+            of_image = np.flatnonzero(found.images == n)
+            self.by_image[image_id] = ViewDetections(found.boxes[of_image], found.scores[of_image])
+
+    def rescored(self, relation: CandidateRelation) -> list[dict[str, Any]]:
+        """The results in COCO's format with the scores of a relation."""
+        scores = rescore(relation, self.cases, self.by_image)
+        return [
+            {
+                "image_id": image_id,
+                "category_id": 1,
+                "bbox": [float(x0), float(y0), float(x1 - x0), float(y1 - y0)],
+                "score": float(score),
+            }
+            for image_id in self.image_ids
+            for (x0, y0, x1, y1), score in zip(
+                self.by_image[image_id].boxes, scores[image_id], strict=True
+            )
+        ]
+
+
+def fit_on(
+    parts: Iterable[DatasetDetections], relation: CandidateRelation, **options: float
+) -> CandidateRelation:
+    """Fit a relation on results of detectors that have not seen the images, see ``fit_relation``.
+
+    Raises:
+        ValueError: no candidate lies on a lesion.
+    """
+    data = []
+    for part in parts:
+        candidates = collect_candidates(part.cases, part.by_image, MAX_CANDIDATES)
+        data.append((candidates, make_targets(candidates, part.by_image)))
+    fit_relation(relation, data, **options)
+    return relation.eval()
+
+
+def cross_validate(
+    parts: Sequence[DatasetDetections], **options: float
+) -> tuple[list[dict[str, Any]], list[CandidateRelation]]:
+    """Re-score each data set by a relation that was fitted on the others.
+
+    Args:
+        parts: results of the folds, each of the detector that has not seen the fold.
+        options: of ``fit_relation``.
+
+    Returns:
+        the pooled results, and the relation of each part.
+
+    Raises:
+        ValueError: fewer than two parts.
+    """
+    if len(parts) < 2:
+        raise ValueError("a cross-validation needs the results of at least two folds")
+    pooled, relations = [], []
+    for part in parts:
+        others = [other for other in parts if other is not part]
+        relations.append(fit_on(others, CandidateRelation(), **options))
+        pooled += part.rescored(relations[-1])
+        logger.info("%s: re-scored by a relation of the other %d", part.dataset, len(others))
+    return pooled, relations
