@@ -12,6 +12,9 @@ rounds.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import itertools
 import json
@@ -130,6 +133,7 @@ def describe(args: argparse.Namespace) -> dict[str, str | int]:
     }
 
 
+@command_line_tool
 def main() -> None:
     args = parse_args()
     if args.threads:
@@ -138,21 +142,18 @@ def main() -> None:
         args.layout = "contiguous" if args.device.startswith("cuda") else "channels_last"
     machine, rows = describe(args), []
     print("  ".join(f"{key}: {value}" for key, value in machine.items()), flush=True)
-    try:
-        for config_file, size in itertools.product(args.config_file, args.sizes):
-            cfg = make_cfg(args, config_file)
-            subjects = build_subjects(cfg, size, channels_last=args.layout == "channels_last")
-            if args.no_single:
-                subjects = [subject for subject in subjects if subject.name != ONE_AT_A_TIME]
-            for precision in args.precision:
-                rows += measure(args, Path(config_file).stem, size, subjects, precision)
-                print(markdown_table(rows[-len(subjects) * len(args.modes) :]), flush=True)
-    except (FileNotFoundError, ImportError, ValueError) as error:
-        sys.exit(f"benchmark: {error}")
+    for config_file, size in itertools.product(args.config_file, args.sizes):
+        cfg = make_cfg(args, config_file)
+        subjects = build_subjects(cfg, size, channels_last=args.layout == "channels_last")
+        if args.no_single:
+            subjects = [subject for subject in subjects if subject.name != ONE_AT_A_TIME]
+        for precision in args.precision:
+            rows += measure(args, Path(config_file).stem, size, subjects, precision)
+            print(markdown_table(rows[-len(subjects) * len(args.modes) :]), flush=True)
     print(f"\n{markdown_table(rows)}")
     if args.json:
         args.json.write_text(json.dumps({"machine": machine, "rows": list(map(asdict, rows))}))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

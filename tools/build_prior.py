@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 
@@ -21,14 +24,12 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@command_line_tool
 def main() -> None:
     args = parse_args()
-    try:
-        register_builtin_datasets()
-        layout = NodeLayout.parse(args.layout)
-        prior = count_prior(load_cases([args.dataset]), layout, args.dataset)
-    except (ValueError, KeyError, FileNotFoundError) as error:
-        sys.exit(f"build_prior: {error}")
+    register_builtin_datasets()
+    layout = NodeLayout.parse(args.layout)
+    prior = count_prior(load_cases([args.dataset]), layout, args.dataset)
     write_prior(args.output, prior)
     filled = int((prior.counts > 0).sum())
     print(
@@ -38,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,6 +14,9 @@ one message and exit status 2.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import json
 import sys
@@ -109,13 +112,10 @@ def run(args: argparse.Namespace) -> None:
     print(markdown)
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ValueError, OSError) as error:
-        print(f"compare.py: error: {error}", file=sys.stderr)
-        return 2
+    run(args)
     return 0
 
 

@@ -13,6 +13,9 @@ features of one level, and <case>_nodes.png, which nodes of CC and MLO read each
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from pathlib import Path
@@ -97,18 +100,16 @@ def draw_inside(
     return paths
 
 
+@command_line_tool
 def main() -> None:
     args = parse_args()
     setup_logger()
     setup_logger(name="agn_d2")
-    try:
-        cfg = setup_inference_cfg(args)
-        cases = choose_cases(args, cfg)
-        model = build_trained(cfg)
-        if args.features is not None:
-            check_level(model, args.features)
-    except (FileNotFoundError, ImportError, ValueError, KeyError) as error:
-        sys.exit(f"demo: {error}")
+    cfg = setup_inference_cfg(args)
+    cases = choose_cases(args, cfg)
+    model = build_trained(cfg)
+    if args.features is not None:
+        check_level(model, args.features)
     mapper = CaseMapper(cfg, is_train=False)
     args.output.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -132,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

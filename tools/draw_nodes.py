@@ -7,6 +7,9 @@ tools/draw_nodes.py --prior prior_22_26.json --output DIR
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from pathlib import Path
@@ -80,21 +83,18 @@ def draw_image(args: argparse.Namespace, path: Path, known: dict | None) -> list
     return files
 
 
+@command_line_tool
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        NodeLayout.parse(args.layout)
-        known = read_landmarks(args.landmarks) if args.landmarks else None
-        for path in args.images:
-            for file in draw_image(args, path, known):
-                print(file)
-        for path in args.prior:
-            file = args.output / f"{path.stem}.{args.format}"
-            write_figure(prior_figure(read_prior(path), args.bandwidth), file)
+    NodeLayout.parse(args.layout)
+    known = read_landmarks(args.landmarks) if args.landmarks else None
+    for path in args.images:
+        for file in draw_image(args, path, known):
             print(file)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    for path in args.prior:
+        file = args.output / f"{path.stem}.{args.format}"
+        write_figure(prior_figure(read_prior(path), args.bandwidth), file)
+        print(file)
     return 0
 
 

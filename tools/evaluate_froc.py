@@ -10,6 +10,9 @@ ends with one message and exit status 2.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import json
 import sys
@@ -102,13 +105,10 @@ def run(args: argparse.Namespace) -> None:
     print(format_report(report))
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ValueError, OSError) as error:
-        print(f"evaluate_froc.py: error: {error}", file=sys.stderr)
-        return 2
+    run(args)
     return 0
 
 

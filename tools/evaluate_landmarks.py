@@ -6,6 +6,9 @@ tools/evaluate_landmarks.py --dataset DIR [--method robust seed] [--json OUT.jso
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import csv
 import json
@@ -78,30 +81,27 @@ def measure(
     return compare_landmarks(found, truth, args.layout), found
 
 
+@command_line_tool
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     summaries, rows = {}, []
-    try:
-        truth = read_landmarks(args.truth or args.dataset / "annotations" / "landmarks.json")
-        truth = dict(list(truth.items())[: args.limit])
-        if not truth:
-            raise ValueError("no landmarks to compare with")
-        for method in dict.fromkeys(args.method):
-            errors, found = measure(args, truth, method)
-            for view in sorted({item.view for item in truth.values()}):
-                of_view = [errors[n] for n in truth if truth[n].view == view]
-                summaries[method, view] = summarize_errors(of_view)
-                counts = Counter(f.status for f in found.values() if f.view == view)
-                print(f"{method} {view}: " + "; ".join(f"{n} {s}" for s, n in counts.items()))
-            for name, item in errors.items():
-                more = {"method": method, "view": truth[name].view, "status": found[name].status}
-                judged = found[name].confidence or {}
-                more |= {f"confidence_{part}": value for part, value in judged.items()}
-                rows.append(more | errors_as_row(name, item))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    truth = read_landmarks(args.truth or args.dataset / "annotations" / "landmarks.json")
+    truth = dict(list(truth.items())[: args.limit])
+    if not truth:
+        raise ValueError("no landmarks to compare with")
+    for method in dict.fromkeys(args.method):
+        errors, found = measure(args, truth, method)
+        for view in sorted({item.view for item in truth.values()}):
+            of_view = [errors[n] for n in truth if truth[n].view == view]
+            summaries[method, view] = summarize_errors(of_view)
+            counts = Counter(f.status for f in found.values() if f.view == view)
+            print(f"{method} {view}: " + "; ".join(f"{n} {s}" for s, n in counts.items()))
+        for name, item in errors.items():
+            more = {"method": method, "view": truth[name].view, "status": found[name].status}
+            judged = found[name].confidence or {}
+            more |= {f"confidence_{part}": value for part, value in judged.items()}
+            rows.append(more | errors_as_row(name, item))
     print_table(summaries)
     if args.json:
         out = {f"{method} {view}": summary for (method, view), summary in summaries.items()}

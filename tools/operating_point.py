@@ -11,6 +11,9 @@ writes metrics, confidence and sizes as PNG and SVG.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import json
 import sys
@@ -126,13 +129,10 @@ def run(args: argparse.Namespace) -> None:
     print(format_points(points, rule))
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ValueError, OSError) as error:
-        print(f"operating_point.py: error: {error}", file=sys.stderr)
-        return 2
+    run(args)
     return 0
 
 

@@ -9,6 +9,9 @@ Prints how well the config's anchors and the found ones meet the boxes, and the 
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from collections.abc import Sequence
@@ -143,13 +146,10 @@ def optimize(args: argparse.Namespace) -> None:
         print("\n" + " ".join(map(str, write_curves(figure, args.figure))))
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        optimize(args)
-    except (OSError, ValueError) as error:
-        print(f"optimize_anchors: {error}", file=sys.stderr)
-        return 1
+    optimize(args)
     return 0
 
 

@@ -10,6 +10,9 @@ Writes OUTPUT_DIR/inference/<data set>/attention/<image id>.png: 16-bit gray, F^
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from pathlib import Path
@@ -39,17 +42,15 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@command_line_tool
 def main() -> None:
     args = parse_args()
     setup_logger(name="agn_d2")
-    try:
-        cfg = setup_inference_cfg(args)
-        cases = load_cases([args.dataset])
-        model = build_trained(cfg)
-    except (FileNotFoundError, ImportError, ValueError, KeyError) as error:
-        sys.exit(f"save_attention: {error}")
+    cfg = setup_inference_cfg(args)
+    cases = load_cases([args.dataset])
+    model = build_trained(cfg)
     if not getattr(model.backbone, "reads_context", False):
-        sys.exit("save_attention: this model reads no other views, so it has no attention")
+        raise ValueError("this model reads no other views, so it has no attention")
     mapper = CaseMapper(cfg, is_train=False)
     folder = args.run / "inference" / args.dataset / ATTENTION
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

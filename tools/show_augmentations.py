@@ -10,6 +10,9 @@ the model is trained on them, with boxes, masks and nodes.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from collections.abc import Sequence
@@ -113,13 +116,10 @@ def draw(args: argparse.Namespace) -> None:
     write_figure(augmentation_grid(title, list(wanted), rows), args.output)
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        draw(args)
-    except (OSError, ValueError) as error:
-        print(f"show_augmentations: {error}", file=sys.stderr)
-        return 1
+    draw(args)
     return 0
 
 

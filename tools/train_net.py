@@ -7,6 +7,9 @@ torchrun --nproc-per-node 4 tools/train_net.py --config-file ...
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 
@@ -21,7 +24,8 @@ from agn_d2.engine.launch import launch_processes
 from agn_d2.engine.predictor import load_trained
 
 
-def main(args: argparse.Namespace):
+def run(args: argparse.Namespace):
+    """Train or evaluate, in one process of the training."""
     cfg = setup_cfg(args)
     default_setup(cfg, args)
     # Detectron2 sets up its own loggers only; without this the stages are not announced.
@@ -35,9 +39,10 @@ def main(args: argparse.Namespace):
     return trainer.train()
 
 
+@command_line_tool
+def main() -> None:
+    launch_processes(run, default_argument_parser().parse_args())
+
+
 if __name__ == "__main__":
-    args = default_argument_parser().parse_args()
-    try:
-        launch_processes(main, args)
-    except (FileNotFoundError, FloatingPointError, ImportError, ValueError) as error:
-        sys.exit(f"train_net: {error}")
+    sys.exit(main())

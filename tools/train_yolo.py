@@ -16,6 +16,9 @@ Images are handed over as 8 bit.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import json
 import os
@@ -117,13 +120,10 @@ def run(args: argparse.Namespace) -> None:
     print(f"{len(results)} detections: {path}")
 
 
+@command_line_tool
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ImportError, OSError, ValueError) as error:
-        print(f"train_yolo.py: error: {error}", file=sys.stderr)
-        return 2
+    run(args)
     return 0
 
 

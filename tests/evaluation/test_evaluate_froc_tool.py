@@ -64,8 +64,8 @@ def test_program_bad_input_has_one_message_and_status_2(coco_gt, write, tmp_path
     )
     assert done.returncode == 2
     # Other libraries may warn on this channel too.
-    (message,) = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-    assert message.startswith("evaluate_froc.py: error: ")
+    (message,) = [line for line in done.stderr.splitlines() if line.startswith("evaluate_froc")]
+    assert message.startswith("evaluate_froc: ")
     assert "dt.json: entry 0 (from 0): width and height of the bbox must not be neg" in message
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -145,7 +145,7 @@ def test_bad_options(tool, coco_gt, coco_dt, write, tmp_path, capsys, options, m
     status, result = call(tool, coco_gt, coco_dt, write, tmp_path, *options)
     assert (status, result) == (2, None)
     error = capsys.readouterr().err
-    assert error.startswith("evaluate_froc.py: error: ")
+    assert error.startswith("evaluate_froc: ")
     assert error.count("\n") == 1
     assert message in error
 
@@ -161,4 +161,4 @@ def test_result_that_cannot_be_written(tool, coco_gt, coco_dt, write, tmp_path, 
     gt, dt = write("gt.json", coco_gt), write("dt.json", coco_dt)
     arguments = ["--gt", gt, "--predictions", dt, "--json", tmp_path]
     assert tool.main([str(argument) for argument in arguments]) == 2
-    assert "evaluate_froc.py: error: " in capsys.readouterr().err
+    assert "evaluate_froc: " in capsys.readouterr().err
