@@ -13,7 +13,6 @@ import inspect
 import logging
 import multiprocessing
 import os
-import re
 import select
 import signal
 import sys
@@ -85,19 +84,12 @@ def command_line_tool(main: Callable[P, int | None]) -> Callable[P, int]:
 
 def describe(error: BaseException) -> str:
     """An error as one line: the file, what is wrong with it, and the remedy where one is known."""
-    text = _of_worker(str(error))
+    text = str(error)
     if isinstance(error, OSError) and error.errno is not None:
         file = error.filename2 or error.filename
         reason = REMEDIES.get(error.errno, error.strerror)
         text = f"{os.fsdecode(file)}: {reason}" if file is not None else f"output: {reason}"
     return " ".join(text.split()) or type(error).__name__
-
-
-def _of_worker(text: str) -> str:
-    """The message of an error in a worker of a data loader, without the worker's traceback."""
-    if "\nOriginal Traceback" not in text:
-        return text
-    return re.sub(r"^[\w.]+(Error|Exception): ", "", text.strip().splitlines()[-1])
 
 
 def _bad_input(name: str, error: BaseException) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agn_d2.utils.command_line import command_line_tool, describe
+from agn_d2.utils.command_line import command_line_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = sorted({*ROOT.glob("tools/*.py"), *ROOT.glob("datasets/*.py")})
@@ -81,14 +81,6 @@ def test_status_of_main_and_arguments(returned, status):
 
     assert main(["--a"]) == status
     assert seen == [["--a"]]
-
-
-def test_error_of_a_loaders_worker_is_its_last_line():
-    text = (
-        "Caught FileNotFoundError in DataLoader worker process 0.\nOriginal Traceback (most recent "
-        'call last):\n  File "loop.py", line 1, in f\nFileNotFoundError: a.png: no such file\n'
-    )
-    assert describe(FileNotFoundError(text)) == "a.png: no such file"
 
 
 def test_interruption_ends_the_workers(capsys):
