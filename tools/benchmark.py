@@ -17,7 +17,6 @@ from agn_d2.utils.command_line import command_line_tool
 # isort: split
 import argparse
 import itertools
-import json
 import platform
 import sys
 import time
@@ -32,6 +31,7 @@ from agn_d2.benchmark.measure import interleaved_times, peak_memory
 from agn_d2.benchmark.report import Row, markdown_table, time_ratio
 from agn_d2.benchmark.subjects import ONE_AT_A_TIME, STOCK, Subject, build_subjects
 from agn_d2.engine.setup import load_cfg
+from agn_d2.files import check_writable, write_json
 
 AMP = {"cpu": torch.bfloat16, "cuda": torch.float16}
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -140,6 +140,8 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     if args.layout == "auto":
         args.layout = "contiguous" if args.device.startswith("cuda") else "channels_last"
+    if args.json:
+        check_writable(args.json)
     machine, rows = describe(args), []
     print("  ".join(f"{key}: {value}" for key, value in machine.items()), flush=True)
     for config_file, size in itertools.product(args.config_file, args.sizes):
@@ -152,7 +154,7 @@ def main() -> None:
             print(markdown_table(rows[-len(subjects) * len(args.modes) :]), flush=True)
     print(f"\n{markdown_table(rows)}")
     if args.json:
-        args.json.write_text(json.dumps({"machine": machine, "rows": list(map(asdict, rows))}))
+        write_json(args.json, {"machine": machine, "rows": list(map(asdict, rows))})
 
 
 if __name__ == "__main__":

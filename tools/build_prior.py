@@ -12,6 +12,7 @@ import sys
 from agn_d2.data.build import load_cases
 from agn_d2.data.builtin import register_builtin_datasets
 from agn_d2.data.lesion_pairs import count_prior
+from agn_d2.files import check_writable
 from agn_d2.graph.prior import write_prior
 from agn_d2.landmarks.nodes import NodeLayout
 
@@ -29,6 +30,7 @@ def main() -> None:
     args = parse_args()
     register_builtin_datasets()
     layout = NodeLayout.parse(args.layout)
+    check_writable(args.output)
     prior = count_prior(load_cases([args.dataset]), layout, args.dataset)
     write_prior(args.output, prior)
     filled = int((prior.counts > 0).sum())

@@ -19,6 +19,7 @@ import sys
 import torch
 
 from agn_d2.engine.stem_file import convert_checkpoint, read_checkpoint
+from agn_d2.files import write_atomically
 from agn_d2.modeling.gray_stem import STEMS
 
 
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=STEMS, default="luma")
     args = parser.parse_args()
     converted, name = convert_checkpoint(read_checkpoint(args.source), args.kind, args.order)
-    torch.save(converted, args.target)
+    write_atomically(args.target, lambda file: torch.save(converted, file))
     print(f"{name}: one channel, {args.kind} of {args.order}; written to {args.target}")
 
 

@@ -34,6 +34,7 @@ from agn_d2.evaluation.matching import (
 from agn_d2.evaluation.operating_point import OperatingCurve, OperatingPoint, operating_curve
 from agn_d2.evaluation.records import Detections
 from agn_d2.evaluation.report import describe_rule
+from agn_d2.files import write_text
 from agn_d2.visualization.operating_figures import plot_confidence, plot_metrics, plot_sizes
 
 
@@ -123,9 +124,7 @@ def run(args: argparse.Namespace) -> None:
         draw(args, truth, detections, curve, rule)
     if args.json:
         content = {"rule": rule, "points": {n: p and p.to_dict() for n, p in points.items()}}
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(content, indent=1, allow_nan=False)
-        args.json.write_text(text + "\n", encoding="utf-8")
+        write_text(args.json, json.dumps(content, indent=1, allow_nan=False) + "\n")
     print(format_points(points, rule))
 
 

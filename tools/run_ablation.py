@@ -28,6 +28,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from agn_d2.engine.ablation import execute, plan_runs, read_row, source_version
 from agn_d2.evaluation.ablation_table import format_markdown, summarize
+from agn_d2.files import check_writable_folder, write_text
 
 TRAINER = Path(__file__).resolve().with_name("train_net.py")
 
@@ -54,9 +55,9 @@ def write_table(output: Path, results: Sequence[dict[str, Any]], rows: Sequence[
     """Write table.json and table.md; returns the Markdown."""
     summary = summarize(results, rows)
     content = {"runs": list(results), "summary": summary}
-    (output / "table.json").write_text(json.dumps(content, indent=1) + "\n")
+    write_text(output / "table.json", json.dumps(content, indent=1) + "\n")
     markdown = format_markdown(summary)
-    (output / "table.md").write_text(markdown)
+    write_text(output / "table.md", markdown)
     return markdown
 
 
@@ -68,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = [read_row(path, args.base) for path in args.rows]
     names = [row.name for row in rows]
     runs = plan_runs(rows, args.seeds, args.output, args.opts)
+    check_writable_folder(args.output)
     command = [sys.executable, str(args.trainer), "--num-gpus", str(args.num_gpus)]
     commit = source_version(Path(__file__).parent)
     results = []

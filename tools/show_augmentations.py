@@ -30,7 +30,7 @@ from agn_d2.data.mapper import CaseMapper
 from agn_d2.data.transforms import ResizeTo, build_augmentations
 from agn_d2.engine import setup_cfg
 from agn_d2.visualization.augmentation_grid import InputPicture, augmentation_grid
-from agn_d2.visualization.figure_files import write_figure
+from agn_d2.visualization.figure_files import check_figure_place, write_figure
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -101,6 +101,7 @@ def draw(args: argparse.Namespace) -> None:
     args.opts += ["INPUT.MASK_FORMAT", "bitmask"]
     cfg = setup_cfg(args)
     case = choose(load_cases(cfg.DATASETS.TRAIN[:1]), args.case)
+    check_figure_place(args.output)
     wanted = columns(cfg, args.draws, args.each)
     drawn = [
         pictures(cfg, case, augmentations, (args.seed, number))

@@ -20,7 +20,6 @@ from agn_d2.utils.command_line import command_line_tool
 
 # isort: split
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from detectron2.data import MetadataCatalog
 from agn_d2.data.builtin import check_registered, register_builtin_datasets
 from agn_d2.data.yolo_export import coco_results, export_split, write_data_yaml
 from agn_d2.evaluation.runs import RESULTS
+from agn_d2.files import check_writable_folder, write_json
 
 REPORTERS = (
     "sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb"
@@ -100,7 +100,7 @@ def predict(model, images: list[Path], args: argparse.Namespace) -> Iterator[tup
 def run(args: argparse.Namespace) -> None:
     register_builtin_datasets()
     check_registered((args.train, args.val, args.test))
-    args.output.mkdir(parents=True, exist_ok=True)
+    check_writable_folder(args.output)
     yolo = import_yolo(args.output)
     root = args.output / "data"
     splits = {"train": args.train, "val": args.val, "test": args.test}
@@ -115,8 +115,7 @@ def run(args: argparse.Namespace) -> None:
     best = args.output / "train" / "weights" / "best.pt"
     results = coco_results(args.test, predict(yolo(str(best)), files["test"], args))
     path = args.output / "inference" / args.test / RESULTS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results), encoding="utf-8")
+    write_json(path, results)
     print(f"{len(results)} detections: {path}")
 
 
