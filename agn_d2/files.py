@@ -181,7 +181,9 @@ def _naming(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is None or not error.strerror:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        # The folder is there, so "no such file" means that this file system takes none (/proc).
+        number = errno.EPERM if error.errno == errno.ENOENT else error.errno
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, write, place, kind):
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
 def test_a_file_system_that_takes_no_files():
     for check in (check_writable, check_writable_folder):
-        with pytest.raises(OSError) as error:
+        with pytest.raises(PermissionError) as error:
             check("/proc/new")
         assert error.value.filename == "/proc/new"
 

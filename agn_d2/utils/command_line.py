@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import ParamSpec, TextIO
+from typing import NoReturn, ParamSpec, TextIO
 
 from .startup import leave_at_once
 
@@ -72,7 +72,10 @@ def command_line_tool(main: Callable[P, int | None]) -> Callable[P, int]:
                 status = main(*args, **kwargs)
                 sys.stdout.flush()
         except KeyboardInterrupt as error:
-            return _interrupted(name, error)
+            status = _interrupted(name, error)
+            if main.__module__ == "__main__":
+                _leave(status)
+            return status
         except BrokenPipeError as error:
             return _broken_pipe(name, error)
         except EXPECTED as error:
@@ -105,6 +108,14 @@ def _interrupted(name: str, error: KeyboardInterrupt) -> int:
         end_workers()
     print(f"{name}: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
     return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process without waiting for threads that are at work; some would crash it."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        _drop_output(stream)
+    os._exit(status)
 
 
 def _broken_pipe(name: str, error: BrokenPipeError) -> int:
