@@ -7,6 +7,7 @@ left is a fault of the program, and keeps its traceback.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import functools
 import inspect
@@ -15,13 +16,15 @@ import multiprocessing
 import os
 import select
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, ParamSpec, TextIO
+from typing import Any, NoReturn, ParamSpec, TextIO
 
 from .startup import leave_at_once
 
@@ -30,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 BAD_INPUT = 2
 PATIENCE = 3.0  # seconds that a worker gets to end by itself
+PATIENCE_WITH_PROGRAMS = 15.0
 
 # What bad input raises. UnicodeDecodeError and JSONDecodeError are ValueErrors.
 EXPECTED = (ValueError, OSError, ImportError, FloatingPointError)
@@ -112,7 +116,8 @@ def _interrupted(name: str, error: KeyboardInterrupt) -> int:
 
 def _leave(status: int) -> NoReturn:
     """End the process without waiting for threads that are at work; some would crash it."""
-    logging.shutdown()
+    # What Python does at its end, temporary files and semaphores of joblib among it.
+    atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         _drop_output(stream)
     os._exit(status)
@@ -157,6 +162,29 @@ def end_workers() -> None:
             worker.join(PATIENCE)
 
 
+def run_program(command: Sequence[str], **options: Any) -> int:
+    """Run another program to its end; it is ended with its workers if this one is interrupted.
+
+    Args:
+        command: the program and its arguments.
+        options: of ``subprocess.Popen``.
+
+    Returns:
+        its exit status.
+    """
+    with subprocess.Popen(command, **options) as program:
+        try:
+            return program.wait()
+        except BaseException:
+            # Not killed at once, as subprocess.run does: it has workers of its own to end.
+            program.terminate()
+            try:
+                program.wait(PATIENCE_WITH_PROGRAMS)
+            except subprocess.TimeoutExpired:
+                program.kill()
+            raise
+
+
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """SIGINT and SIGTERM raise here, until the program's ``main`` is done."""
@@ -165,26 +193,34 @@ def _interruptible() -> Iterator[None]:
         return
     if signal.getsignal(signal.SIGINT) is leave_at_once:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    before = signal.getsignal(signal.SIGTERM)
-    if before is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminator())
+    before = {}
+    for number, error, usual in (
+        (signal.SIGINT, KeyboardInterrupt, signal.default_int_handler),
+        (signal.SIGTERM, Terminated, signal.SIG_DFL),
+    ):
+        # Whoever has set something else, as nohup does, knows why.
+        if signal.getsignal(number) == usual:
+            before[number] = signal.signal(number, _raiser(error))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _terminator() -> Callable[[int, FrameType | None], None]:
+def _raiser(error: type[KeyboardInterrupt]) -> Callable[[int, FrameType | None], None]:
     owner = os.getpid()
 
-    def terminate(number: int, frame: FrameType | None) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         if os.getpid() == owner:
-            raise Terminated
+            # What libraries say of workers that they lose is no news now.
+            warnings.simplefilter("ignore")
+            raise error
         # A forked worker has inherited this; it ends as if nothing had been set.
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    return terminate
+    return interrupt
 
 
 @contextmanager

@@ -113,6 +113,7 @@ def main():
         context = multiprocessing.get_context(sys.argv[1])
         workers = [context.Process(target=wait, args=(sys.argv[2],)) for _ in range(2)]
         [worker.start() for worker in workers]
+        open(f"{sys.argv[2]}/{os.getpid()}", "w").close()
         [worker.join() for worker in workers]
 
 def wait(folder):
@@ -152,12 +153,58 @@ def test_a_signal_leaves_one_line_and_no_process(tmp_path, kind, number, status,
     running = subprocess.Popen(
         [sys.executable, program, kind, started], stdout=-1, stderr=-1, text=True
     )
-    wait_for(lambda: len(list(started.iterdir())) >= 2)
-    workers = [int(path.name) for path in started.iterdir()]
+    # Of two workers, and of the program once it has noted both of them.
+    wait_for(lambda: len(list(started.iterdir())) >= (2 if kind == "joblib" else 3))
+    workers = {int(path.name) for path in started.iterdir()} - {running.pid}
     running.send_signal(number)
     out, err = running.communicate(timeout=30)
     assert (running.returncode, out, err) == (status, "", f"waiting: {said}\n")
     wait_for(lambda: not any(map(alive, workers)), 2)
+
+
+def test_workers_of_a_killed_program_end(tmp_path):
+    """joblib's wait for more work for minutes; each holds what its imports take."""
+    for name in ("tools", "agn_d2", "started"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "agn_d2" / "__init__.py").touch()
+    program, started = tmp_path / "tools" / "waiting.py", tmp_path / "started"
+    # A module that the workers import, as the package's own functions do.
+    (tmp_path / "tools" / "work.py").write_text(
+        f"{LIGHT}\nfrom agn_d2.utils.startup import set_up_program\nset_up_program()\n"
+        "import os, time\n"
+        "def wait(folder):\n    open(f'{folder}/{os.getpid()}', 'w').close(); time.sleep(60)\n"
+    )
+    program.write_text(
+        "import sys\nfrom joblib import Parallel, delayed\nfrom work import wait\n"
+        "Parallel(n_jobs=2)(delayed(wait)(sys.argv[1]) for _ in range(4))\n"
+    )
+    running = subprocess.Popen([sys.executable, program, started])
+    wait_for(lambda: len(list(started.iterdir())) >= 2)
+    workers = [int(path.name) for path in started.iterdir()]
+    running.kill()
+    running.wait()
+    assert any(map(alive, workers))
+    wait_for(lambda: not any(map(alive, workers)), 10)
+
+
+def test_a_program_run_by_another_ends_its_own_workers(tmp_path):
+    program, started = tmp_path / "waiting.py", tmp_path / "started"
+    program.write_text(LIGHT + WAITING)
+    started.mkdir()
+    outer = tmp_path / "outer.py"
+    outer.write_text(
+        f"{LIGHT}\nfrom agn_d2.utils.command_line import command_line_tool, run_program\n"
+        "@command_line_tool\ndef main():\n"
+        f"    run_program([sys.executable, {str(program)!r}, 'fork', {str(started)!r}])\n"
+        "sys.exit(main())\n"
+    )
+    running = subprocess.Popen([sys.executable, outer], stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(list(started.iterdir())) >= 3)
+    workers = [int(path.name) for path in started.iterdir()]
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert (running.returncode, err) == (130, "waiting: terminated\nouter: interrupted\n")
+    assert not any(map(alive, workers))
 
 
 def light_program(tmp_path, body):
