@@ -121,6 +121,21 @@ def draw_inside(
     )
 
 
+def films_left_out(case: Case) -> list[str]:
+    """A line for each view that was taken several times: which film is drawn, and which are not."""
+    films: dict[str, list[str]] = {}
+    for record in case.images:
+        films.setdefault(f"{record['laterality']} {record['view']}", []).append(
+            str(record["file_name"])
+        )
+    return [
+        f"case {case.case_id}: of {len(names)} films of {view}, {names[0]} is drawn, and in no "
+        f"picture are {', '.join(names[1:])}"
+        for view, names in films.items()
+        if len(names) > 1
+    ]
+
+
 @command_line_tool
 def main() -> None:
     args = parse_args()
@@ -153,6 +168,8 @@ def main() -> None:
     print(f"{len(written)} pictures in {args.output}:")
     for file in written:
         print(f"  {file}")
+    for line in (line for case in cases for line in films_left_out(case)):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,22 @@ def test_pictures_of_two_cases_that_would_share_a_file_are_refused(tmp_path):
     assert len(load("demo").picture_paths(args, cases)) == 2
 
 
+def test_films_that_are_in_no_picture_are_named():
+    records = [
+        {"image_id": n, "patient_id": "p1", "laterality": "L", "view": view, "file_name": name}
+        for n, (view, name) in enumerate(
+            [("CC", "a.png"), ("MLO", "b.png"), ("CC", "c.png"), ("CC", "d.png")]
+        )
+    ]
+    demo = load("demo")
+    (case,) = group_cases(records)
+    assert demo.films_left_out(case) == [
+        "case p1: of 3 films of L CC, a.png is drawn, and in no picture are c.png, d.png"
+    ]
+    (case,) = group_cases(records[:2])
+    assert demo.films_left_out(case) == []
+
+
 @pytest.fixture
 def save_attention(monkeypatch, tmp_path):
     """The tool with a model of ours, which has no attention for patients named "none"."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import errno
 import multiprocessing
 import os
@@ -205,6 +206,41 @@ def test_a_program_run_by_another_ends_its_own_workers(tmp_path):
     _, err = running.communicate(timeout=30)
     assert (running.returncode, err) == (130, "waiting: terminated\nouter: interrupted\n")
     assert not any(map(alive, workers))
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("when", ["imports", "work"])
+def test_a_program_of_ours_is_interrupted(tmp_path, when):
+    out = tmp_path / "phantom"
+    arguments = ["--out", out, "--cases", "500", "--size", "256", "--workers", "2"]
+    running = subprocess.Popen(
+        [sys.executable, ROOT / "datasets/make_phantom.py", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    workers = []
+    if when == "imports":
+        # The package is at it once the interpreter has loaded PyTorch's library.
+        wait_for(lambda: "libtorch" in Path(f"/proc/{running.pid}/maps").read_text())
+    else:
+        wait_for(lambda: any(tmp_path.glob("phantom.partial/cases/*.json")), 60)
+        workers = children_of(running.pid)
+        assert len(workers) >= 2
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert err.splitlines()[-1] == "make_phantom: interrupted"
+    assert "Traceback" not in err
+    wait_for(lambda: not any(map(alive, workers)), 2)
+    assert not out.exists()
 
 
 def light_program(tmp_path, body):
