@@ -24,7 +24,10 @@ def stage_names(config: Path) -> list[str]:
     if not config.is_file():
         return []
     # A run of plain Detectron2 has no such key.
-    solver = yaml.safe_load(config.read_text()).get("SOLVER", {})
+    try:
+        solver = yaml.safe_load(config.read_text()).get("SOLVER", {})
+    except (AttributeError, yaml.YAMLError) as error:
+        raise ValueError(f"{config}: no config of a training ({error})") from error
     return [stage["NAME"] for stage in solver.get("STAGES", [])]
 
 
