@@ -66,7 +66,7 @@ def test_films_that_are_in_no_picture_are_named():
 
 @pytest.fixture
 def save_attention(monkeypatch, tmp_path):
-    """The tool with a model of ours, which has no attention for patients named "none"."""
+    """The tool with a model of ours, which has no attention for patients named "blind"."""
     tool = load("save_attention")
     model = SimpleNamespace(backbone=SimpleNamespace(reads_context=True))
     monkeypatch.setattr(tool, "setup_inference_cfg", lambda args: None)
@@ -76,7 +76,7 @@ def save_attention(monkeypatch, tmp_path):
     def predict(model, mapper, case):
         attention = np.full((2, 3), 0.4)
         return [
-            ViewResult(r, None, None if r["patient_id"] == "none" else attention)
+            ViewResult(r, None, None if r["patient_id"] == "blind" else attention)
             for r in case.images
         ]
 
@@ -105,5 +105,5 @@ def test_attention_stays_in_its_folder_and_is_of_this_run(save_attention, tmp_pa
     map_ = cv2.imread(str(save_attention.folder / "q%2F1.png"), cv2.IMREAD_UNCHANGED)
     assert (map_ == round(0.4 * 65535)).all()
     # What an earlier run left of images without attention now would be laid over them.
-    assert save_attention("q", "none") == 0
+    assert save_attention("q", "blind") == 0
     assert [path.name for path in save_attention.folder.iterdir()] == ["q%2F1.png"]
