@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from agn_d2.files import check_writable, write_atomically
+from agn_d2.files import check_writable, check_writable_folder, write_atomically
 from agn_d2.images import IMAGE_SUFFIXES, read_gray
 from agn_d2.landmarks import METHODS, Landmarks, NodeLayout, extract, place_nodes, write_landmarks
 from agn_d2.landmarks.correction_files import read_corrections
@@ -91,6 +91,8 @@ def main(argv: list[str] | None = None) -> int:
     paths = list_images(args.images)
     views = views_of(paths, args.images, read_views(args.views)) if args.views else args.view
     check_writable(args.output)
+    if args.overlays:
+        check_writable_folder(args.overlays)
     result = extract(paths, views, args.workers, args.method)
     keys = {path: Path(path).relative_to(args.images).as_posix() for path in result.landmarks}
     found = {keys[path]: item for path, item in result.landmarks.items()}

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from ..files import check_writable_folder, write_json
+from ..workers import map_in_workers
 from .case import generate_case
 from .params import SPLITS, PhantomParams
 from .records import case_record, coco_file
@@ -159,11 +159,7 @@ def _write_cases(work: Path, params: PhantomParams, workers: int) -> None:
     todo = [i for i in range(params.cases) if not _case_file(work, i).exists()]
     task = partial(_write_case, work=work, params=params, one_of_many=workers > 1)
     with tqdm(total=params.cases, initial=params.cases - len(todo), disable=None) as bar:
-        # joblib ends its processes at once when this one is interrupted.
-        jobs = Parallel(workers, return_as="generator_unordered", batch_size=1)(
-            delayed(task)(index) for index in todo
-        )
-        for _ in jobs:
+        for _ in map_in_workers(task, todo, workers):
             bar.update()
 
 

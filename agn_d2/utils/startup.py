@@ -11,13 +11,11 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 FOLDERS = ("tools", "datasets")
 INTERRUPTED = 128 + signal.SIGINT
-LOOK_AFTER_PARENT = 1.0  # seconds
 
 
 def is_own_program() -> bool:
@@ -32,29 +30,16 @@ def set_up_program() -> None:
     """Let an interruption during the imports, which take seconds, end the program in one line.
 
     ``command_line_tool`` takes over once they are done. A process that ignores interruptions
-    (``nohup``) goes on doing so. A worker process ends with the program, however that ends.
+    (``nohup``) goes on doing so.
     """
     if not is_own_program() or threading.current_thread() is not threading.main_thread():
         return
-    if _is_worker():
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave_at_once)
 
 
 def leave_at_once(number: int, frame: Any) -> None:
     """End the process, with one line unless it is a worker: there is nothing to clean up yet."""
-    if not _is_worker():
+    if multiprocessing.current_process().name == "MainProcess":
         os.write(2, f"{Path(sys.argv[0]).stem}: interrupted\n".encode())
     os._exit(INTERRUPTED)
-
-
-def _is_worker() -> bool:
-    return multiprocessing.current_process().name != "MainProcess"
-
-
-def _end_with_parent(parent: int) -> None:
-    """End this process when its parent has ended: joblib's workers wait for minutes otherwise."""
-    while os.getppid() == parent:
-        time.sleep(LOOK_AFTER_PARENT)
-    os._exit(1)

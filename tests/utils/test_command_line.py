@@ -163,31 +163,6 @@ def test_a_signal_leaves_one_line_and_no_process(tmp_path, kind, number, status,
     wait_for(lambda: not any(map(alive, workers)), 2)
 
 
-def test_workers_of_a_killed_program_end(tmp_path):
-    """joblib's wait for more work for minutes; each holds what its imports take."""
-    for name in ("tools", "agn_d2", "started"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "agn_d2" / "__init__.py").touch()
-    program, started = tmp_path / "tools" / "waiting.py", tmp_path / "started"
-    # A module that the workers import, as the package's own functions do.
-    (tmp_path / "tools" / "work.py").write_text(
-        f"{LIGHT}\nfrom agn_d2.utils.startup import set_up_program\nset_up_program()\n"
-        "import os, time\n"
-        "def wait(folder):\n    open(f'{folder}/{os.getpid()}', 'w').close(); time.sleep(60)\n"
-    )
-    program.write_text(
-        "import sys\nfrom joblib import Parallel, delayed\nfrom work import wait\n"
-        "Parallel(n_jobs=2)(delayed(wait)(sys.argv[1]) for _ in range(4))\n"
-    )
-    running = subprocess.Popen([sys.executable, program, started])
-    wait_for(lambda: len(list(started.iterdir())) >= 2)
-    workers = [int(path.name) for path in started.iterdir()]
-    running.kill()
-    running.wait()
-    assert any(map(alive, workers))
-    wait_for(lambda: not any(map(alive, workers)), 10)
-
-
 def test_a_program_run_by_another_ends_its_own_workers(tmp_path):
     program, started = tmp_path / "waiting.py", tmp_path / "started"
     program.write_text(LIGHT + WAITING)
