@@ -9,13 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 PROJECTIONS = ("CC", "MLO")
 ROLES = ("examined_view", "auxiliary_view", "contralateral_view")
+USE_OURS = (
+    "For detections in images use agn_d2.Predictor: Detectron2's DefaultPredictor gives the model "
+    "other sizes and gray values than it was trained on. A loader of your own needs "
+    "agn_d2.data.mapper.CaseMapper."
+)
+
+
+class PerView(Protocol):
+    """What has one row for each view of a batch: a tensor (V, ...), or a ``NodeMapping``."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self: Rows, rows: slice | list[int]) -> Rows: ...
+
+
+Rows = TypeVar("Rows", bound=PerView)
 
 
 @dataclass(eq=False)
@@ -69,8 +85,8 @@ class MultiViewBatch:
     def device(self) -> torch.device:
         return self.views.device
 
-    def take_examined(self, per_view: Tensor) -> Tensor:
-        """Rows of a per-view tensor (V, ...) that belong to the examined images: (B, ...)."""
+    def take_examined(self, per_view: Rows) -> Rows:
+        """Rows of a tensor (V, ...) or a ``NodeMapping`` that belong to the examined images."""
         if self.examined == tuple(range(len(per_view))):
             return per_view
         if self.examined == tuple(range(len(self.examined))):
@@ -111,13 +127,28 @@ def distinct_views(batched_inputs: Sequence[dict[str, Any]]) -> tuple[list[View]
     return views, links
 
 
+def check_inputs(batched_inputs: list[dict[str, Any]]) -> None:
+    """Refuse inputs that were not scaled as the model was trained, with the graph or without.
+
+    Detectron2's ``DefaultPredictor`` and ``DatasetMapper`` know neither ``INPUT.SIZE`` nor gray
+    values in [0, 1].
+
+    Raises:
+        ValueError: an input has no ``examined_view``; says what makes inputs.
+    """
+    for number, inputs in enumerate(batched_inputs):
+        if inputs.get("examined_view") is None:
+            name = inputs.get("file_name", f"input {number}")
+            raise ValueError(f"{name} has no 'examined_view'. {USE_OURS}")
+
+
 def _check_roles(number: int, inputs: dict[str, Any]) -> None:
     examined, auxiliary, contralateral = (inputs.get(role) for role in ROLES)
     name = inputs.get("file_name", f"input {number}")
     if examined is None:
         raise ValueError(
             f"{name}: the model reads several views, but this input has no 'examined_view'. "
-            "Use agn_d2.data.CaseMapper, or switch the graph off with MODEL.AGN.ENABLED False."
+            f"{USE_OURS}"
         )
     if "image" in inputs and inputs["image"] is not examined.image:
         raise ValueError(

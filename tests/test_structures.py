@@ -30,7 +30,7 @@ def test_shared_views_stand_once_and_examined_ones_first():
 
 def test_bad_inputs_name_the_file():
     cc, mlo = view("CC"), view("MLO")
-    with pytest.raises(ValueError, match="a.png: .* no 'examined_view'.*AGN.ENABLED False"):
+    with pytest.raises(ValueError, match="a.png: .* no 'examined_view'.*agn_d2.Predictor"):
         distinct_views([{"file_name": "a.png", "image": cc.image}])
     with pytest.raises(ValueError, match="a.png: the auxiliary view must show the other"):
         distinct_views([inputs(cc, view("CC"))])

@@ -16,10 +16,8 @@ from agn_d2.utils.command_line import command_line_tool
 import argparse
 import sys
 
-import torch
-
-from agn_d2.engine.stem_file import convert_checkpoint, read_checkpoint
-from agn_d2.files import write_atomically
+from agn_d2.engine.checkpoint_file import read_checkpoint_file, write_checkpoint_file
+from agn_d2.engine.stem_file import convert_checkpoint
 from agn_d2.modeling.gray_stem import STEMS
 
 
@@ -33,8 +31,8 @@ def main() -> None:
     parser.add_argument("--order", choices=("RGB", "BGR"), required=True)
     parser.add_argument("--kind", choices=STEMS, default="luma")
     args = parser.parse_args()
-    converted, name = convert_checkpoint(read_checkpoint(args.source), args.kind, args.order)
-    write_atomically(args.target, lambda file: torch.save(converted, file))
+    converted, name = convert_checkpoint(read_checkpoint_file(args.source), args.kind, args.order)
+    write_checkpoint_file(args.target, converted)
     print(f"{name}: one channel, {args.kind} of {args.order}; written to {args.target}")
 
 

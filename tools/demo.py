@@ -35,7 +35,7 @@ from agn_d2.data.folder import read_folder
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
-from agn_d2.engine.inside import check_level, look_inside_case
+from agn_d2.engine.inside import check_level, inspect_case
 from agn_d2.engine.predictor import build_trained
 from agn_d2.files import check_writable_folder, safe_name
 from agn_d2.visualization.figure_files import write_figure
@@ -114,7 +114,7 @@ def draw_inside(
     model: nn.Module, mapper: CaseMapper, case: Case, level: str
 ) -> tuple[Figure, Figure]:
     """The pictures of ``--features``: what happens to the features, and which nodes are read."""
-    insides = look_inside_case(model, mapper, case, level)
+    insides = inspect_case(model, mapper, case, level)
     return (
         features_figure(case.case_id, insides),
         correspondence_figure(case.case_id, insides, mapper.layout),

@@ -11,6 +11,7 @@ from agn_d2.utils.command_line import command_line_tool
 
 # isort: split
 import argparse
+import contextlib
 import sys
 
 from detectron2.engine import default_argument_parser, default_setup
@@ -21,22 +22,25 @@ import agn_d2  # noqa: F401  registers backbones and meta-architectures
 from agn_d2.engine import AGNTrainer, setup_cfg
 from agn_d2.engine.dataset_checks import check_datasets
 from agn_d2.engine.launch import launch_processes
+from agn_d2.engine.output_folder import output_lock
 from agn_d2.engine.predictor import load_trained
 
 
 def run(args: argparse.Namespace):
     """Train or evaluate, in one process of the training."""
     cfg = setup_cfg(args)
-    default_setup(cfg, args)
-    # Detectron2 sets up its own loggers only; without this the stages are not announced.
-    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="agn_d2")
-    if args.eval_only:
-        check_datasets(cfg, training=False)
-        model = load_trained(cfg, AGNTrainer.build_model(cfg))
-        return AGNTrainer.test(cfg, model)
-    trainer = AGNTrainer(cfg)
-    trainer.resume_or_load(resume=args.resume)
-    return trainer.train()
+    # Before log.txt and config.yaml are written.
+    with contextlib.nullcontext() if args.eval_only else output_lock(cfg.OUTPUT_DIR):
+        default_setup(cfg, args)
+        # Detectron2 sets up its own loggers only; without this the stages are not announced.
+        setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="agn_d2")
+        if args.eval_only:
+            check_datasets(cfg, training=False)
+            model = load_trained(cfg, AGNTrainer.build_model(cfg))
+            return AGNTrainer.test(cfg, model)
+        trainer = AGNTrainer(cfg)
+        trainer.resume_or_load(resume=args.resume)
+        return trainer.train()
 
 
 @command_line_tool

@@ -1,28 +1,28 @@
 """Object-level cross-view reasoning: candidates of one view against those of its partner views.
 
 Shape legend
-    B: examined images      K: candidates of a view (padded)      F: kinds of features
-    C: channels of a feature
+    V: views      B: examined images      K: candidates of a view (padded)
 
-A mass shows in both views of a breast, at about the same depth behind the nipple. So a candidate is
-the more likely a mass, the larger the share of the auxiliary view's evidence that lies where its
-counterpart would be. With s the classification logits of the detector, i a candidate of the examined
-view and j one of a partner view (auxiliary or contralateral), each partner view has
+A mass shows in both views of a breast, at about the same depth behind the nipple. So a candidate
+is the more likely a mass, the larger the share of the auxiliary view's evidence that lies where
+its counterpart would be; and the less likely one, the more the contralateral view shows the same
+at the mirrored place. With s the classification logits of the detector, i a candidate of the
+examined view and j one of a partner view (auxiliary or contralateral), each partner view has
 
-    e_ij = - (d_i - d_j)^2 / 2 sigma_d^2 - (h_i - h_j)^2 / 2 sigma_h^2
-           - (log l_i - log l_j)^2 / 2 sigma_l^2 + sum_f w_f cos(x_if, x_jf)          affinity
-    a_ij = tau s_j + e_ij,   a_i0 = n                                   attention, 0: no counterpart
-    r_i  = log sum_{j >= 0} exp a_ij - log (exp n + sum_{j > 0} exp tau s_j)         log share
-    delta_i = g(s_i, r_i)
+    e_ij = - (d_i - d_j)^2 / 2 sigma_d^2 - (log l_i - log l_j)^2 / 2 sigma_l^2
+           - (h_i - h_j)^2 / 2 sigma_h^2                                           affinity
+    a_ij = s_j + e_ij,   a_i0 = n                           attention; 0: no counterpart
+    r_i  = log sum_{j >= 0} exp a_ij - log (exp n + sum_{j > 0} exp s_j)          log share
+    delta_i = u s_i + w r_i + b
 
-and the detector's logit becomes s_i + delta_i^aux + delta_i^con. Here d is the depth behind the
-nipple, h the height along the chest wall, both in breast heights, l the size of the box and x a
-pooled feature. The height counts in the contralateral view only: CC and MLO share no height. g is
-linear, and 0 at the start.
+and the detector's logit s_i becomes s_i + delta_i^aux + delta_i^con. Here d is the depth behind
+the nipple and h the height along the chest wall, both in breast heights, and l the size of the
+box. The height counts in the contralateral view only: CC and MLO share no height. u, w and b start
+at 0, so that the logits start as the detector's.
 
-Features enter as cosines between candidates of one detector. A cosine does not change where the
-channels are rotated, so that a relation trained on the candidates of several detectors (out of
-fold) serves yet another one.
+The looks of the candidates are left out: pooled features of the detector were tried and told no
+more than place and size do (docs/cross_view.md). So the module serves any detector, and one that
+was trained on the candidates of several detectors (out of fold) serves yet another one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 # Stands for the logarithm of 0 in sums over candidates.
 LOG_ZERO = -1e4
@@ -39,24 +38,23 @@ LOG_ZERO = -1e4
 
 @dataclass(frozen=True)
 class CandidateBatch:
-    """Candidates of B views, padded to K.
+    """Candidates of V views, padded to K.
 
     Attributes:
-        logits: (B, K) float32, classification logits s of the detector.
-        depth: (B, K) float32, distance behind the nipple along the axis from the nipple to the
+        logits: (V, K) float32, classification logits s of the detector.
+        depth: (V, K) float32, distance behind the nipple along the axis from the nipple to the
             chest wall, in a unit of length that the views of a case share.
-        height: (B, K) float32, place along the chest wall, towards the head positive, same unit.
-        size: (B, K) float32, square root of the box's area, same unit; positive.
-        features: (B, K, F, C) float32.
-        valid: (B, K) bool; the rest is padding.
-        breast_height: (B,) float32, same unit.
+        height: (V, K) float32, place along the chest wall, towards the upper edge of the image
+            positive, same unit.
+        size: (V, K) float32, square root of the box's area, same unit; positive.
+        valid: (V, K) bool; the rest is padding.
+        breast_height: (V,) float32, same unit.
     """
 
     logits: Tensor
     depth: Tensor
     height: Tensor
     size: Tensor
-    features: Tensor
     valid: Tensor
     breast_height: Tensor
 
@@ -69,51 +67,49 @@ class PartnerAttention(nn.Module):
     """The attention of candidates over those of one partner view, see the module's docstring.
 
     Args:
-        feature_kinds: F.
-        use_height: whether the height along the chest wall is comparable in the two views.
+        sigma_depth, sigma_size: of the soft bias at the start, in breast heights and in units of
+            the logarithm.
+        sigma_height: likewise, in breast heights; None where the views share no height.
     """
 
-    def __init__(self, feature_kinds: int, *, use_height: bool) -> None:
+    def __init__(
+        self, sigma_depth: float, sigma_size: float, sigma_height: float | None = None
+    ) -> None:
         super().__init__()
-        self.log_sigma_depth = nn.Parameter(torch.tensor(0.06).log())
-        self.log_sigma_height = nn.Parameter(torch.tensor(0.1).log()) if use_height else None
-        self.log_sigma_size = nn.Parameter(torch.tensor(0.5).log())
-        self.feature_weight = nn.Parameter(torch.zeros(feature_kinds))
-        self.log_tau = nn.Parameter(torch.zeros(()))
+
+        def logarithm(value: float) -> nn.Parameter:
+            return nn.Parameter(torch.tensor(value).log())
+
+        self.log_sigma_depth = logarithm(sigma_depth)
+        self.log_sigma_size = logarithm(sigma_size)
+        self.log_sigma_height = None if sigma_height is None else logarithm(sigma_height)
         self.null = nn.Parameter(torch.tensor(-4.0))
         self.change = nn.Linear(2, 1)
         nn.init.zeros_(self.change.weight)
         nn.init.zeros_(self.change.bias)
 
     def affinity(self, own: CandidateBatch, partner: CandidateBatch) -> Tensor:
-        """e, (B, K, K): by place, size and looks."""
+        """e of B pairs of views, (B, K, K)."""
         unit = (own.breast_height + partner.breast_height)[:, None, None] / 2
         depth = (own.depth[:, :, None] - partner.depth[:, None]) / unit
         size = own.size.log()[:, :, None] - partner.size.log()[:, None]
-        e = -0.5 * (depth / self.log_sigma_depth.exp()) ** 2
-        e = e - 0.5 * (size / self.log_sigma_size.exp()) ** 2
+        e = (depth / self.log_sigma_depth.exp()) ** 2 + (size / self.log_sigma_size.exp()) ** 2
         if self.log_sigma_height is not None:
             height = (own.height[:, :, None] - partner.height[:, None]) / unit
-            e = e - 0.5 * (height / self.log_sigma_height.exp()) ** 2
-        x, y = (F.normalize(batch.features, dim=-1) for batch in (own, partner))
-        return e + torch.einsum("bifc,bjfc,f->bij", x, y, self.feature_weight)
+            e = e + (height / self.log_sigma_height.exp()) ** 2
+        return -0.5 * e
 
     def forward(self, own: CandidateBatch, partner: CandidateBatch) -> tuple[Tensor, Tensor]:
-        """Changes of the logits, and the attention.
+        """Changes of the logits of B examined views by their partners, and the attention.
 
         Returns:
             (B, K), delta; and (B, K, K + 1), logarithm of the attention over the partner's
             candidates, "no counterpart" last.
         """
-        evidence = (self.log_tau.exp() * partner.logits).masked_fill(~partner.valid, LOG_ZERO)
-        null = self.null.expand(*evidence.shape[:1], 1)
-        a = torch.cat(
-            [
-                self.affinity(own, partner) + evidence[:, None],
-                null[:, None].expand(-1, evidence.shape[1], -1),
-            ],
-            dim=-1,
-        )
+        evidence = partner.logits.masked_fill(~partner.valid, LOG_ZERO)
+        null = self.null.expand(len(evidence), 1)
+        to_null = null[:, None].expand(-1, evidence.shape[1], -1)
+        a = torch.cat([self.affinity(own, partner) + evidence[:, None], to_null], dim=-1)
         whole = torch.cat([evidence, null], dim=-1).logsumexp(dim=-1, keepdim=True)
         share = a.logsumexp(dim=-1) - whole
         delta = self.change(torch.stack([own.logits, share], dim=-1))
@@ -126,13 +122,16 @@ class CandidateRelation(nn.Module):
     At the start, and where an image has neither partner view, the logits are the detector's.
 
     Args:
-        feature_kinds: F, features of a candidate that are compared; 0: by place and size alone.
+        sigma_depth, sigma_size, sigma_height: of the soft bias at the start, see
+            ``PartnerAttention``.
     """
 
-    def __init__(self, feature_kinds: int = 2) -> None:
+    def __init__(
+        self, sigma_depth: float = 0.07, sigma_size: float = 0.4, sigma_height: float = 0.1
+    ) -> None:
         super().__init__()
-        self.auxiliary = PartnerAttention(feature_kinds, use_height=False)
-        self.contralateral = PartnerAttention(feature_kinds, use_height=True)
+        self.auxiliary = PartnerAttention(sigma_depth, sigma_size)
+        self.contralateral = PartnerAttention(sigma_depth, sigma_size, sigma_height)
         # What stands for a partner view that is missing where the other one is there.
         self.no_auxiliary = nn.Parameter(torch.zeros(()))
         self.no_contralateral = nn.Parameter(torch.zeros(()))
@@ -148,8 +147,8 @@ class CandidateRelation(nn.Module):
             auxiliary, contralateral: (B,) int64, their partner views, or -1.
 
         Returns:
-            (B, K), new logits; and of each partner view (B, K, K + 1), see ``PartnerAttention``
-            (without a meaning where the partner is missing).
+            (B, K), new logits; and of each partner view the attention, (B, K, K + 1), see
+            ``PartnerAttention`` (without a meaning where the partner is missing).
         """
         own = views[examined]
         has_auxiliary, has_contralateral = auxiliary >= 0, contralateral >= 0
@@ -162,5 +161,5 @@ class CandidateRelation(nn.Module):
             has_contralateral[:, None], of_contralateral, self.no_contralateral
         )
         alone = ~(has_auxiliary | has_contralateral)
-        logits = own.logits + delta.masked_fill(alone[:, None], 0.0)
+        logits = torch.where(alone[:, None], own.logits, own.logits + delta)
         return logits, link_auxiliary, link_contralateral

@@ -15,7 +15,7 @@ from ..visualization.inside_figure import (
     features_figure,
     figure_pixels,
 )
-from .inside import look_inside_case
+from .inside import inspect_case
 
 
 class GraphPictures(HookBase):
@@ -62,7 +62,7 @@ class GraphPictures(HookBase):
         training = self.model.training
         self.model.eval()
         try:
-            insides = look_inside_case(self.model, self.mapper, self.case, self.level)
+            insides = inspect_case(self.model, self.mapper, self.case, self.level)
         finally:
             self.model.train(training)
         title = f"{self.case.case_id}, iteration {self.trainer.iter + 1}"

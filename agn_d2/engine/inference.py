@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import nn
 from ..data.cases import Case
 from ..data.mapper import CaseMapper
 from ..results import ViewResult
+from .inside import map_of_image
 
 
 @torch.no_grad()
@@ -50,9 +50,7 @@ def _attention(
     if attention is None:
         return [None] * len(inputs)
     stride = backbone.output_shape()[level].stride
-    maps = []
-    for one, (height, width) in zip(attention[:, 0].cpu().numpy(), images.image_sizes, strict=True):
-        # Only the cells whose centre lies in the image, so that the map covers it.
-        inside = one[: math.ceil(height / stride - 0.5), : math.ceil(width / stride - 0.5)]
-        maps.append(None if np.isnan(inside).any() else inside)
-    return maps
+    return [
+        map_of_image(one, size, stride)
+        for one, size in zip(attention[:, 0], images.image_sizes, strict=True)
+    ]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
 from torch import nn
 
 from ..modeling.backbone.agn_fpn import PRIOR_OF_CHECKPOINT
 from ..paths import resolve_data_path
-from .checkpoint import read_state
+from .checkpoint import AGNCheckpointer, read_state
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +29,9 @@ def settle_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
 
     Raises:
         FileNotFoundError: MODEL.WEIGHTS cannot be read.
-        ValueError: no MODEL.WEIGHTS.
+        ValueError: no MODEL.WEIGHTS, or a damaged file.
     """
-    last = DetectionCheckpointer(nn.Module(), cfg.OUTPUT_DIR)
+    last = AGNCheckpointer(nn.Module(), cfg.OUTPUT_DIR)
     if resume and last.has_checkpoint():
         cfg.MODEL.WEIGHTS = last.get_checkpoint_file()
     if not cfg.MODEL.WEIGHTS:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..data.cases import Case
 from ..data.mapper import CaseMapper
-from ..modeling.inside import LevelInside
+from ..modeling import LayerIntermediates
 from ..results import ViewInside
 
 
@@ -29,10 +29,10 @@ def check_level(model: nn.Module, level: str = "") -> str:
 
 
 @torch.no_grad()
-def look_inside_case(
+def inspect_case(
     model: nn.Module, mapper: CaseMapper, case: Case, level: str = ""
 ) -> list[ViewInside]:
-    """Look inside the graph while it reads a case.
+    """What the graph does to each view of a case.
 
     Args:
         model: a multi-view detector in eval mode.
@@ -50,38 +50,53 @@ def look_inside_case(
     backbone = model.backbone
     images = model.preprocess_image(mapper(case))
     batch = images.tensor
-    inside = backbone.inside(batch, level)
+    inside = backbone.inspect(batch, level)
     stride = backbone.output_shape()[level].stride
-    counts = batch.node_valid.sum(1).tolist()
+    maps, counts = _maps(inside), batch.node_valid.sum(1).tolist()
     results = []
     for position, record in enumerate(case.images):
-        height, width = images.image_sizes[position]
-        grid = (math.ceil(height / stride - 0.5), math.ceil(width / stride - 0.5))
         auxiliary = case.auxiliary[position]
         matrix = None
         if inside.correspondence is not None and auxiliary is not None:
             nodes = counts[batch.examined[position]], counts[int(batch.auxiliary[position])]
             matrix = inside.correspondence[position, : nodes[0], : nodes[1]].cpu().numpy()
-        maps = _maps(inside, position, grid)
-        results.append(ViewInside(record, level, maps, auxiliary, matrix))
+        size = images.image_sizes[position]
+        cut = {name: map_of_image(one[position], size, stride) for name, one in maps.items()}
+        shown = {name: one for name, one in cut.items() if one is not None}
+        results.append(ViewInside(record, level, shown, auxiliary, matrix))
     return results
 
 
-def _maps(inside: LevelInside, position: int, grid: tuple[int, int]) -> dict[str, np.ndarray]:
-    """The maps of one view, cut to the cells whose centre lies in the image."""
-    tensors: dict[str, Tensor | None] = {
-        "original": inside.original,
-        "enhanced": inside.enhanced,
-        "bipartite": inside.bipartite,
-        "inception": inside.inception,
-        "difference": inside.enhanced - inside.original,
-    }
+def map_of_image(values: Tensor, image_size: tuple[int, int], stride: int) -> np.ndarray | None:
+    """The part of a map that covers the image: the cells whose center lies in it.
+
+    Args:
+        values: (H, W), on the padded grid of a level; NaN where the view that is read is missing.
+        image_size: (height, width) of the image before padding.
+        stride: pixels per cell.
+
+    Returns:
+        (h, w) float32, or None where the view that is read is missing.
+    """
+    height, width = (math.ceil(length / stride - 0.5) for length in image_size)
+    covered = values[:height, :width].float().cpu().numpy()
+    return None if np.isnan(covered).any() else covered
+
+
+def _maps(inside: LayerIntermediates) -> dict[str, Tensor]:
+    """The maps of all views by name, each (B, H, W); without those that the model lacks."""
+    attention = inside.attention
     maps = {
-        name: tensor[position].float().square().mean(0).sqrt()
-        for name, tensor in tensors.items()
-        if tensor is not None
+        "original": _strength(inside.original),
+        "enhanced": _strength(inside.enhanced),
+        "bipartite": _strength(inside.bipartite),
+        "inception": _strength(inside.inception),
+        "difference": _strength(inside.enhanced - inside.original),
+        "attention": None if attention is None else attention[:, 0],
     }
-    if inside.attention is not None:
-        maps["attention"] = inside.attention[position, 0].float()
-    cut = {name: one[: grid[0], : grid[1]].cpu().numpy() for name, one in maps.items()}
-    return {name: one for name, one in cut.items() if not np.isnan(one).any()}
+    return {name: one for name, one in maps.items() if one is not None}
+
+
+def _strength(features: Tensor | None) -> Tensor | None:
+    """Root mean square over the channels, (B, H, W)."""
+    return None if features is None else features.float().square().mean(1).sqrt()

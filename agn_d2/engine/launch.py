@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import multiprocessing
 import os
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +13,8 @@ import torch
 import torch.distributed as dist
 from detectron2.engine import launch
 from detectron2.utils import comm
+
+from ..data.worker_errors import without_worker_traceback
 
 # What torchrun tells each process it starts.
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -38,15 +42,22 @@ def launch_processes(main: Callable[[argparse.Namespace], Any], args: argparse.N
         ValueError: torchrun and ``--num-gpus`` both ask for several processes, or torchrun
             starts more on this machine than it has CUDA devices.
     """
+    main = functools.partial(_with_plain_errors, main)
     if not started_by_torchrun():
-        return launch(
-            main,
-            args.num_gpus,
-            num_machines=args.num_machines,
-            machine_rank=args.machine_rank,
-            dist_url=args.dist_url,
-            args=(args,),
-        )
+        try:
+            return launch(
+                main,
+                args.num_gpus,
+                num_machines=args.num_machines,
+                machine_rank=args.machine_rank,
+                dist_url=args.dist_url,
+                args=(args,),
+            )
+        except KeyboardInterrupt:
+            # Python would wait for them at its end, and they for each other.
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
     if args.num_gpus > 1 or args.num_machines > 1:
         raise ValueError("torchrun starts the processes: leave --num-gpus and --num-machines away")
     local, local_size = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
@@ -65,3 +76,14 @@ def launch_processes(main: Callable[[argparse.Namespace], Any], args: argparse.N
         return main(args)
     finally:
         dist.destroy_process_group()
+
+
+def _with_plain_errors(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace) -> Any:
+    """``main(args)``; an error of a process that loads data says what it would say without."""
+    try:
+        return main(args)
+    except Exception as error:
+        plain = without_worker_traceback(error)
+        if plain is error:
+            raise
+        raise plain from error

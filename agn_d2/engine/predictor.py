@@ -16,14 +16,13 @@ from ..data.breast_crop import uncropped
 from ..data.given_case import positions_of, read_given_case
 from ..data.mapper import CaseMapper
 from ..landmarks.record import Landmarks
+from .checkpoint import build_checkpointer
+from .checkpoint_fit import GRAPH
 from .inference_setup import settle_for_inference
 from .precision import speed_up_on_cpu
 from .setup import settle_device
-from .trainer import build_checkpointer
 
 logger = logging.getLogger(__name__)
-
-GRAPH = "backbone.agn."
 
 
 class Predictor:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+import yaml
 from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
@@ -21,9 +22,12 @@ logger = logging.getLogger(__name__)
 def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
     """Detectron2's defaults with the keys of agn_d2, a YAML and KEY VALUE overrides.
 
+    Only plain YAML is read. (Detectron2 runs what the Python tags of a YAML say.)
+
     Raises:
-        FileNotFoundError: no such YAML.
-        ValueError: an unknown key, a value of the wrong type, or a key without a value.
+        FileNotFoundError: no such YAML, or none of its ``_BASE_``.
+        ValueError: no YAML or one with tags, an unknown key, a value of the wrong type, or a key
+            without a value.
     """
     cfg = get_cfg()
     add_agn_config(cfg)
@@ -31,10 +35,23 @@ def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
         raise FileNotFoundError(f"No config file {config_file}")
     try:
         if config_file:
-            cfg.merge_from_file(config_file)
+            cfg.merge_from_file(config_file, allow_unsafe=False)
         cfg.merge_from_list(list(overrides))
     except (AssertionError, KeyError) as error:
         raise ValueError(f"config: {error.args[0] if error.args else error}") from error
+    except yaml.constructor.ConstructorError as error:
+        place = f"{error.problem_mark.name}, line {error.problem_mark.line + 1}"
+        raise ValueError(
+            f"config: {place}: {error.problem}. Tags such as !!python/... run code and are not "
+            "read; write the value itself"
+        ) from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"config: {config_file}: {' '.join(str(error).split())}") from error
+    except (AttributeError, TypeError) as error:
+        # Of a file, or of its _BASE_, that is empty or one value.
+        raise ValueError(f"config: {config_file} or its _BASE_ has no keys ({error})") from error
+    except RecursionError as error:
+        raise ValueError(f"config: {config_file}: _BASE_ leads back to itself") from error
     return cfg
 
 

@@ -10,6 +10,26 @@ from detectron2.solver.build import get_default_optimizer_params, maybe_add_grad
 from torch import nn
 
 
+def check_solver(cfg: CfgNode) -> None:
+    """Raise a ValueError that names the key if a training of this config could not learn."""
+    solver = cfg.SOLVER
+    if not solver.STAGES:
+        # Stages have lengths and rates of their own.
+        if solver.MAX_ITER < 1:
+            raise ValueError(
+                f"SOLVER.MAX_ITER must be 1 or more, got {solver.MAX_ITER}; to evaluate without "
+                "training: --eval-only"
+            )
+        if not 0 < solver.BASE_LR < float("inf"):
+            raise ValueError(
+                f"SOLVER.BASE_LR must be a number above 0, got {solver.BASE_LR}; with 0 nothing "
+                "learns"
+            )
+    for key in ("IMS_PER_BATCH", "CHECKPOINT_PERIOD"):
+        if solver[key] < 1:
+            raise ValueError(f"SOLVER.{key} must be 1 or more, got {solver[key]}")
+
+
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of ``SOLVER``.
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from detectron2.engine import HookBase
 from torch import nn
@@ -16,10 +14,9 @@ logger = logging.getLogger(__name__)
 
 
 class StageHook(HookBase):
-    """Begins the stages of an ``AGNTrainer``, keeps what is frozen still, saves each stage's end.
+    """Begins the stages of an ``AGNTrainer`` and keeps what is frozen still.
 
-    To stand before the other hooks. ``stage_<name>.pth`` is a whole checkpoint: ``--resume``
-    takes it as well as ``MODEL.WEIGHTS`` of another run does.
+    To stand before the other hooks.
     """
 
     def before_step(self) -> None:
@@ -41,6 +38,17 @@ class StageHook(HookBase):
         trainer.storage.put_scalar(
             "epoch", (trainer.iter + 1) / trainer.epoch_length, smoothing_hint=False
         )
+
+
+class StageCheckpointer(HookBase):
+    """Saves the end of each stage.
+
+    To stand beside Detectron2's ``PeriodicCheckpointer``. ``stage_<name>.pth`` is a whole
+    checkpoint: ``--resume`` takes it as well as ``MODEL.WEIGHTS`` of another run does.
+    """
+
+    def after_step(self) -> None:
+        trainer = self.trainer
         # At the end of the training Detectron2 saves model_final.pth.
         if trainer.iter + 1 == trainer.stage.end < trainer.max_iter:
             trainer.checkpointer.save(f"stage_{trainer.stage.name}", iteration=trainer.iter)
@@ -62,25 +70,3 @@ def describe_stage(
         f"trains {trained / 1e6:.2f} of {total / 1e6:.2f} million parameters "
         f"({', '.join(moving)}); frozen: {', '.join(frozen) or 'nothing'}"
     )
-
-
-def forget_metrics(path: Path, start: int) -> None:
-    """Drop the lines of ``metrics.json`` from an iteration on, which a resumed training repeats.
-
-    In place, for the writer has the file open.
-    """
-    if not path.is_file():
-        return
-    with path.open("r+") as file:
-        lines = [line for line in file if _iteration(line) < start]
-        file.seek(0)
-        file.writelines(lines)
-        file.truncate()
-
-
-def _iteration(line: str) -> float:
-    """Of a line of metrics; infinite for one that a kill has cut off."""
-    try:
-        return json.loads(line)["iteration"]
-    except (ValueError, KeyError):
-        return float("inf")

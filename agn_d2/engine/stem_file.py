@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,35 +10,13 @@ import torch
 from ..modeling.gray_stem import gray_stem
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """A checkpoint of Detectron2 (.pkl with "model", or .pth) or of torchvision or timm.
-
-    A .pkl may run code when it is read: read only files from a source that you trust.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: it holds no weights.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No checkpoint {path}")
-    if path.suffix == ".pkl":
-        with path.open("rb") as file:
-            content = pickle.load(file, encoding="latin1")
-    else:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(content, dict) or not content:
-        raise ValueError(f"{path} holds no weights")
-    return content
-
-
 def convert_checkpoint(
     content: dict[str, Any], kind: str, order: str
 ) -> tuple[dict[str, Any], str]:
     """Turn the one convolution that reads three channels gray; everything else stays.
 
     Args:
-        content: of ``read_checkpoint``.
+        content: of ``read_checkpoint_file``.
         kind, order: see ``gray_stem``.
 
     Returns:

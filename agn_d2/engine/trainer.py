@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import weakref
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,24 +19,30 @@ from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, EventWriter
 from detectron2.utils.logger import setup_logger
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..data.build import build_test_loader, build_train_loader, build_validation_loader
 from ..evaluation import FROCEvaluator
 from ..evaluation.coco_evaluator import CheckedCOCOEvaluator
-from .checkpoint import AGNCheckpointer
+from .checkpoint import build_checkpointer
 from .dataset_checks import check_datasets
+from .divergence import naming_the_step
 from .ema import ModelEMA
 from .hooks import GraphPictures
+from .output_folder import output_lock, set_aside
+from .parallel import parallel
 from .precision import speed_up_on_cpu
-from .solver import build_optimizer
-from .stage_hook import StageHook, forget_metrics
+from .resume import rates_of_config, settle_state
+from .solver import build_optimizer, check_solver
+from .stage_hook import StageCheckpointer, StageHook
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
 from .watch import Watch, validation_losses
 from .writers import build_writers
 
 logger = logging.getLogger(__name__)
+
+# Detectron2's name for the checkpoint of the last step.
+FINAL = "model_final"
 
 
 class AGNTrainer(DefaultTrainer):
@@ -60,6 +65,9 @@ class AGNTrainer(DefaultTrainer):
             setup_logger()
         self.cfg = cfg = self.auto_scale_workers(cfg, comm.get_world_size())
         self.start_iter = 0
+        # Of a resumed training: whether it is one, and whether its last step is to be finished.
+        self._resumed = self._unfinished = False
+        check_solver(cfg)
         check_datasets(cfg)
         self.net = self.build_model(cfg)
         loader = self.build_train_loader(cfg)
@@ -95,7 +103,7 @@ class AGNTrainer(DefaultTrainer):
             self.net.backbone.leave_out_agn = not self._graph_has_begun(stage)
         optimizer = self.build_optimizer(cfg, self.net)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
-        self._trainer.model = _parallel(self.net, cfg)
+        self._trainer.model = parallel(self.net, cfg)
         self._trainer.optimizer = optimizer
         for hook in self._hooks:
             if isinstance(hook, LRScheduler):
@@ -112,14 +120,13 @@ class AGNTrainer(DefaultTrainer):
     def resume_or_load(self, resume: bool = True) -> None:
         """As in Detectron2; a resumed training gets the data that it would have got."""
         untrained = _graph_state(self.net)
+        self._resumed = resume
         super().resume_or_load(resume)
         if self.stages and not self.start_iter:
             loaded = _graph_state(self.net)
             self._graph_was_loaded = any(not torch.equal(loaded[n], untrained[n]) for n in loaded)
             self.begin_stage(self.stages[0])
         self.sampler.start = self.start_iter
-        if self.start_iter and comm.is_main_process():
-            forget_metrics(Path(self.cfg.OUTPUT_DIR) / "metrics.json", self.start_iter)
 
     def measure(self) -> dict[str, float]:
         """Losses and detection metrics on ``TEST.WATCH.DATASET``; metrics on the main process."""
@@ -138,9 +145,12 @@ class AGNTrainer(DefaultTrainer):
     def stop_early(self) -> None:
         """Let this step be the last one."""
         self.max_iter = self.iter + 1
+        self._save_final()
+
+    def _save_final(self) -> None:
         if self.ema is not None:
             self.ema.finish()
-        self.checkpointer.save("model_final", iteration=self.iter)
+        self.checkpointer.save(FINAL, iteration=self.iter)
 
     def train(self) -> Any:
         if not self.stages:
@@ -153,20 +163,39 @@ class AGNTrainer(DefaultTrainer):
         logger.info("Starting training from iteration %d", self.start_iter)
         # TrainerBase's loop, whose end can come earlier.
         self.iter = self.start_iter
-        with EventStorage(self.start_iter) as self.storage:
+        with output_lock(self.cfg.OUTPUT_DIR), EventStorage(self.start_iter) as self.storage:
+            if not self._resumed and comm.is_main_process():
+                set_aside(self.cfg.OUTPUT_DIR)
             try:
                 self.before_train()
+                if self.start_iter:
+                    self._finish_step()
                 while self.iter < self.max_iter:
                     self.before_step()
                     self.run_step()
                     self.after_step()
                     self.iter += 1
+            except BaseException:
+                # What was stopped in its last step is not evaluated.
+                self._hooks = [hook for hook in self._hooks if not isinstance(hook, EvalHook)]
+                raise
             finally:
                 self.after_train()
         results = getattr(self, "_last_eval_results", None)
         if len(self.cfg.TEST.EXPECTED_RESULTS) and comm.is_main_process():
             verify_results(self.cfg, results)
         return results
+
+    def _finish_step(self) -> None:
+        """What the step of the checkpoint had still to do: it was saved before it was measured."""
+        self.iter = self.storage.iter = self.start_iter - 1
+        if self.start_iter == self.max_iter and self.checkpointer.resumed_from != FINAL + ".pth":
+            self._save_final()
+        if self._unfinished:
+            place = _first(self._hooks, StageCheckpointer, EvalHook)
+            for hook in self._hooks[place:]:
+                hook.after_step()
+        self.iter = self.start_iter
 
     def run_step(self) -> None:
         """One step, whose random draws hang on seed, iteration and rank.
@@ -175,34 +204,31 @@ class AGNTrainer(DefaultTrainer):
             FloatingPointError: the loss is NaN or infinite; says where, and what to do.
         """
         torch.manual_seed(self.sampler.seed + 1_000_003 * self.iter + comm.get_rank())
-        try:
+        stage = self.stage.name if self.stage else ""
+        with naming_the_step(self.iter, self.iter / self.epoch_length, stage):
             super().run_step()
-        except FloatingPointError as error:
-            where = f"iteration {self.iter} (epoch {self.iter / self.epoch_length:.1f}"
-            where += f", stage {self.stage.name})" if self.stage else ")"
-            # The losses follow Detectron2's first line, where there are several.
-            lines = re.sub(r"np\.float64\((\S+)\)", r"\1", str(error)).splitlines()
-            raise FloatingPointError(
-                f"the loss became NaN or infinite at {where}: "
-                f"{' '.join(lines[1:] or lines).rstrip('.')}. Lower the learning rate or "
-                "SOLVER.MAX_GRADIENT_NORM, lengthen SOLVER.WARMUP_ITERS, or set "
-                "SOLVER.AMP.ENABLED False; --resume goes on from the last checkpoint."
-            ) from error
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {
             "seed": self.sampler.seed,
             "graph_was_loaded": self._graph_was_loaded,
+            "stage": [self.stage.name, self.stage.start] if self.stage else None,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the seed and the stage of a checkpoint, and then what it holds for them."""
+        """Take up the seed and the stage of a checkpoint, and then what it holds for them.
+
+        Raises:
+            ValueError: the checkpoint is of another plan or another optimizer.
+        """
         if "seed" in state_dict:
             self.sampler.seed = self.data_loader.dataset.seed = state_dict["seed"]
         self._graph_was_loaded = state_dict.get("graph_was_loaded", False)
         if self.stages:
             self.begin_stage(stage_at(self.stages, state_dict["iteration"]))
-        super().load_state_dict(state_dict)
+        self._unfinished = settle_state(self, state_dict)
+        with rates_of_config(self._trainer.optimizer, self.scheduler):
+            super().load_state_dict(state_dict)
 
     def build_hooks(self) -> list[HookBase | None]:
         """Detectron2's hooks, the stages before them, and pictures of the graph."""
@@ -211,6 +237,8 @@ class AGNTrainer(DefaultTrainer):
         hooks.insert(2, self.ema)
         evaluation = EvalHook(self.cfg.TEST.EVAL_PERIOD, self.test_in_training)
         hooks = [evaluation if isinstance(hook, EvalHook) else hook for hook in hooks]
+        if self.stages:
+            hooks.insert(_first(hooks, EvalHook), StageCheckpointer())
         # Before the writer, which only the main process has.
         place = len(hooks) - comm.is_main_process()
         hooks.insert(place, Watch.from_config(self.cfg, weakref.proxy(self)))
@@ -273,6 +301,11 @@ class AGNTrainer(DefaultTrainer):
         )
 
 
+def _first(hooks: Sequence[HookBase | None], *kinds: type[HookBase]) -> int:
+    """The place of the first hook of these kinds."""
+    return next(place for place, hook in enumerate(hooks) if isinstance(hook, kinds))
+
+
 def _graph_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """A copy of what the graph learns."""
     return {
@@ -280,25 +313,3 @@ def _graph_state(model: nn.Module) -> dict[str, torch.Tensor]:
         for name, parameter in model.named_parameters()
         if name.startswith("backbone.agn.")
     }
-
-
-def _parallel(model: nn.Module, cfg: CfgNode) -> nn.Module:
-    """The model, wrapped if there are several processes; gradients are then their mean."""
-    if comm.get_world_size() == 1:
-        return model
-    devices = None if cfg.MODEL.DEVICE == "cpu" else [comm.get_local_rank()]
-    # A rank whose cases all lack a view gives no gradient to a part of the graph.
-    return DistributedDataParallel(
-        model, device_ids=devices, broadcast_buffers=False, find_unused_parameters=True
-    )
-
-
-def build_checkpointer(cfg: CfgNode, model: nn.Module, **checkpointables: Any):
-    """The checkpointer of a run, for training as well as for ``--eval-only``."""
-    return AGNCheckpointer(
-        model,
-        cfg.OUTPUT_DIR,
-        stem_to_gray=cfg.MODEL.STEM_TO_GRAY,
-        stem_order="BGR" if cfg.INPUT.FORMAT == "BGR" else "RGB",
-        **checkpointables,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
+from .checkpoint_file import read_checkpoint_file, write_checkpoint_file
+from .last_checkpoint import BEST
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,6 +29,9 @@ class Watch(HookBase):
     The metrics go to the event storage, and so to ``metrics.json`` and TensorBoard. The best
     checkpoint is ``model_best.pth``. Patience counts within the last stage only: the stages
     before it have a purpose of their own.
+
+    A resumed training repeats what came after its checkpoint; ``model_best.pth`` may be of that
+    time, and is overwritten by a better model only.
 
     Args:
         period: iterations between two measurements.
@@ -38,7 +45,9 @@ class Watch(HookBase):
     ) -> None:
         self.period, self.measure = period, measure
         self.metric, self.patience = metric, patience
+        # The best so far, and the one that model_best.pth holds: after a resume it may be better.
         self.best: float | None = None
+        self.kept: float | None = None
         self.stalled = 0
 
     @classmethod
@@ -54,6 +63,10 @@ class Watch(HookBase):
             return None
         period = max(1, round(watch.EPOCHS * trainer.epoch_length))
         return cls(period, trainer.measure, watch.METRIC, watch.PATIENCE)
+
+    def before_train(self) -> None:
+        if comm.is_main_process():
+            self.kept = _value_of(Path(self.trainer.cfg.OUTPUT_DIR) / BEST, self.metric)
 
     def after_step(self) -> None:
         done = self.trainer.iter + 1
@@ -73,37 +86,56 @@ class Watch(HookBase):
     def _judge(self, metrics: Mapping[str, float]) -> None:
         if self.metric not in metrics:
             raise ValueError(f"TEST.WATCH.METRIC: no {self.metric!r}; there are {sorted(metrics)}")
-        value, trainer = metrics[self.metric], self.trainer
-        sign = -1 if "loss" in self.metric else 1
-        better = not math.isnan(value) and (self.best is None or sign * (value - self.best) > 0)
-        if better:
+        value, trainer = float(metrics[self.metric]), self.trainer
+        if self._is_better(value, self.best):
             self.best, self.stalled = value, 0
             logger.info("Best %s so far: %.4f, iteration %d", self.metric, value, trainer.iter)
             # Not the checkpoint that --resume takes.
-            if comm.is_main_process():
-                save_weights(trainer, "model_best.pth", {self.metric: value})
+            if comm.is_main_process() and self._is_better(value, self.kept):
+                save_weights(trainer, BEST, {self.metric: value})
+                self.kept = value
         elif not trainer.stages or trainer.stage == trainer.stages[-1]:
-            self.stalled += 1
-            if 0 < self.patience <= self.stalled:
+            if 0 < self.patience <= self.stalled + 1:
                 logger.info(
                     "Stopping early: %s has not been better than %.4f for %d measurements",
                     self.metric,
                     math.nan if self.best is None else self.best,
-                    self.stalled,
+                    self.stalled + 1,
                 )
+                # Saves the state before this measurement, which a resume repeats.
                 trainer.stop_early()
+            self.stalled += 1
+
+    def _is_better(self, value: float, than: float | None) -> bool:
+        sign = -1 if "loss" in self.metric else 1
+        return not math.isnan(value) and (than is None or sign * (value - than) > 0)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "stalled": self.stalled}
+        return {"metric": self.metric, "best": self.best, "stalled": self.stalled}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best, self.stalled = state_dict["best"], state_dict["stalled"]
+        # The best of another metric is no measure for this one.
+        if state_dict.get("metric", self.metric) == self.metric:
+            self.best, self.stalled = state_dict["best"], state_dict["stalled"]
+
+
+def _value_of(path: Path, metric: str) -> float | None:
+    """The metric that a ``model_best.pth`` was kept for; None if there is none."""
+    if not path.is_file():
+        return None
+    try:
+        value = read_checkpoint_file(path).get(metric)
+    except ValueError as error:
+        logger.warning("%s; the next measurement replaces it", error)
+        return None
+    return value if isinstance(value, float) else None
 
 
 def save_weights(trainer: Any, name: str, extra: Mapping[str, Any]) -> None:
     """Write the weights into ``OUTPUT_DIR``, without optimizer, and not as the last checkpoint."""
-    path = f"{trainer.cfg.OUTPUT_DIR}/{name}"
-    torch.save({"model": trainer.net.state_dict(), "iteration": trainer.iter, **extra}, path)
+    content = {"model": trainer.net.state_dict(), "iteration": trainer.iter, **extra}
+    content["config"] = trainer.cfg.dump()
+    write_checkpoint_file(Path(trainer.cfg.OUTPUT_DIR) / name, content)
 
 
 @torch.no_grad()

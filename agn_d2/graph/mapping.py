@@ -7,9 +7,76 @@ Shape legend
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class NodeMapping:
+    """phi_k and psi_k between the cells of one level and the nodes of their views.
+
+    Like the structures of Detectron2 it has a length, V, and ``mapping[rows]`` are some views.
+
+    Attributes:
+        assignment: (V, P, N) float32, A, see ``assign_cells``.
+        grid: (H, W) with P = H * W.
+        k: neighbors of a cell in ``assignment``.
+        attended: (V, H, W) bool, cells that IGN's attention works on; None: all.
+    """
+
+    assignment: Tensor
+    grid: tuple[int, int]
+    k: int
+    attended: Tensor | None = None
+
+    @classmethod
+    def build(
+        cls,
+        nodes: Tensor,
+        node_valid: Tensor,
+        view_sizes: Tensor,
+        grid: tuple[int, int],
+        stride: int,
+        k: int,
+        reach: float = 0.0,
+    ) -> NodeMapping:
+        """The mapping of V views.
+
+        Args:
+            nodes, node_valid, view_sizes, grid, stride, k: see ``assign_cells``.
+            reach: how far from the nodes the attention works, see ``cells_within_reach``; 0:
+                everywhere.
+
+        Raises:
+            ValueError: k is below 1 or above N.
+        """
+        assignment = assign_cells(nodes, node_valid, view_sizes, grid, stride, k)
+        attended = cells_within_reach(nodes, node_valid, grid, stride, reach) if reach else None
+        return cls(assignment, grid, k, attended)
+
+    def __len__(self) -> int:
+        return len(self.assignment)
+
+    def __getitem__(self, rows: slice | list[int]) -> NodeMapping:
+        attended = None if self.attended is None else self.attended[rows]
+        return NodeMapping(self.assignment[rows], self.grid, self.k, attended)
+
+    def to_nodes(self, features: Tensor) -> Tensor:
+        """X = phi_k(F): (V, C, H, W) to (V, N, C), see ``pixels_to_nodes``."""
+        return pixels_to_nodes(features, self.assignment)
+
+    def to_pixels(self, values: Tensor) -> Tensor:
+        """F = psi_k(Z): (V, N, C) to (V, C, H, W), see ``nodes_to_pixels``."""
+        return nodes_to_pixels(values, self.assignment, self.grid, self.k)
+
+    def transform_and_add(
+        self, features: Tensor, weight: Tensor, factor: Tensor | None, values: Tensor | None
+    ) -> Tensor:
+        """factor o (F W^T) + psi_k(Z), (V, D, H, W), see ``transform_and_add_nodes``."""
+        return transform_and_add_nodes(features, weight, factor, values, self.assignment, self.k)
 
 
 @torch.no_grad()

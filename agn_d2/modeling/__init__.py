@@ -1,6 +1,7 @@
 """Modules; importing them registers backbones and meta-architectures with Detectron2."""
 
-from .agn import AGNLayer, AnatomyGraphNetwork
+from .agn import AnatomyGraphNetwork
+from .agn_layer import AGNLayer, LayerIntermediates
 from .backbone import AGNFPN, AGNResNetFPN, AGNTimmFPN, TimmBottomUp
 from .detr import DETR
 from .fusion import GraphFusion
@@ -17,6 +18,7 @@ __all__ = [
     "BipartiteGraphConvolution",
     "GraphFusion",
     "InceptionGraphConvolution",
+    "LayerIntermediates",
     "MultiViewFCOS",
     "MultiViewMixin",
     "MultiViewRCNN",

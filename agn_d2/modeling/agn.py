@@ -11,133 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..graph.mapping import assign_cells, cells_within_reach, pixels_to_nodes
+from ..graph.mapping import NodeMapping
 from ..structures import MultiViewBatch
-from .fusion import GraphFusion
-from .graph_convolution import BipartiteGraphConvolution, InceptionGraphConvolution
-
-
-class AGNLayer(nn.Module):
-    """BGN, IGN and their fusion for one feature map ([P]; AGN = BGN + IGN).
-
-    Args:
-        channels: C of the feature map.
-        fusion: "residual" ([S]), "paper" ([P]) or "concat", see ``GraphFusion``.
-        prior: (N_cc, N_mlo), H^g; None switches BGN off.
-        inception_neighbors: branch sizes of IGN; empty switches IGN off.
-        normalize_bipartite, normalize_inception: normalise the rows of the adjacency.
-        own_weight: IGN's examined node has a weight of its own (not in [P]).
-        context_gradient: let gradients flow into the views that an image reads.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        *,
-        fusion: str,
-        prior: Tensor | None,
-        inception_neighbors: Sequence[int],
-        normalize_bipartite: bool = False,
-        normalize_inception: bool = False,
-        own_weight: bool = False,
-        context_gradient: bool = True,
-    ) -> None:
-        super().__init__()
-        self.context_gradient = context_gradient
-        self.bipartite = (
-            None
-            if prior is None
-            else BipartiteGraphConvolution(channels, prior, normalize=normalize_bipartite)
-        )
-        self.inception = (
-            InceptionGraphConvolution(
-                channels,
-                inception_neighbors,
-                normalize=normalize_inception,
-                own_weight=own_weight,
-            )
-            if inception_neighbors
-            else None
-        )
-        if self.bipartite is None and self.inception is None:
-            raise ValueError("AGN needs BGN or IGN; to have neither set MODEL.AGN.ENABLED False")
-        self.fusion = GraphFusion(
-            channels,
-            fusion,
-            bipartite=self.bipartite is not None,
-            inception=self.inception is not None,
-        )
-
-    def check_layout(self, layout: tuple[int, int]) -> None:
-        """Raise a ValueError unless the layer fits views of (N_cc, N_mlo) nodes."""
-        if self.bipartite is not None and tuple(self.bipartite.prior.shape) != tuple(layout):
-            raise ValueError(
-                f"the prior is for {tuple(self.bipartite.prior.shape)} nodes, MODEL.AGN.LAYOUT is "
-                f"{tuple(layout)}"
-            )
-        if self.inception is not None and max(self.inception.neighbors) > min(layout):
-            raise ValueError(
-                f"MODEL.AGN.IGN.NEIGHBORS {self.inception.neighbors} wants more nodes than the "
-                f"views have: {tuple(layout)}"
-            )
-
-    def node_features(
-        self, features: Tensor, assignment: Tensor, batch: MultiViewBatch, links: Tensor
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """Z^B and Z^I of the examined views, each (B, N, C), or None where switched off."""
-        # Nodes are few: in float32 what happens between them stays exact under AMP.
-        with torch.autocast(features.device.type, enabled=False):
-            x = pixels_to_nodes(features, assignment)
-            x_examined = batch.take_examined(x)
-            context = x if self.context_gradient else x.detach()
-            auxiliary, contralateral = links.clamp(min=0)
-            z_bipartite = z_inception = None
-            if self.bipartite is not None:
-                is_mlo = batch.take_examined(batch.is_mlo)
-                z_bipartite = self.bipartite(x_examined, context[auxiliary], is_mlo)
-            if self.inception is not None:
-                z_inception = self.inception(
-                    x_examined,
-                    context[contralateral],
-                    batch.nodes[contralateral],
-                    batch.node_valid[contralateral],
-                )
-        return z_bipartite, z_inception
-
-    def forward(
-        self,
-        features: Tensor,
-        assignment: Tensor,
-        batch: MultiViewBatch,
-        links: Tensor,
-        k: int,
-        attended: Tensor | None = None,
-    ) -> Tensor:
-        """Fused features of the examined views.
-
-        Args:
-            features: (V, C, H, W).
-            assignment: (V, H * W, N), see ``assign_cells``.
-            batch: the views and their nodes.
-            links: (2, B) int64, auxiliary and contralateral view of each examined one, or -1.
-            k: neighbours of a cell in ``assignment``.
-            attended: (V, H, W) bool, cells that the attention works on; None: all.
-
-        Returns:
-            (B, C, H, W).
-        """
-        z_bipartite, z_inception = self.node_features(features, assignment, batch, links)
-        has_auxiliary, has_contralateral = links >= 0
-        return self.fusion(
-            batch.take_examined(features),
-            z_bipartite,
-            z_inception,
-            has_auxiliary,
-            has_contralateral,
-            batch.take_examined(assignment),
-            k,
-            None if attended is None else batch.take_examined(attended),
-        )
+from .agn_layer import AGNLayer, LayerIntermediates
 
 
 class AnatomyGraphNetwork(nn.Module):
@@ -199,23 +75,16 @@ class AnatomyGraphNetwork(nn.Module):
         """The layer that works on a pyramid level."""
         return self.layers[self._layer_of[level]]
 
-    def assignment(self, level: str, grid: tuple[int, int], batch: MultiViewBatch) -> Tensor:
-        """Cells of a level and their nodes, (V, H * W, N)."""
-        return assign_cells(
+    def mapping(self, level: str, grid: tuple[int, int], batch: MultiViewBatch) -> NodeMapping:
+        """Cells of a level, their nodes, and the reach of the attention."""
+        return NodeMapping.build(
             batch.nodes,
             batch.node_valid,
             batch.view_sizes,
             grid,
             self.strides[level],
             self.num_neighbors,
-        )
-
-    def attended(self, level: str, grid: tuple[int, int], batch: MultiViewBatch) -> Tensor | None:
-        """Cells of a level that the attention works on, (V, H, W) bool; None: all."""
-        if self.attention_reach == 0:
-            return None
-        return cells_within_reach(
-            batch.nodes, batch.node_valid, grid, self.strides[level], self.attention_reach
+            self.attention_reach,
         )
 
     def links(self, batch: MultiViewBatch) -> Tensor:
@@ -226,33 +95,25 @@ class AnatomyGraphNetwork(nn.Module):
             links = links.masked_fill(hidden, -1)
         return links
 
-    def attention(
+    def inspect(
         self, features: dict[str, Tensor], batch: MultiViewBatch, level: str
-    ) -> Tensor | None:
-        """The attention F^_I of one level, to look at.
+    ) -> LayerIntermediates:
+        """Fuse one level, and keep what is made on the way.
 
         Args:
             features: level -> (V, C, H, W), before the fusion.
             batch: the views and their nodes.
             level: one of ``in_features``.
-
-        Returns:
-            (B, 1, H, W) in (0, 1), NaN where an image has no contralateral view; None without IGN.
         """
-        layer, feature = self.layer(level), features[level]
-        if layer.inception is None:
-            return None
-        links, grid = self.links(batch), feature.shape[-2:]
-        assignment = self.assignment(level, grid, batch)
-        _, z_inception = layer.node_features(feature, assignment, batch, links)
-        attention = layer.fusion.attention_map(
-            z_inception, batch.take_examined(assignment), grid, self.num_neighbors
+        feature = features[level]
+        _, intermediates = self.layer(level)(
+            feature,
+            self.mapping(level, feature.shape[-2:], batch),
+            batch,
+            self.links(batch),
+            return_intermediates=True,
         )
-        attended = self.attended(level, grid, batch)
-        if attended is not None:
-            outside = ~batch.take_examined(attended)[:, None]
-            attention = attention.masked_fill(outside, layer.fusion.neutral)
-        return attention.masked_fill((links[1] < 0)[:, None, None, None], float("nan"))
+        return intermediates
 
     def forward(self, features: dict[str, Tensor], batch: MultiViewBatch) -> dict[str, Tensor]:
         """Fuse the views.
@@ -268,15 +129,8 @@ class AnatomyGraphNetwork(nn.Module):
         fused = {}
         for level, feature in features.items():
             if level in self.strides:
-                grid = feature.shape[-2:]
-                fused[level] = self.layer(level)(
-                    feature,
-                    self.assignment(level, grid, batch),
-                    batch,
-                    links,
-                    self.num_neighbors,
-                    self.attended(level, grid, batch),
-                )
+                mapping = self.mapping(level, feature.shape[-2:], batch)
+                fused[level] = self.layer(level)(feature, mapping, batch, links)
             else:
                 fused[level] = batch.take_examined(feature)
         return fused

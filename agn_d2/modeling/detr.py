@@ -17,6 +17,7 @@ from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
+from ..structures import check_inputs
 from .detr_init import initialise_as_published
 from .detr_trunk import FEATURES, check_trunk, put_timm_trunk
 from .gray_stem import gray_stem
@@ -76,9 +77,14 @@ class DETR(nn.Module):
         """Losses in training, else a list of ``{"instances"}`` in pixels of the stored image.
 
         Args:
-            batched_inputs: B dicts with ``image`` (1, H, W) in [0, 1], ``height`` and ``width`` of
-                the stored image, and in training ``instances``.
+            batched_inputs: B dicts of ``CaseMapper`` with ``image`` (1, H, W) in [0, 1],
+                ``examined_view``, ``height`` and ``width`` of the stored image, and in training
+                ``instances``.
+
+        Raises:
+            ValueError: inputs of another mapper, or of Detectron2's ``DefaultPredictor``.
         """
+        check_inputs(batched_inputs)
         images = self.preprocess_image(batched_inputs)
         mask = torch.zeros(images.tensor.shape[0], *images.tensor.shape[-2:], device=self.device)
         for row, (height, width) in zip(mask, images.image_sizes, strict=True):

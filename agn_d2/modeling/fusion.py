@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..graph.mapping import nodes_to_pixels, transform_and_add_nodes
+from ..graph.mapping import NodeMapping
 
 FUSIONS = ("residual", "paper", "concat")
 RESIDUAL_GAIN, RESIDUAL_FLOOR = 2.0, 0.2  # [S]: F_e o (2 F_I + 0.2)
@@ -74,17 +74,30 @@ class GraphFusion(nn.Module):
         """The attention F^_I that makes the factor 1."""
         return 0.5 if self.kind == "paper" else (1 - RESIDUAL_FLOOR) / RESIDUAL_GAIN
 
-    def attention_map(self, z_inception: Tensor, assignment: Tensor, grid: tuple, k: int) -> Tensor:
-        """F^_I = sigmoid(psi_k(Z^I w_I)), (B, 1, H, W)."""
+    def attention_map(
+        self, z_inception: Tensor, has_contralateral: Tensor, mapping: NodeMapping
+    ) -> Tensor:
+        """F^_I = sigmoid(psi_k(Z^I w_I)), as it is applied.
+
+        Args:
+            z_inception, has_contralateral, mapping: see ``forward``.
+
+        Returns:
+            (B, 1, H, W) in (0, 1); ``neutral`` in cells that are not attended and in images
+            without a contralateral view.
+        """
         scores = F.linear(z_inception, self.attention.weight)
         # The bias comes after psi_k, which is linear only: in the padding psi_k gives 0.
-        return torch.sigmoid(nodes_to_pixels(scores, assignment, grid, k) + self.attention.bias)
+        attention = torch.sigmoid(mapping.to_pixels(scores) + self.attention.bias)
+        idle = ~has_contralateral[:, None, None, None]
+        if mapping.attended is not None:
+            idle = idle | ~mapping.attended[:, None]
+        return attention.masked_fill(idle, self.neutral)
 
-    def factor(self, attention: Tensor, has_contralateral: Tensor) -> Tensor:
-        """What F_e is multiplied with, (B, 1, H, W); 1 where there is no contralateral view."""
+    def factor(self, attention: Tensor) -> Tensor:
+        """What F_e is multiplied with, (B, 1, H, W); exactly 1 where the attention is neutral."""
         floor = 0.0 if self.kind == "paper" else RESIDUAL_FLOOR
-        factor = RESIDUAL_GAIN * attention + floor
-        return torch.where(has_contralateral[:, None, None, None], factor, 1.0)
+        return RESIDUAL_GAIN * attention + floor
 
     def added_nodes(
         self,
@@ -114,10 +127,10 @@ class GraphFusion(nn.Module):
         z_inception: Tensor | None,
         has_auxiliary: Tensor,
         has_contralateral: Tensor,
-        assignment: Tensor,
-        k: int,
-        attended: Tensor | None = None,
-    ) -> Tensor:
+        mapping: NodeMapping,
+        *,
+        return_attention: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor | None]:
         """Fuse one level.
 
         Args:
@@ -125,23 +138,17 @@ class GraphFusion(nn.Module):
             z_bipartite: (B, N, C), Z^B, or None without BGN.
             z_inception: (B, N, C), Z^I, or None without IGN.
             has_auxiliary, has_contralateral: (B,) bool.
-            assignment: (B, P, N) of the examined views.
-            k: neighbours of a cell in ``assignment``.
-            attended: (B, H, W) bool, cells that the attention works on; the factor is 1 in the
-                others. None: all.
+            mapping: of the examined views.
+            return_attention: hand back the attention that was applied too.
 
         Returns:
-            (B, C, H, W).
+            Y, (B, C, H, W); or that and F^_I, see ``attention_map``, or None without IGN.
         """
-        grid = features.shape[-2:]
-        factor = None
+        attention = factor = None
         if z_inception is not None:
-            attention = self.attention_map(z_inception, assignment, grid, k)
-            factor = self.factor(attention, has_contralateral)
-            if attended is not None:
-                factor = torch.where(attended[:, None], factor, 1.0)
+            attention = self.attention_map(z_inception, has_contralateral, mapping)
+            factor = self.factor(attention)
         brought = self.added_nodes(z_bipartite, z_inception, has_auxiliary, has_contralateral)
         # The factor is one number a cell: before W_f or behind it is the same.
-        return transform_and_add_nodes(
-            features, self.weight_examined, factor, brought, assignment, k
-        )
+        fused = mapping.transform_and_add(features, self.weight_examined, factor, brought)
+        return (fused, attention) if return_attention else fused

@@ -93,10 +93,26 @@ class BipartiteGraphConvolution(nn.Module):
             ]
         )
 
-    def forward(self, x_examined: Tensor, x_auxiliary: Tensor, examined_is_mlo: Tensor) -> Tensor:
-        """Z^B of the examined view, (B, N, C); see ``adjacency`` for the arguments."""
+    def forward(
+        self,
+        x_examined: Tensor,
+        x_auxiliary: Tensor,
+        examined_is_mlo: Tensor,
+        *,
+        return_adjacency: bool = False,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Z^B of the examined view.
+
+        Args:
+            x_examined, x_auxiliary, examined_is_mlo: see ``adjacency``.
+            return_adjacency: hand back H too.
+
+        Returns:
+            (B, N, C), or that and H, (B, N, N).
+        """
         adjacency = self.adjacency(x_examined, x_auxiliary, examined_is_mlo)
-        return F.relu(adjacency @ (x_auxiliary @ self.weight))
+        z = F.relu(adjacency @ (x_auxiliary @ self.weight))
+        return (z, adjacency) if return_adjacency else z
 
 
 class InceptionGraphConvolution(nn.Module):

@@ -11,7 +11,7 @@ from detectron2.modeling.meta_arch.fcos import FCOS, FCOSHead
 from detectron2.structures import ImageList
 from torch import Tensor
 
-from ..structures import MultiViewBatch, distinct_views, pad_nodes
+from ..structures import MultiViewBatch, check_inputs, distinct_views, pad_nodes
 
 
 class MultiViewMixin:
@@ -31,8 +31,12 @@ class MultiViewMixin:
 
         Returns:
             An ImageList of the B examined images.
+
+        Raises:
+            ValueError: inputs of another mapper, or of Detectron2's ``DefaultPredictor``.
         """
         if not getattr(self.backbone, "reads_context", False):
+            check_inputs(batched_inputs)
             return super().preprocess_image(batched_inputs)
         views, (examined, auxiliary, contralateral) = distinct_views(batched_inputs)
         images = super().preprocess_image([{"image": view.image} for view in views])

@@ -10,7 +10,8 @@ from detectron2.utils.events import EventStorage, get_event_storage
 from agn_d2.data.build import load_cases
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.engine.hooks import GraphPictures
-from agn_d2.engine.inside import check_level, look_inside_case
+from agn_d2.engine.inference import predict_case
+from agn_d2.engine.inside import check_level, inspect_case, map_of_image
 
 from ..modeling.tiny_model import make_cfg, make_model, randomize_graph
 
@@ -28,7 +29,7 @@ def cases():
 
 def test_maps_cover_the_image_and_missing_views_have_none(toy_datasets, model):
     mapper = CaseMapper(make_cfg(*SIZE), is_train=False)
-    insides = look_inside_case(model, mapper, cases()["P1"], "p2")
+    insides = inspect_case(model, mapper, cases()["P1"], "p2")
     names = ["attention", "bipartite", "difference", "enhanced", "inception", "original"]
     for inside in insides:
         assert sorted(inside.maps) == names
@@ -41,7 +42,7 @@ def test_maps_cover_the_image_and_missing_views_have_none(toy_datasets, model):
         partner = insides[inside.auxiliary].correspondence
         # H of the MLO view is the transpose of that of the CC view.
         np.testing.assert_allclose(partner.T, inside.correspondence, atol=1e-6)
-    (lonely,) = look_inside_case(model, mapper, cases()["P3"])
+    (lonely,) = inspect_case(model, mapper, cases()["P3"])
     assert sorted(lonely.maps) == ["difference", "enhanced", "original"]
     assert lonely.correspondence is None and lonely.auxiliary is None and lonely.level == "p2"
 
@@ -49,13 +50,35 @@ def test_maps_cover_the_image_and_missing_views_have_none(toy_datasets, model):
 def test_the_map_is_the_root_mean_square_of_the_channels(toy_datasets, model):
     mapper = CaseMapper(make_cfg(*SIZE), is_train=False)
     case = cases()["P2"]
-    insides = look_inside_case(model, mapper, case, "p4")
+    insides = inspect_case(model, mapper, case, "p4")
     with torch.no_grad():
         batch = model.preprocess_image(mapper(case)).tensor
-        inside = model.backbone.inside(batch, "p4")
+        inside = model.backbone.inspect(batch, "p4")
     change = (inside.enhanced - inside.original)[1].numpy()
     expected = np.sqrt((change**2).mean(0))[:4, :6]
     np.testing.assert_allclose(insides[1].maps["difference"], expected, rtol=1e-5)
+
+
+def test_a_map_covers_the_cells_whose_center_lies_in_the_image():
+    # Centers at 2, 6, 10, ... px: 9 px hold two of them, 11 px three.
+    values = torch.arange(20.0).reshape(4, 5)
+    covered = map_of_image(values, (9, 11), 4)
+    assert covered.tolist() == [[0, 1, 2], [5, 6, 7]]
+    values[3, 4] = torch.nan  # of the padding
+    assert map_of_image(values, (9, 11), 4) is not None
+    assert map_of_image(values, (16, 20), 4) is None
+
+
+def test_the_attention_is_that_of_the_predictions(toy_datasets):
+    options = (*SIZE, "MODEL.AGN.IGN.REACH", 0.5)
+    model = randomize_graph(make_model(*options)).eval()
+    mapper, case = CaseMapper(make_cfg(*options), is_train=False), cases()["P1"]
+    insides = inspect_case(model, mapper, case, "p2")
+    predicted = predict_case(model, mapper, case, attention_level="p2")
+    for inside, result in zip(insides, predicted, strict=True):
+        np.testing.assert_allclose(inside.maps["attention"], result.attention, rtol=1e-5)
+        # Most of the film is beyond the reach of the nodes.
+        assert (result.attention == np.float32(0.4)).mean() > 0.3
 
 
 def test_other_levels_are_refused(model):

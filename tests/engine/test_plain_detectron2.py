@@ -1,7 +1,9 @@
 """The same config runs in Detectron2's own trainer; only the loader must hand over cases."""
 
+import numpy as np
+import pytest
 import torch
-from detectron2.engine import DefaultTrainer
+from detectron2.engine import DefaultPredictor, DefaultTrainer
 
 from agn_d2.data.build import build_test_loader, build_train_loader
 from agn_d2.engine.setup import load_cfg
@@ -32,3 +34,17 @@ def test_default_trainer_trains_and_predicts(toy_datasets, tmp_path):
             outputs = model(inputs)
             assert len(outputs) == len(inputs)
             assert outputs[0]["instances"].image_size == (96, 64)
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_default_predictor_is_refused_and_ours_is_named(toy_datasets, tmp_path, graph):
+    """It resizes to MIN_SIZE_TEST and hands over gray values of [0, 255]."""
+    cfg = load_cfg(
+        "configs/agrcnn_phantom_demo.yaml",
+        [
+            *("MODEL.DEVICE", "cpu", "MODEL.TIMM.WEIGHTS", "", "MODEL.AGN.BGN.PRIOR", ""),
+            *("DATASETS.TEST", "()", "MODEL.AGN.ENABLED", str(graph)),
+        ],
+    )
+    with pytest.raises(ValueError, match="agn_d2.Predictor: Detectron2's DefaultPredictor"):
+        DefaultPredictor(cfg)(np.zeros((96, 64, 1), np.uint8))

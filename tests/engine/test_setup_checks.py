@@ -62,3 +62,28 @@ def test_a_detector_of_more_classes_than_the_data_set_is_refused(toy_datasets):
     three = load_cfg(None, ["MODEL.ROI_HEADS.NUM_CLASSES", "3"])
     with pytest.raises(ValueError, match="phantom_test has the classes mass, .* is 3: set it to 1"):
         check_classes(three, ["phantom_test"])
+
+
+@pytest.mark.parametrize("base", [False, True])
+def test_a_yaml_runs_no_code(tmp_path, base):
+    made = tmp_path / "made"
+    evil = tmp_path / "evil.yaml"
+    evil.write_text(f'SEED: 1\nOUTPUT_DIR: !!python/object/apply:os.mkdir ["{made}"]\n')
+    config = evil
+    if base:
+        config = tmp_path / "child.yaml"
+        config.write_text("_BASE_: evil.yaml\n")
+    with pytest.raises(
+        ValueError, match=r"evil\.yaml, line 2: .*!!python/\.\.\. run code"
+    ) as caught:
+        load_cfg(str(config))
+    assert "\n" not in str(caught.value)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("text", ["", "3", "SEED: [1", "- a\n- b", "_BASE_: c.yaml"])
+def test_what_is_no_config_is_named(tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"config: .*c\.yaml") as caught:
+        load_cfg(str(tmp_path / "c.yaml"))
+    assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from agn_d2.engine.setup import load_cfg
-from agn_d2.engine.solver import build_optimizer
+from agn_d2.engine.solver import build_optimizer, check_solver
 
 
 class Toy(nn.Module):
@@ -64,3 +64,29 @@ def test_two_kinds_of_clipping_are_refused():
         build_optimizer(
             cfg("SOLVER.MAX_GRADIENT_NORM", "1.0", "SOLVER.CLIP_GRADIENTS.ENABLED", "True"), Toy()
         )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("MAX_ITER", 0),
+        ("BASE_LR", 0.0),
+        ("BASE_LR", float("nan")),
+        ("BASE_LR", -1.0),
+        ("IMS_PER_BATCH", 0),
+        ("CHECKPOINT_PERIOD", 0),
+    ],
+)
+def test_a_training_that_could_not_learn_is_refused_by_the_key(key, value):
+    cfg = load_cfg(None)
+    check_solver(cfg)
+    cfg.SOLVER[key] = value
+    with pytest.raises(ValueError, match=rf"SOLVER\.{key} must be .*, got {value}"):
+        check_solver(cfg)
+
+
+def test_stages_have_lengths_and_rates_of_their_own():
+    cfg = load_cfg(None)
+    cfg.SOLVER.STAGES = [{"NAME": "a", "EPOCHS": 1, "LR": 0.1, "TRAIN": ["all"]}]
+    cfg.SOLVER.MAX_ITER, cfg.SOLVER.BASE_LR = 0, 0.0
+    check_solver(cfg)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from agn_d2.engine.stem_file import convert_checkpoint, read_checkpoint
+from agn_d2.engine.checkpoint_file import read_checkpoint_file
+from agn_d2.engine.stem_file import convert_checkpoint
 
 
 def stem(*channels):
@@ -30,7 +31,7 @@ def test_families(family, tmp_path):
     content, order, expected = FAMILIES[family]
     path = tmp_path / "a.pkl"
     path.write_bytes(pickle.dumps(content))
-    converted, name = convert_checkpoint(read_checkpoint(path), "luma", order)
+    converted, name = convert_checkpoint(read_checkpoint_file(path), "luma", order)
     weights = converted.get("model", converted)
     assert weights[name].shape == (1, 1, 1, 1)
     assert float(weights[name]) == pytest.approx(expected)
@@ -46,7 +47,7 @@ def test_the_rest_stays_and_a_gray_or_missing_stem_is_refused(tmp_path):
         with pytest.raises(ValueError, match="expected one convolution"):
             convert_checkpoint(weights, "luma", "RGB")
     with pytest.raises(FileNotFoundError, match=r"none\.pth"):
-        read_checkpoint(tmp_path / "none.pth")
+        read_checkpoint_file(tmp_path / "none.pth")
 
 
 def test_the_tool_writes_a_file(tmp_path):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from detectron2.config import CfgNode
 from detectron2.utils.events import EventStorage
 from torch import nn
 
@@ -28,7 +29,7 @@ def watched(tmp_path, values, *, metric="val_loss", patience=0, stages=()):
         stages=stages,
         stage=stages[0] if stages else None,
         net=nn.Linear(1, 1),
-        cfg=SimpleNamespace(OUTPUT_DIR=str(tmp_path)),
+        cfg=CfgNode({"OUTPUT_DIR": str(tmp_path)}),
     )
     hook = Watch(2, lambda: {metric: next(figures)}, metric, patience)
     hook.trainer = trainer

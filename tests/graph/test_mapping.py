@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from agn_d2.graph.mapping import (
+    NodeMapping,
     assign_cells,
+    cells_within_reach,
     nodes_to_pixels,
     pixels_to_nodes,
     transform_and_add_nodes,
@@ -215,3 +217,40 @@ def test_adding_in_half_precision_keeps_its_type_and_takes_the_mean_exactly(layo
     assert fused.dtype == torch.bfloat16
     inside = adjacency.sum(2).unflatten(1, GRID) > 0
     assert torch.equal(fused[:, 0], torch.where(inside, 3.0, 0.0).to(torch.bfloat16))
+
+
+def test_the_mapping_object_by_hand():
+    # Cell centres (x, y): (1, 1) (3, 1) / (1, 3) (3, 3); the nodes are 4 apart, the cells at the
+    # left 1 and 3 from them.
+    nodes = torch.tensor([[[0.0, 1.0], [4.0, 1.0]]])
+    valid, size = torch.ones(1, 2, dtype=torch.bool), torch.tensor([[4, 4]])
+    mapping = NodeMapping.build(nodes, valid, size, (2, 2), 2, 1, reach=0.5)
+    assert len(mapping) == 1 and mapping.grid == (2, 2) and mapping.k == 1
+    # Within 0.5 * 4 px of a node: the upper cells (1 px), not the lower ones (sqrt 5 px).
+    assert mapping.attended.tolist() == [[[True, True], [False, False]]]
+    features = torch.tensor([[[[10.0, 20.0], [30.0, 40.0]]]])
+    assert mapping.to_nodes(features).tolist() == [[[20], [30]]]  # the means of the columns
+    values = torch.tensor([[[1.0], [2.0]]])
+    assert mapping.to_pixels(values).tolist() == [[[[1, 2], [1, 2]]]]
+    # Half of 3 F, and psi(Z): 15 + 1, 30 + 2, 45 + 1, 60 + 2.
+    factor, weight = torch.full((1, 1, 2, 2), 0.5), torch.tensor([[3.0]])
+    fused = mapping.transform_and_add(features, weight, factor, values)
+    assert fused.tolist() == [[[[16, 32], [46, 62]]]]
+
+
+@pytest.mark.parametrize("reach", [0.0, 0.7])
+@pytest.mark.parametrize("rows", [slice(2), [2, 0], [1, 1]])
+def test_rows_of_a_mapping_are_the_mapping_of_these_views(rows, reach):
+    nodes, valid, sizes = random_views()
+    whole = NodeMapping.build(nodes, valid, sizes, GRID, STRIDE, 3, reach)
+    assert torch.equal(whole.assignment, assign_cells(nodes, valid, sizes, GRID, STRIDE, 3))
+    some = whole[rows]
+    alone = NodeMapping.build(nodes[rows], valid[rows], sizes[rows], GRID, STRIDE, 3, reach)
+    assert len(some) == 2 and (some.grid, some.k) == (GRID, 3)
+    assert torch.equal(some.assignment, alone.assignment)
+    if reach:
+        reached = cells_within_reach(nodes[rows], valid[rows], GRID, STRIDE, reach)
+        assert reached.any() and not reached.all()
+        assert torch.equal(some.attended, reached)
+    else:
+        assert some.attended is None

@@ -287,7 +287,7 @@ def test_attention_to_look_at_is_the_one_that_is_applied():
     features = make_features()
     fused = network(features, batch)
     for level in STRIDES:
-        attention = network.attention(features, batch, level)
+        attention = network.inspect(features, batch, level).attention
         factor = (fused[level] / batch.take_examined(features[level])).mean(1, keepdim=True)
         for row, (_, _, contralateral) in enumerate(LINKS):
             if contralateral < 0:
@@ -297,7 +297,35 @@ def test_attention_to_look_at_is_the_one_that_is_applied():
                     2 * attention[row] + 0.2, factor[row], rtol=1e-3, atol=1e-4
                 )
     without_ign = make_network(make_layer(ign=False))
-    assert without_ign.attention(features, batch, "p2") is None
+    assert without_ign.inspect(features, batch, "p2").attention is None
+
+
+def test_a_layer_hands_back_what_it_made_on_the_way():
+    """Also in training, where views are hidden: one draw for all that is handed back."""
+    network = make_network(view_drop=0.5)
+    batch, _ = make_batch(links=[(0, 1, 4)] * 50)
+    features = make_features()
+    links, feature = network.links(batch), features["p2"]
+    mapping = network.mapping("p2", feature.shape[-2:], batch)
+    layer = network.layer("p2")
+    fused, seen = layer(feature, mapping, batch, links, return_intermediates=True)
+    assert torch.equal(fused, layer(feature, mapping, batch, links))
+    assert fused is seen.enhanced
+    assert torch.equal(seen.original, feature[[0] * 50])
+    has_auxiliary, has_contralateral = links >= 0
+    assert has_auxiliary.any() and not has_auxiliary.all()
+    for name in ("z_bipartite", "bipartite", "correspondence"):
+        value = getattr(seen, name).flatten(1)
+        assert torch.equal(~value.isnan().any(1), has_auxiliary), name
+    for name in ("z_inception", "inception", "attention"):
+        value = getattr(seen, name).flatten(1)
+        assert torch.equal(~value.isnan().any(1), has_contralateral), name
+    torch.manual_seed(3)
+    drawn = network.links(batch)
+    torch.manual_seed(3)
+    inside = network.inspect(features, batch, "p2")
+    torch.testing.assert_close(inside.enhanced, layer(feature, mapping, batch, drawn))
+    assert torch.equal(~inside.correspondence.flatten(1).isnan().any(1), drawn[0] >= 0)
 
 
 def test_mixed_precision_keeps_close_to_float32():

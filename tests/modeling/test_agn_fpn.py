@@ -88,7 +88,8 @@ def test_levels_above_are_made_from_the_fused_ones(model):
 def test_attention_of_a_level(model):
     batch = batch_of(model, make_case()[:2])
     attention = model.backbone.attention(batch, "p3")
-    expected = model.backbone.agn.attention(FPN.forward(model.backbone, batch.views), batch, "p3")
+    features = FPN.forward(model.backbone, batch.views)
+    expected = model.backbone.agn.inspect(features, batch, "p3").attention
     assert attention.shape == (2, 1, 8, 12)
     torch.testing.assert_close(attention, expected)
     assert ((attention > 0) & (attention < 1)).all() and attention.std() > 1e-3

@@ -76,7 +76,7 @@ def test_attention_reaches_as_far_as_it_is_told():
                 assert inside.any() and not inside.all()
             expected = torch.where(inside, everywhere[level][row], features[level][examined])
             torch.testing.assert_close(fused[level][row], expected)
-            attention = limited.attention(features, batch, level)[row, 0]
+            attention = limited.inspect(features, batch, level).attention[row, 0]
             if contralateral >= 0:
                 # 2 * 0.4 + 0.2 = 1: outside the attention changes nothing.
                 outside = attention[~inside]

@@ -14,6 +14,7 @@ from agn_d2.engine.setup import load_cfg
 from agn_d2.engine.solver import build_optimizer
 from agn_d2.modeling.backbone.timm_bottom_up import build_timm_bottom_up
 from agn_d2.modeling.detr import load_pretrained, thaw_batch_norm
+from agn_d2.structures import View
 
 from .gradient_check import assert_each_gradient_keeps_its_promise
 
@@ -39,7 +40,8 @@ def inputs(boxes, height=64, width=96, stored=(128, 192)):
     instances.gt_boxes = Boxes(torch.tensor(boxes, dtype=torch.float).reshape(-1, 4))
     instances.gt_classes = torch.zeros(len(boxes), dtype=torch.long)
     image = torch.rand(1, height, width, generator=torch.Generator().manual_seed(3))
-    return {"image": image, "height": stored[0], "width": stored[1], "instances": instances}
+    item = {"image": image, "examined_view": View(image, "CC", None), "instances": instances}
+    return item | {"height": stored[0], "width": stored[1]}
 
 
 def test_labels_are_centres_and_sizes_in_shares(model):

@@ -1,10 +1,12 @@
 """The fusion against its equation, computed pixel by pixel without the detour over nodes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
-from agn_d2.graph.mapping import assign_cells
+from agn_d2.graph.mapping import NodeMapping
 from agn_d2.modeling import GraphFusion
 from agn_d2.modeling.fusion import FUSIONS
 
@@ -28,13 +30,13 @@ def make_fusion(kind, *, bipartite=True, inception=True):
     return fusion
 
 
-def make_assignment(size):
+def make_mapping(size):
     nodes = torch.rand(B, N, 2) * torch.tensor([size[1], size[0]])
     valid = torch.ones(B, N, dtype=torch.bool)
-    return assign_cells(nodes, valid, torch.tensor([size] * B), GRID, 4, K)
+    return NodeMapping.build(nodes, valid, torch.tensor([size] * B), GRID, 4, K)
 
 
-def slow(fusion, features, z_b, z_i, assignment):
+def slow(fusion, features, z_b, z_i, mapping):
     w_f = [fusion.weight_examined]
     w_f.append(torch.zeros(C, C) if fusion.weight_auxiliary is None else fusion.weight_auxiliary)
     if fusion.kind == "concat":
@@ -47,7 +49,7 @@ def slow(fusion, features, z_b, z_i, assignment):
         bias = fusion.attention.bias.item()
     fused = []
     for row in range(B):
-        adjacency = assignment[row].double().numpy()
+        adjacency = mapping.assignment[row].double().numpy()
         f_b = f_i = None
         if z_b is not None and HAS_AUXILIARY[row]:
             f_b = psi(z_b[row].numpy(), adjacency, GRID)
@@ -62,11 +64,11 @@ def slow(fusion, features, z_b, z_i, assignment):
 @pytest.mark.parametrize("kind", FUSIONS)
 def test_fusion_equals_its_equation_on_pixels(kind, parts, size):
     fusion = make_fusion(kind, bipartite=parts[0], inception=parts[1])
-    assignment = make_assignment(size)
+    mapping = make_mapping(size)
     features = randn(B, C, *GRID)
     z_b, z_i = (randn(B, N, C) if part else None for part in parts)
-    fused = fusion(features, z_b, z_i, HAS_AUXILIARY, HAS_CONTRALATERAL, assignment, K)
-    expected = slow(fusion, features, z_b, z_i, assignment)
+    fused = fusion(features, z_b, z_i, HAS_AUXILIARY, HAS_CONTRALATERAL, mapping)
+    expected = slow(fusion, features, z_b, z_i, mapping)
     np.testing.assert_allclose(fused.detach(), expected, atol=1e-9)
 
 
@@ -85,7 +87,8 @@ def test_by_hand():
             fusion.attention.weight.fill_(np.log(3))
             fusion.attention.bias.fill_(-np.log(3))
         one = torch.ones(1, 1, 1, dtype=torch.float64)
-        fused = fusion(10 * one[..., None], 4 * one, 2 * one, yes, yes, one.float(), 1)
+        mapping = NodeMapping(one.float(), (1, 1), 1)
+        fused = fusion(10 * one[..., None], 4 * one, 2 * one, yes, yes, mapping)
         assert fused.item() == pytest.approx(expected)
 
 
@@ -95,7 +98,7 @@ def test_starts_as_the_identity_in_the_padding_too(kind, size):
     # The heads' convolutions read across the border of an image into its padding.
     fusion = GraphFusion(C, kind, bipartite=True, inception=True).double()
     features, z_b, z_i = randn(B, C, *GRID), randn(B, N, C), randn(B, N, C)
-    fused = fusion(features, z_b, z_i, HAS_AUXILIARY, HAS_CONTRALATERAL, make_assignment(size), K)
+    fused = fusion(features, z_b, z_i, HAS_AUXILIARY, HAS_CONTRALATERAL, make_mapping(size))
     torch.testing.assert_close(fused, features, rtol=1e-6, atol=1e-6)
 
 
@@ -110,8 +113,7 @@ def test_missing_views_bring_nothing_and_receive_no_gradient(kind):
         z_i,
         HAS_AUXILIARY,
         HAS_CONTRALATERAL,
-        make_assignment((16, 20)),
-        K,
+        make_mapping((16, 20)),
     )
     fused.square().sum().backward()
     assert z_b.grad.flatten(1).any(1).tolist() == HAS_AUXILIARY.tolist()
@@ -122,10 +124,10 @@ def test_missing_views_bring_nothing_and_receive_no_gradient(kind):
 def test_gradients(kind):
     fusion = make_fusion(kind)
     names = [name for name, _ in fusion.named_parameters()]
-    assignment = make_assignment(PADDED_SIZE)
+    mapping = make_mapping(PADDED_SIZE)
 
     def run(features, z_b, z_i, *values):
-        args = (features, z_b, z_i, HAS_AUXILIARY, HAS_CONTRALATERAL, assignment, K)
+        args = (features, z_b, z_i, HAS_AUXILIARY, HAS_CONTRALATERAL, mapping)
         return torch.func.functional_call(fusion, dict(zip(names, values, strict=True)), args)
 
     inputs = (randn(B, C, *GRID), randn(B, N, C), randn(B, N, C), *fusion.parameters())
@@ -146,5 +148,22 @@ def test_a_missing_auxiliary_view_lets_nothing_through():
     features = torch.randn(1, 2, 2, 2)
     z = torch.full((1, 3, 2), float("nan"))
     absent = torch.zeros(1, dtype=torch.bool)
-    fused = fusion(features, z, None, absent, absent, torch.ones(1, 4, 3), 3)
+    fused = fusion(features, z, None, absent, absent, NodeMapping(torch.ones(1, 4, 3), (2, 2), 3))
     assert torch.equal(fused, features)
+
+
+@pytest.mark.parametrize("kind", FUSIONS)
+def test_where_the_attention_does_not_act_features_stay_exactly_as_they_are(kind):
+    fusion = GraphFusion(C, kind, bipartite=False, inception=True)
+    torch.nn.init.normal_(fusion.attention.weight)
+    attended = torch.rand(B, *GRID) < 0.5
+    mapping = dataclasses.replace(make_mapping((16, 20)), attended=attended)
+    features, z_i = torch.randn(B, C, *GRID), torch.randn(B, N, C)
+    if kind == "concat":
+        fusion.weight_contralateral.data.zero_()
+    args = (features, None, z_i, HAS_AUXILIARY, HAS_CONTRALATERAL, mapping)
+    fused, attention = fusion(*args, return_attention=True)
+    acts = attended & HAS_CONTRALATERAL[:, None, None]
+    assert torch.equal((fused == features).all(1), ~acts)
+    assert torch.equal(attention[:, 0] != fusion.neutral, acts)
+    assert torch.equal(fusion(*args), fused)

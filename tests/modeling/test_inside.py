@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from agn_d2.graph.mapping import nodes_to_pixels
+from agn_d2.graph.mapping import cells_within_reach
+from agn_d2.modeling.fusion import FUSIONS
 
 from .tiny_model import make_case, make_model, randomize_graph, without
 
@@ -13,7 +14,7 @@ def inside_of(inputs, *overrides, level="p3"):
     model = randomize_graph(make_model(*overrides)).eval()
     with torch.no_grad():
         images = model.preprocess_image(inputs)
-        return model, images.tensor, model.backbone.inside(images.tensor, level)
+        return model, images.tensor, model.backbone.inspect(images.tensor, level)
 
 
 def test_before_and_after_are_those_of_the_forward_pass():
@@ -26,30 +27,47 @@ def test_before_and_after_are_those_of_the_forward_pass():
     assert not torch.allclose(before, after)
 
 
-def test_the_parts_make_the_enhanced_features():
-    """Y = W_f [factor o F_e, F_B], put together again from what is shown."""
-    model, batch, inside = inside_of(make_case())
+@pytest.mark.parametrize("reach", [0.0, 0.5])
+@pytest.mark.parametrize("kind", FUSIONS)
+def test_the_parts_make_the_enhanced_features(kind, reach):
+    """Y = W_f [factor o F_e, F_B, F_I], put together again from what is shown."""
+    options = ("MODEL.AGN.FUSION", kind, "MODEL.AGN.IGN.REACH", reach)
+    model, batch, inside = inside_of(make_case(), *options)
     fusion = model.backbone.agn.layers[0].fusion
-    factor = 2 * inside.attention + 0.2
-    examined = torch.einsum("bchw,dc->bdhw", factor * inside.original, fusion.weight_examined)
-    brought = torch.einsum("bchw,dc->bdhw", inside.bipartite, fusion.weight_auxiliary)
-    torch.testing.assert_close(examined + brought, inside.enhanced, rtol=1e-4, atol=1e-4)
+    factor = 2 * inside.attention + (0.0 if kind == "paper" else 0.2)
+    parts = [(factor * inside.original, fusion.weight_examined)]
+    parts.append((inside.bipartite, fusion.weight_auxiliary))
+    if kind == "concat":
+        parts.append((inside.inception, fusion.weight_contralateral))
+    whole = sum(torch.einsum("bchw,dc->bdhw", part, weight) for part, weight in parts)
+    torch.testing.assert_close(whole, inside.enhanced, rtol=1e-4, atol=1e-4)
+
+
+def test_the_attention_is_that_of_f_i_and_neutral_beyond_its_reach():
+    _, _, everywhere = inside_of(make_case())
+    model, batch, inside = inside_of(make_case(), "MODEL.AGN.IGN.REACH", 0.5)
+    fusion = model.backbone.agn.layers[0].fusion
     scores = torch.einsum("bchw,dc->bdhw", inside.inception, fusion.attention.weight)
     attention = torch.sigmoid(scores + fusion.attention.bias)
-    torch.testing.assert_close(attention, inside.attention, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(attention, everywhere.attention, rtol=1e-4, atol=1e-5)
+    reached = cells_within_reach(batch.nodes, batch.node_valid, (8, 12), 8, 0.5)[:, None]
+    assert reached.any() and not reached.all()
+    # 2 * 0.4 + 0.2 = 1: there the features stay as they are.
+    expected = torch.where(reached, attention, 0.4)
+    torch.testing.assert_close(inside.attention, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_correspondence_is_the_adjacency_that_makes_f_b():
     model, batch, inside = inside_of(make_case(), level="p2")
-    layer, k = model.backbone.agn.layers[0], model.backbone.agn.num_neighbors
+    layer = model.backbone.agn.layers[0]
     with torch.no_grad():
         features = super(type(model.backbone), model.backbone).forward(batch.views)["p2"]
-        assignment = model.backbone.agn.assignment("p2", features.shape[-2:], batch)
-    counts = assignment.sum(1).clamp(min=1)
-    x = torch.einsum("bcp,bpn->bnc", features.flatten(2), assignment) / counts[..., None]
+        mapping = model.backbone.agn.mapping("p2", features.shape[-2:], batch)
+    counts = mapping.assignment.sum(1).clamp(min=1)
+    sums = torch.einsum("bcp,bpn->bnc", features.flatten(2), mapping.assignment)
+    x = sums / counts[..., None]
     z = torch.relu(inside.correspondence @ x[batch.auxiliary] @ layer.bipartite.weight)
-    shown = nodes_to_pixels(z, assignment, features.shape[-2:], k)
-    torch.testing.assert_close(inside.bipartite, shown, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(inside.bipartite, mapping.to_pixels(z), rtol=1e-4, atol=1e-5)
     # 13 nodes in a CC view, 17 in an MLO view.
     assert inside.correspondence[0, :13].abs().sum() > 0
     assert inside.correspondence[0, 13:].abs().sum() == 0

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ...graph.prior import awaited_prior, read_prior, uniform_prior
 from ...paths import resolve_data_path
 from ...structures import MultiViewBatch
-from ..agn import AGNLayer, AnatomyGraphNetwork
-from ..inside import LevelInside, look_inside
+from ..agn import AnatomyGraphNetwork
+from ..agn_layer import AGNLayer, LayerIntermediates
 from .timm_bottom_up import build_timm_bottom_up
 
 # MODEL.AGN.BGN.PRIOR of a model whose checkpoint brings the prior.
@@ -84,17 +84,14 @@ class AGNFPN(FPN):
         fused = self.agn(features, x)
         return fused | self._top_levels(fused)
 
-    def attention(self, batch: MultiViewBatch, level: str) -> Tensor | None:
-        """IGN's attention of the examined views on one level, see ``AnatomyGraphNetwork``."""
-        return (
-            None
-            if self.agn is None
-            else self.agn.attention(super().forward(batch.views), batch, level)
-        )
+    @torch.no_grad()
+    def inspect(self, batch: MultiViewBatch, level: str) -> LayerIntermediates:
+        """What the graph does on one level, see ``AnatomyGraphNetwork``; only with a graph."""
+        return self.agn.inspect(super().forward(batch.views), batch, level)
 
-    def inside(self, batch: MultiViewBatch, level: str) -> LevelInside:
-        """What the graph does on one level, see ``look_inside``; only with a graph."""
-        return look_inside(self.agn, super().forward(batch.views), batch, level)
+    def attention(self, batch: MultiViewBatch, level: str) -> Tensor | None:
+        """IGN's attention on one level, (B, 1, H, W), see ``LayerIntermediates``; None without."""
+        return None if self.agn is None else self.inspect(batch, level).attention
 
     def _top_levels(self, fused: dict[str, Tensor]) -> dict[str, Tensor]:
         """Top levels made from a fused level; those made from the bottom-up stay as they are."""
