@@ -4,11 +4,20 @@ Importing the package registers its backbones and meta-architectures and does no
 ``load_cfg`` and ``Predictor`` are imported when they are first asked for.
 """
 
+import warnings
 from importlib import import_module
 from typing import Any
 
-from . import modeling
-from .config import add_agn_config
+from .utils.startup import set_up_program
+
+set_up_program()
+
+with warnings.catch_warnings():
+    # Detectron2 and fvcore decorate four functions with it when they are imported.
+    warnings.filterwarnings("ignore", r"`torch\.jit\.script` is deprecated", FutureWarning)
+    from . import modeling
+
+from .config import add_agn_config  # noqa: E402
 
 __version__ = "0.1.0"
 

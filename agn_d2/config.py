@@ -208,3 +208,7 @@ def _add_evaluation(cfg: CN) -> None:
     cfg.TEST.FROC.IOU = 0.2
     # A further detection on a found lesion: "ignore", "fp", or "any" (matches any lesion).
     cfg.TEST.FROC.DUPLICATES = "ignore"
+    # What a hit is: "iou", or "center": the middle of the detection lies in the lesion's box.
+    cfg.TEST.FROC.HIT = "iou"
+    # Count only the images that have a lesion.
+    cfg.TEST.FROC.LESION_IMAGES_ONLY = False

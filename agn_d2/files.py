@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 PART = ".part"
+LONGEST_NAME = 150  # bytes of a file name made from data; most file systems take 255
 
 
 def write_atomically(
@@ -18,26 +21,42 @@ def write_atomically(
 ) -> None:
     """Write a file under another name, then rename it; its folder is made if need be.
 
+    What is no regular file, such as ``/dev/null``, is written as it is. A link stays one.
+
     Args:
         path: where to.
         data: the content, or what writes it into the open file that it is given.
 
     Raises:
-        OSError: as from the system; nothing is left behind then.
+        OSError: as from the system, with the name of the file that was to be written; nothing is
+            left behind then.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
-    try:
-        with part.open("wb") as file:
-            if callable(data):
-                data(file)
-            else:
-                file.write(data)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with _naming(path):
+        _make_folder(path.parent)
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                _write(file, data)
+            return
+        target = Path(os.path.realpath(path))
+        part = target.with_name(f".{target.name}.{os.getpid()}{PART}")
+        try:
+            with part.open("wb") as file:
+                _write(file, data)
+            os.replace(part, target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file (UTF-8) in one step."""
+    write_atomically(path, text.encode("utf-8"))
+
+
+def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = None) -> None:
+    """Write a JSON file in one step; the same value always gives the same bytes."""
+    write_text(path, json.dumps(value, indent=indent))
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -49,17 +68,27 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
+    if not path.exists() or path.is_file():
+        check_writable_folder(path.parent, path)
+
+
+def check_writable_folder(
+    folder: str | os.PathLike[str], file: str | os.PathLike[str] | None = None
+) -> None:
+    """Raise, before long work, what writing into a folder would raise; makes it.
+
+    Args:
+        folder: to be written.
+        file: what the error names; None for the folder.
+
+    Raises:
+        OSError: the folder is a file or below one, or cannot be made or written.
+    """
+    folder = Path(folder)
+    with _naming(Path(file or folder)):
+        _make_folder(folder)
+        with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from None
-
-
-def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = None) -> None:
-    """Write a JSON file in one step; the same value always gives the same bytes."""
-    write_atomically(path, json.dumps(value, indent=indent).encode("utf-8"))
 
 
 def clear_parts(folder: str | os.PathLike[str]) -> int:
@@ -68,3 +97,104 @@ def clear_parts(folder: str | os.PathLike[str]) -> int:
     for path in parts:
         path.unlink(missing_ok=True)
     return len(parts)
+
+
+def safe_name(value: Hashable) -> str:
+    """A file name for an id: the id itself where it can be one, else with ``%``-codes.
+
+    It names a file of the folder it is joined to, whatever the id: no separator, no ``..``, no
+    name that is hidden or too long. Ids of different text have different names.
+
+    Args:
+        value: an id; what counts is its text.
+    """
+    name = "".join(_code(c) if _is_odd(c) else c for c in str(value)) or "%"
+    if name[0] in ". ":
+        name = _code(name[0]) + name[1:]
+    if name[-1] in ". ":
+        name = name[:-1] + _code(name[-1])
+    data = name.encode("utf-8")
+    if len(data) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(data).hexdigest()[:32]
+    # No code begins with "%-".
+    return f"{data[: LONGEST_NAME - 34].decode('utf-8', 'ignore')}%-{digest}"
+
+
+def _is_odd(character: str) -> bool:
+    """What a file name cannot hold, here or on Windows, and the mark of a code itself."""
+    return character in '/\\:*?"<>|%\x7f' or character < " " or "\ud800" <= character <= "\udfff"
+
+
+def _code(character: str) -> str:
+    return f"%{ord(character):02X}" if character < "\x80" else f"%u{ord(character):04X}"
+
+
+def safe_names(values: Iterable[Hashable]) -> dict[Hashable, str]:
+    """Ids -> file names, as ``safe_name``.
+
+    Raises:
+        ValueError: two ids have the same text, as 1 and "1": their files would be one.
+    """
+    names: dict[Hashable, str] = {}
+    owners: dict[str, Hashable] = {}
+    for value in values:
+        name = safe_name(value)
+        if owners.setdefault(name, value) != value:
+            raise ValueError(f"the ids {owners[name]!r} and {value!r} would share a file {name!r}")
+        names[value] = name
+    return names
+
+
+def distinct_names(files: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:
+    """Names for what is written of several files: as short as tells them apart.
+
+    Args:
+        files: input files; the same one may stand there twice.
+
+    Returns:
+        Each of the files -> its name without the ending, if no other has it; else the path below
+        the folder that the files of this name share, with its ending if need be. Joined to a
+        folder it lies in or below it.
+    """
+    paths = {Path(file): Path(file).resolve() for file in files}
+    by_stem: dict[str, set[Path]] = {}
+    for path in paths.values():
+        by_stem.setdefault(path.stem, set()).add(path)
+    return {file: _distinct_name(path, by_stem[path.stem]) for file, path in paths.items()}
+
+
+def _distinct_name(path: Path, same_stem: set[Path]) -> str:
+    if len(same_stem) == 1:
+        return path.stem
+    shared = os.path.commonpath([other.parent for other in same_stem])
+    same_place = [other for other in same_stem if other.with_suffix("") == path.with_suffix("")]
+    below = path.relative_to(shared)
+    return (below if len(same_place) > 1 else below.with_suffix("")).as_posix()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of the system name this file, and not the one it is written as at first."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or not error.strerror:
+            raise
+        # The folder is there, so "no such file" means that this file system takes none (/proc).
+        number = errno.EPERM if error.errno == errno.ENOENT else error.errno
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
+
+
+def _write(file: BinaryIO, data: bytes | Callable[[BinaryIO], object]) -> None:
+    if callable(data):
+        data(file)
+    else:
+        file.write(data)

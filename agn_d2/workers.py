@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import threading
 import time
@@ -12,8 +11,9 @@ from typing import Any
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from .utils.command_line import end_workers
+
 _WATCH = 1.0  # seconds between two looks at the parent
-_PATIENCE = 3.0  # seconds that a worker gets to end by itself
 _watched: set[int] = set()  # parents that this process watches
 
 
@@ -49,17 +49,6 @@ def map_in_workers(
     except BaseException:
         end_workers()
         raise
-
-
-def end_workers() -> None:
-    """End the processes that joblib has started for this one."""
-    children = multiprocessing.active_children()
-    for child in children:
-        child.terminate()
-    for child in children:
-        child.join(_PATIENCE)
-        if child.is_alive():
-            child.kill()
 
 
 def _call(parent: int, function: Callable[[Any], Any], number: int, item: Any) -> tuple[int, Any]:

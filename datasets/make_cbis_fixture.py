@@ -6,6 +6,9 @@ datasets/make_cbis_fixture.py --csv CSVDIR --out DIR --patients P_00001 P_00038 
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from pathlib import Path
@@ -13,6 +16,7 @@ from pathlib import Path
 from agn_d2.data.cbis_release.fixture import build_fixture
 
 
+@command_line_tool
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--csv", required=True, type=Path, help="folder of the four CSVs")
@@ -22,20 +26,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-faults", action="store_true")
     args = parser.parse_args()
-    try:
-        manifest = build_fixture(
-            args.csv,
-            args.out,
-            args.patients,
-            height=args.height,
-            seed=args.seed,
-            faults=not args.no_faults,
-        )
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f"make_cbis_fixture: {error}")
+    manifest = build_fixture(
+        args.csv,
+        args.out,
+        args.patients,
+        height=args.height,
+        seed=args.seed,
+        faults=not args.no_faults,
+    )
     findings = [item for film in manifest["films"] for item in film["findings"]]
     print(f"{args.out}: {len(manifest['films'])} films, {len(findings)} findings")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

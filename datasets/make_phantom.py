@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import logging
 import sys
@@ -67,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command_line_tool
 def main(argv: list[str] | None = None) -> int:
     """Run the tool; returns the exit status."""
     args = vars(build_parser().parse_args(argv))
@@ -74,12 +78,8 @@ def main(argv: list[str] | None = None) -> int:
     changes = {f.name: args[f.name] for f in fields(PhantomParams) if f.name in args}
     if args["cbis_views"]:
         changes["view_shares"] = CBIS_DDSM_VIEW_SHARES
-    try:
-        params = replace(DEMO_PARAMS if args["demo"] else PhantomParams(), **changes)
-        make_phantom(args["out"], params, args["workers"], args["overwrite"])
-    except ValueError as error:
-        logging.getLogger(__name__).error("error: %s", error)
-        return 2
+    params = replace(DEMO_PARAMS if args["demo"] else PhantomParams(), **changes)
+    make_phantom(args["out"], params, args["workers"], args["overwrite"])
     return 0
 
 

@@ -12,6 +12,9 @@ next run takes them up.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import logging
 import sys
@@ -51,28 +54,25 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@command_line_tool
 def main() -> int:
     args = parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     out = args.out or datasets_root() / "cbis_ddsm"
-    try:
-        film = FilmOptions(not args.no_crop, not args.no_clean, args.chest_wall)
-        options = ReleaseOptions(
-            args.root,
-            args.csv,
-            out,
-            args.subset,
-            args.val_share,
-            args.seed,
-            film,
-            args.ddsm,
-            args.ddsm_table,
-            args.keep,
-        )
-        result = prepare_release(options, args.workers)
-    except (ValueError, OSError) as error:
-        print(f"prepare_cbis_ddsm: {error}", file=sys.stderr)
-        return 2
+    film = FilmOptions(not args.no_crop, not args.no_clean, args.chest_wall)
+    options = ReleaseOptions(
+        args.root,
+        args.csv,
+        out,
+        args.subset,
+        args.val_share,
+        args.seed,
+        film,
+        args.ddsm,
+        args.ddsm_table,
+        args.keep,
+    )
+    result = prepare_release(options, args.workers)
     print(format_summary(result.summary), end="")
     print(f"prepared now: {result.prepared} films; report: {out / 'report'}")
     if not result.open:

@@ -10,6 +10,9 @@ are left out and named; the exit status is 1 then.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import logging
 import sys
@@ -127,39 +130,36 @@ def count_priors(output: Path) -> None:
         print(f"{output / 'annotations' / name}: {lesions} masses seen in both views")
 
 
+@command_line_tool
 def main() -> int:
     args = parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     output = args.output or datasets_root() / "cbis_ddsm"
     annotations = output / "annotations"
-    try:
-        corrections = read_corrections(args.corrections) if args.corrections else {}
-        densities = read_densities(args.csv) if args.csv else None
-        sources = read_source(args.source)
-        check_writable(annotations / "landmarks.json")
-        prepare = partial(
-            prepare_image,
-            folder=output / "images",
-            crop=not args.no_crop,
-            suffix=f".{args.format}",
-            method=args.method,
-        )
-        prepared = prepare_images(sources, prepare, args.workers)
-        if not prepared.images:
-            reasons = prepared.broken | prepared.open
-            raise ValueError(f"no image can be read: {next(iter(reasons.values()))}")
-        images = correct(prepared.images, corrections)
-        if densities is not None:
-            images = add_densities(images, densities)
-        splits = assign_splits(images, args.val_share, args.seed)
-        landmarks = {i.entry["file_name"]: i.landmarks for s in splits.values() for i in s}
-        write_landmarks(annotations / "landmarks.json", landmarks)
-        write_annotations(annotations, splits)
-        print_summary(splits)
-        count_priors(output)
-    except (ValueError, OSError) as error:
-        print(f"prepare_cbis_ddsm_coco: {error}", file=sys.stderr)
-        return 2
+    corrections = read_corrections(args.corrections) if args.corrections else {}
+    densities = read_densities(args.csv) if args.csv else None
+    sources = read_source(args.source)
+    check_writable(annotations / "landmarks.json")
+    prepare = partial(
+        prepare_image,
+        folder=output / "images",
+        crop=not args.no_crop,
+        suffix=f".{args.format}",
+        method=args.method,
+    )
+    prepared = prepare_images(sources, prepare, args.workers)
+    if not prepared.images:
+        reasons = prepared.broken | prepared.open
+        raise ValueError(f"no image can be read: {next(iter(reasons.values()))}")
+    images = correct(prepared.images, corrections)
+    if densities is not None:
+        images = add_densities(images, densities)
+    splits = assign_splits(images, args.val_share, args.seed)
+    landmarks = {i.entry["file_name"]: i.landmarks for s in splits.values() for i in s}
+    write_landmarks(annotations / "landmarks.json", landmarks)
+    write_annotations(annotations, splits)
+    print_summary(splits)
+    count_priors(output)
     return report_left_out(prepared)
 
 

@@ -1,27 +1,221 @@
+"""Writing in one step, places that cannot be written, and file names made from data."""
+
+from __future__ import annotations
+
+import errno
 import os
+import resource
+import signal
+import string
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from agn_d2.files import check_writable
+from agn_d2.files import (
+    LONGEST_NAME,
+    check_writable,
+    check_writable_folder,
+    distinct_names,
+    safe_name,
+    safe_names,
+    write_atomically,
+    write_json,
+    write_text,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_a_path_that_can_be_written_raises_nothing_and_leaves_nothing(tmp_path):
-    check_writable(tmp_path / "new" / "a.json")
-    assert list((tmp_path / "new").iterdir()) == []
+def content(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
 
 
-def test_a_folder_and_a_path_below_a_file_are_named(tmp_path):
-    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
-        check_writable(tmp_path)
+def test_writers_make_the_folder_and_leave_nothing_else(tmp_path):
+    folder = tmp_path / "new" / "deeper"
+    write_text(folder / "a.txt", "ä\n")
+    write_json(folder / "b.json", {"x": [1]})
+    write_atomically(folder / "c", lambda file: file.write(b"12"))
+    assert content(folder) == {"a.txt": "ä\n", "b.json": '{"x": [1]}', "c": "12"}
+
+
+def test_an_error_while_writing_keeps_the_old_file(tmp_path):
+    write_text(tmp_path / "a", "old")
+
+    def half(file):
+        file.write(b"ne")
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_atomically(tmp_path / "a", half)
+    assert content(tmp_path) == {"a": "old"}
+
+
+@pytest.fixture
+def limited():
+    """A limit of 1000 bytes for every file, as a disk without room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_no_room_keeps_the_old_file_and_names_it(tmp_path, limited):
+    path = tmp_path / "a.json"
+    write_text(path, "old")
+    with pytest.raises(OSError) as error:
+        write_text(path, "x" * 5000)
+    assert (error.value.errno, error.value.filename) == (errno.EFBIG, str(path))
+    assert content(tmp_path) == {"a.json": "old"}
+
+
+def test_a_kill_while_writing_keeps_the_old_file(tmp_path):
+    write_text(tmp_path / "a", "old")
+    code = (
+        "import importlib.util as u, sys, time\n"
+        f"s = u.spec_from_file_location('files', {str(ROOT / 'agn_d2/files.py')!r})\n"
+        "m = u.module_from_spec(s); s.loader.exec_module(m)\n"
+        "def slow(file):\n"
+        "    file.write(b'half'); file.flush(); print('half', flush=True); time.sleep(60)\n"
+        "m.write_atomically(sys.argv[1], slow)\n"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "a"], stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout.readline() == "half\n"
+    running.kill()
+    running.communicate()
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(pipe, "text")
+    assert os.read(reader, 10) == b"text"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "real" / "a")
+    write_text(link, "text")
+    assert link.is_symlink()
+    assert content(tmp_path / "real") == {"a": "text"}
+
+
+@pytest.mark.parametrize("write", [check_writable, lambda path: write_text(path, "x")])
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("folder", errno.EISDIR),
+        ("file/a.json", errno.ENOTDIR),
+        ("file/deeper/a.json", errno.ENOTDIR),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_named(tmp_path, write, place, kind):
+    (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OSError, match="file"):
-        check_writable(tmp_path / "file" / "a.json")
+    with pytest.raises(OSError) as error:
+        write(tmp_path / place)
+    assert (error.value.errno, error.value.filename) == (kind, str(tmp_path / place))
+    assert content(tmp_path / "folder").keys() == set()
+    assert (tmp_path / "file").read_text() == "x"
 
 
-def test_a_read_only_folder_is_named(tmp_path, monkeypatch):
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
+def test_a_file_system_that_takes_no_files():
+    for check in (check_writable, check_writable_folder):
+        with pytest.raises(PermissionError) as error:
+            check("/proc/new")
+        assert error.value.filename == "/proc/new"
+
+
+def test_a_read_only_file_system_is_named(tmp_path, monkeypatch):
     def refuses(*args, **kwargs):
-        raise OSError(30, os.strerror(30), "/somewhere/else")
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/somewhere/else")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuses)
     with pytest.raises(OSError, match=r"Read-only file system.*a\.json"):
         check_writable(tmp_path / "a.json")
+
+
+def test_checks_make_the_folder_and_leave_nothing(tmp_path):
+    check_writable(tmp_path / "new" / "a.json")
+    check_writable(tmp_path / "new" / "b.json")
+    check_writable("/dev/null")
+    check_writable_folder(tmp_path / "other")
+    assert content(tmp_path / "new") == {}
+    assert content(tmp_path / "other") == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (17, "17"),
+        ("P_00001_LEFT_CC", "P_00001_LEFT_CC"),
+        ("Müller 3", "Müller 3"),
+        ("a.b", "a.b"),
+        ("a/b", "a%2Fb"),
+        ("/etc/passwd", "%2Fetc%2Fpasswd"),
+        ("../../a", "%2E.%2F..%2Fa"),
+        ("..", "%2E%2E"),
+        (".", "%2E"),
+        ("", "%"),
+        ("a%2Fb", "a%252Fb"),
+        ("C:\\x", "C%3A%5Cx"),
+        ("a\x00\n", "a%00%0A"),
+        ("\ud800", "%uD800"),
+        ("a. ", "a.%20"),
+    ],
+)
+def test_safe_names(value, name):
+    assert safe_name(value) == name
+
+
+def test_safe_names_lie_in_their_folder_and_are_distinct(tmp_path):
+    """Of all texts of up to three signs that mean something in a path or in a code."""
+    signs = "./%2Fa\\ "
+    texts = {""} | set(signs)
+    for _ in range(2):
+        texts |= {text + sign for text in texts for sign in signs}
+    names = {text: safe_name(text) for text in texts}
+    assert len(set(names.values())) == len(texts) > 500
+    for name in names.values():
+        assert (tmp_path / name).resolve().parent == tmp_path.resolve()
+        (tmp_path / name).touch()
+    assert len(list(tmp_path.iterdir())) == len(texts)
+
+
+def test_long_names_are_cut_and_distinct(tmp_path):
+    long = string.ascii_letters * 20
+    names = {safe_name(long + end) for end in ("", "a", "b", "ü" * 500)}
+    assert len(names) == 4
+    assert all(len(name.encode()) <= LONGEST_NAME for name in names)
+    assert safe_name(long[:LONGEST_NAME]) == long[:LONGEST_NAME]
+
+
+def test_ids_that_would_share_a_file_are_refused():
+    assert safe_names([3, "a/b", 3]) == {3: "3", "a/b": "a%2Fb"}
+    with pytest.raises(ValueError, match="1 and '1' would share a file '1'"):
+        safe_names([1, "1"])
+
+
+def test_distinct_names_are_as_short_as_they_can_be(tmp_path):
+    files = ["x/a/CC.png", "x/b/CC.png", "x/b/MLO.png", "x/c/d/CC.jpg", "x/c/d/CC.tif"]
+    paths = [tmp_path / file for file in files]
+    names = distinct_names([*paths, paths[0]])
+    assert [names[path] for path in paths] == ["a/CC", "b/CC", "MLO", "c/d/CC.jpg", "c/d/CC.tif"]
+
+
+def test_distinct_names_do_not_lead_out_of_the_folder(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    names = distinct_names(["../CC.png", "CC.png", "../up/../up/CC.png"])
+    assert list(names.values()) == ["CC", "here/CC", "up/CC"]

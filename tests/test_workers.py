@@ -12,10 +12,10 @@ import pytest
 
 from agn_d2.workers import map_in_workers
 
-# The module alone, without the package: its workers would import PyTorch.
+# With a package that has the modules and imports none: its workers would import PyTorch.
 PROGRAM = """
 import os, signal, sys, time
-from workers import map_in_workers
+from agn_d2.workers import map_in_workers
 
 def sleep(number):
     time.sleep(0.2)
@@ -37,10 +37,13 @@ if __name__ == "__main__":
 
 def _start(folder, function):
     (folder / "program.py").write_text(PROGRAM)
+    (folder / "agn_d2").mkdir()
+    modules = str(Path(__file__).parents[1] / "agn_d2")
+    (folder / "agn_d2" / "__init__.py").write_text(f"__path__ = [{modules!r}]\n")
     return subprocess.Popen(
         [sys.executable, "program.py", function],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "agn_d2")},
+        env=os.environ | {"PYTHONPATH": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

@@ -12,9 +12,11 @@ rounds.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import itertools
-import json
 import platform
 import sys
 import time
@@ -29,6 +31,7 @@ from agn_d2.benchmark.measure import interleaved_times, peak_memory
 from agn_d2.benchmark.report import Row, markdown_table, time_ratio
 from agn_d2.benchmark.subjects import ONE_AT_A_TIME, STOCK, Subject, build_subjects
 from agn_d2.engine.setup import load_cfg
+from agn_d2.files import check_writable, write_json
 
 AMP = {"cpu": torch.bfloat16, "cuda": torch.float16}
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -130,29 +133,29 @@ def describe(args: argparse.Namespace) -> dict[str, str | int]:
     }
 
 
+@command_line_tool
 def main() -> None:
     args = parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
     if args.layout == "auto":
         args.layout = "contiguous" if args.device.startswith("cuda") else "channels_last"
+    if args.json:
+        check_writable(args.json)
     machine, rows = describe(args), []
     print("  ".join(f"{key}: {value}" for key, value in machine.items()), flush=True)
-    try:
-        for config_file, size in itertools.product(args.config_file, args.sizes):
-            cfg = make_cfg(args, config_file)
-            subjects = build_subjects(cfg, size, channels_last=args.layout == "channels_last")
-            if args.no_single:
-                subjects = [subject for subject in subjects if subject.name != ONE_AT_A_TIME]
-            for precision in args.precision:
-                rows += measure(args, Path(config_file).stem, size, subjects, precision)
-                print(markdown_table(rows[-len(subjects) * len(args.modes) :]), flush=True)
-    except (FileNotFoundError, ImportError, ValueError) as error:
-        sys.exit(f"benchmark: {error}")
+    for config_file, size in itertools.product(args.config_file, args.sizes):
+        cfg = make_cfg(args, config_file)
+        subjects = build_subjects(cfg, size, channels_last=args.layout == "channels_last")
+        if args.no_single:
+            subjects = [subject for subject in subjects if subject.name != ONE_AT_A_TIME]
+        for precision in args.precision:
+            rows += measure(args, Path(config_file).stem, size, subjects, precision)
+            print(markdown_table(rows[-len(subjects) * len(args.modes) :]), flush=True)
     print(f"\n{markdown_table(rows)}")
     if args.json:
-        args.json.write_text(json.dumps({"machine": machine, "rows": list(map(asdict, rows))}))
+        write_json(args.json, {"machine": machine, "rows": list(map(asdict, rows))})
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

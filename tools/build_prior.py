@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 
 from agn_d2.data.build import load_cases
 from agn_d2.data.builtin import register_builtin_datasets
 from agn_d2.data.lesion_pairs import count_prior
+from agn_d2.files import check_writable
 from agn_d2.graph.prior import write_prior
 from agn_d2.landmarks.nodes import NodeLayout
 
@@ -21,14 +25,13 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@command_line_tool
 def main() -> None:
     args = parse_args()
-    try:
-        register_builtin_datasets()
-        layout = NodeLayout.parse(args.layout)
-        prior = count_prior(load_cases([args.dataset]), layout, args.dataset)
-    except (ValueError, KeyError, FileNotFoundError) as error:
-        sys.exit(f"build_prior: {error}")
+    register_builtin_datasets()
+    layout = NodeLayout.parse(args.layout)
+    check_writable(args.output)
+    prior = count_prior(load_cases([args.dataset]), layout, args.dataset)
     write_prior(args.output, prior)
     filled = int((prior.counts > 0).sum())
     print(
@@ -38,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

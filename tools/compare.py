@@ -14,6 +14,9 @@ one message and exit status 2.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import json
 import sys
@@ -28,6 +31,7 @@ from agn_d2.evaluation.groups import BREAKDOWNS
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
 from agn_d2.evaluation.report import curve_to_dict
 from agn_d2.evaluation.runs import named_runs
+from agn_d2.files import check_writable_folder, write_text
 from agn_d2.visualization.froc import plot_froc
 
 
@@ -77,8 +81,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     files = named_runs(args.models)
     truth = read_ground_truth(args.gt)
+    models = {name: [read_detections(f, truth) for f in runs] for name, runs in files.items()}
+    check_writable_folder(args.output)
     comparison = compare(
-        {name: [read_detections(f, truth) for f in runs] for name, runs in files.items()},
+        models,
         truth,
         rule=FrocRule(args.iou, args.hit, args.duplicates, args.lesion_images_only),
         fppi=args.fppi,
@@ -94,10 +100,9 @@ def run(args: argparse.Namespace) -> None:
         for entry, file, curve in entries:
             entry |= {"file": str(file), "curve": curve_to_dict(curve)}
     markdown = comparison_markdown(report)
-    args.output.mkdir(parents=True, exist_ok=True)
     content = json.dumps({"gt": str(args.gt), **report}, indent=1, allow_nan=False)
-    (args.output / "comparison.json").write_text(content + "\n", encoding="utf-8")
-    (args.output / "comparison.md").write_text(markdown, encoding="utf-8")
+    write_text(args.output / "comparison.json", content + "\n")
+    write_text(args.output / "comparison.md", markdown)
     plot_froc(
         comparison.mean_curves,
         args.output / "froc.png",
@@ -109,13 +114,10 @@ def run(args: argparse.Namespace) -> None:
     print(markdown)
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ValueError, OSError) as error:
-        print(f"compare.py: error: {error}", file=sys.stderr)
-        return 2
+    run(args)
     return 0
 
 

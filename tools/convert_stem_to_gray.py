@@ -10,6 +10,9 @@ needed where another program reads it, or where the order is not that of INPUT.F
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 
@@ -18,6 +21,7 @@ from agn_d2.engine.stem_file import convert_checkpoint
 from agn_d2.modeling.gray_stem import STEMS
 
 
+@command_line_tool
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -27,15 +31,10 @@ def main() -> None:
     parser.add_argument("--order", choices=("RGB", "BGR"), required=True)
     parser.add_argument("--kind", choices=STEMS, default="luma")
     args = parser.parse_args()
-    try:
-        converted, name = convert_checkpoint(
-            read_checkpoint_file(args.source), args.kind, args.order
-        )
-        write_checkpoint_file(args.target, converted)
-    except (OSError, ValueError) as error:
-        sys.exit(f"convert_stem_to_gray: {error}")
+    converted, name = convert_checkpoint(read_checkpoint_file(args.source), args.kind, args.order)
+    write_checkpoint_file(args.target, converted)
     print(f"{name}: one channel, {args.kind} of {args.order}; written to {args.target}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

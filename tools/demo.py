@@ -13,12 +13,17 @@ features of one level, and <case>_nodes.png, which nodes of CC and MLO read each
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from detectron2.config import CfgNode
 from detectron2.utils.logger import setup_logger
+from matplotlib.figure import Figure
 from torch import nn
 from tqdm import tqdm
 
@@ -32,7 +37,8 @@ from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
 from agn_d2.engine.inside import check_level, inspect_case
 from agn_d2.engine.predictor import build_trained
-from agn_d2.visualization.case_figure import save_figure
+from agn_d2.files import check_writable_folder, safe_name
+from agn_d2.visualization.figure_files import write_figure
 from agn_d2.visualization.inside_figure import correspondence_figure, features_figure
 from agn_d2.visualization.predictions import draw_predictions
 
@@ -82,54 +88,89 @@ def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> list[Case]:
     return [by_id[name] for name in args.case]
 
 
-def draw_inside(
-    model: nn.Module, mapper: CaseMapper, case: Case, level: str, stem: Path
-) -> list[Path]:
-    """Write the pictures of ``--features`` as <stem>_features.png and <stem>_nodes.png."""
-    insides = inspect_case(model, mapper, case, level)
-    figures = {
-        "features": features_figure(case.case_id, insides),
-        "nodes": correspondence_figure(case.case_id, insides, mapper.layout),
-    }
-    paths = [stem.with_name(f"{stem.name}_{kind}.png") for kind in figures]
-    for figure, path in zip(figures.values(), paths, strict=True):
-        save_figure(figure, path)
+def picture_paths(args: argparse.Namespace, cases: Sequence[Case]) -> list[list[Path]]:
+    """The files of each case: what the graph does, if asked for, and the predictions.
+
+    Raises:
+        ValueError: two cases would share a file.
+    """
+    kinds = ("", "_features", "_nodes") if args.features is not None else ("",)
+    paths = [
+        [args.output / f"{safe_name(case.case_id)}{kind}.png" for kind in kinds] for case in cases
+    ]
+    owners: dict[Path, str] = {}
+    for case, files in zip(cases, paths, strict=True):
+        for file in files:
+            if file in owners:
+                raise ValueError(
+                    f"the cases {owners[file]!r} and {case.case_id!r} would share the file {file}; "
+                    "draw them into folders of their own (--case)"
+                )
+            owners[file] = case.case_id
     return paths
 
 
+def draw_inside(
+    model: nn.Module, mapper: CaseMapper, case: Case, level: str
+) -> tuple[Figure, Figure]:
+    """The pictures of ``--features``: what happens to the features, and which nodes are read."""
+    insides = inspect_case(model, mapper, case, level)
+    return (
+        features_figure(case.case_id, insides),
+        correspondence_figure(case.case_id, insides, mapper.layout),
+    )
+
+
+def films_left_out(case: Case) -> list[str]:
+    """A line for each view that was taken several times: which film is drawn, and which are not."""
+    films: dict[str, list[str]] = {}
+    for record in case.images:
+        films.setdefault(f"{record['laterality']} {record['view']}", []).append(
+            str(record["file_name"])
+        )
+    return [
+        f"case {case.case_id}: of {len(names)} films of {view}, {names[0]} is drawn, and in no "
+        f"picture are {', '.join(names[1:])}"
+        for view, names in films.items()
+        if len(names) > 1
+    ]
+
+
+@command_line_tool
 def main() -> None:
     args = parse_args()
     setup_logger()
     setup_logger(name="agn_d2")
-    try:
-        cfg = setup_inference_cfg(args)
-        cases = choose_cases(args, cfg)
-        model = build_trained(cfg)
-        if args.features is not None:
-            check_level(model, args.features)
-    except (FileNotFoundError, ImportError, ValueError, KeyError) as error:
-        sys.exit(f"demo: {error}")
+    cfg = setup_inference_cfg(args)
+    cases = choose_cases(args, cfg)
+    model = build_trained(cfg)
+    if args.features is not None:
+        check_level(model, args.features)
     mapper = CaseMapper(cfg, is_train=False)
-    args.output.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for case in tqdm(cases, disable=None, unit="case"):
-        name = case.case_id.replace("/", "_")
-        if args.features is not None:
-            paths += draw_inside(model, mapper, case, args.features, args.output / name)
-        paths.append(args.output / f"{name}.png")
+    paths = picture_paths(args, cases)
+    check_writable_folder(args.output)
+    for case, files in zip(tqdm(cases, disable=None, unit="case"), paths, strict=True):
         results = predict_case(model, mapper, case)
-        figure = draw_predictions(
-            case.case_id,
-            results,
-            min_score=args.score,
-            layout=mapper.layout,
-            with_truth=args.dataset is not None,
-        )
-        save_figure(figure, paths[-1])
-    print(f"{len(paths)} pictures in {args.output}:")
-    for path in paths:
-        print(f"  {path}")
+        figures = [
+            draw_predictions(
+                case.case_id,
+                results,
+                min_score=args.score,
+                layout=mapper.layout,
+                with_truth=args.dataset is not None,
+            )
+        ]
+        if args.features is not None:
+            figures += draw_inside(model, mapper, case, args.features)
+        for figure, file in zip(figures, files, strict=True):
+            write_figure(figure, file, dpi=100)
+    written = [file for files in paths for file in files]
+    print(f"{len(written)} pictures in {args.output}:")
+    for file in written:
+        print(f"  {file}")
+    for line in (line for case in cases for line in films_left_out(case)):
+        print(line)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,10 +7,14 @@ tools/draw_nodes.py --prior prior_22_26.json --output DIR
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from pathlib import Path
 
+from agn_d2.files import distinct_names
 from agn_d2.graph.prior import read_prior
 from agn_d2.images import read_gray
 from agn_d2.landmarks import METHODS, NodeLayout, detect_landmarks, read_landmarks, view_from_name
@@ -66,35 +70,32 @@ def landmarks_of(path: Path, view: str | None, method: str, known: dict | None) 
     return known[names[0]]
 
 
-def draw_image(args: argparse.Namespace, path: Path, known: dict | None) -> list[Path]:
-    """Files written of one image."""
+def draw_image(args: argparse.Namespace, path: Path, name: str, known: dict | None) -> list[Path]:
+    """Files written of one image, whose names begin with the name given."""
     image = read_gray(path)
     landmarks = landmarks_of(path, args.view, args.method, known)
     title = f"{path.name}: {landmarks.status}"
     figure = node_figure(image, landmarks, args.layout, args.k, args.cells, title)
-    files = [args.output / f"{path.stem}_nodes.{args.format}"]
+    files = [args.output / f"{name}_nodes.{args.format}"]
     write_figure(figure, files[0])
     if args.stages and landmarks.view == "MLO":
-        files.append(args.output / f"{path.stem}_stages.{args.format}")
+        files.append(args.output / f"{name}_stages.{args.format}")
         write_figure(stages_figure(pectoral_stages(image), path.name), files[1])
     return files
 
 
+@command_line_tool
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        NodeLayout.parse(args.layout)
-        known = read_landmarks(args.landmarks) if args.landmarks else None
-        for path in args.images:
-            for file in draw_image(args, path, known):
-                print(file)
-        for path in args.prior:
-            file = args.output / f"{path.stem}.{args.format}"
-            write_figure(prior_figure(read_prior(path), args.bandwidth), file)
+    NodeLayout.parse(args.layout)
+    known = read_landmarks(args.landmarks) if args.landmarks else None
+    for path, name in distinct_names(args.images).items():
+        for file in draw_image(args, path, name, known):
             print(file)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    for path, name in distinct_names(args.prior).items():
+        file = args.output / f"{name}.{args.format}"
+        write_figure(prior_figure(read_prior(path), args.bandwidth), file)
+        print(file)
     return 0
 
 

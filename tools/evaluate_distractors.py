@@ -7,15 +7,32 @@ tools/evaluate_distractors.py --gt phantom/annotations/test.json \\
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from agn_d2.evaluation.distractors import MASS, scores_by_kind, separation
 
 
+def read(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        ValueError: it is none; names it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"{path}: no JSON file ({error})") from error
+
+
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -25,11 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--predictions", type=Path, required=True, help="COCO results file")
     parser.add_argument("--iou", type=float, default=0.2, help="least IoU of a detection on a body")
     args = parser.parse_args(argv)
-    try:
-        contents = [json.loads(path.read_text()) for path in (args.gt, args.predictions)]
-        scores = scores_by_kind(*contents, args.iou)
-    except (OSError, ValueError) as error:
-        sys.exit(f"evaluate_distractors: {error}")
+    scores = scores_by_kind(read(args.gt), read(args.predictions), args.iou)
     print(f"{'kind':<18}{'bodies':>7}{'found':>8}{'AUC of masses against them':>30}")
     for kind, values in scores.items():
         auc = None if kind == MASS else separation(scores[MASS], values)

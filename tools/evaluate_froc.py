@@ -10,6 +10,9 @@ ends with one message and exit status 2.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import json
 import sys
@@ -22,6 +25,8 @@ from agn_d2.evaluation.coco_results import GroundTruth, read_detections, read_gr
 from agn_d2.evaluation.froc import DEFAULT_FPPI
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
 from agn_d2.evaluation.report import curve_to_dict, describe_rule, evaluate_froc, format_report
+from agn_d2.files import check_writable, write_text
+from agn_d2.visualization.figure_files import check_figure_place
 from agn_d2.visualization.froc import plot_froc
 
 
@@ -72,6 +77,9 @@ def patients_for_bootstrap(args: argparse.Namespace, truth: GroundTruth) -> list
 def run(args: argparse.Namespace) -> None:
     truth = read_ground_truth(args.gt)
     detections = read_detections(args.predictions, truth)
+    check_writable(args.json)
+    if args.figure:
+        check_figure_place(args.figure)
     report, curve = evaluate_froc(
         detections,
         truth.lesions,
@@ -96,19 +104,15 @@ def run(args: argparse.Namespace) -> None:
             intervals=intervals,
             rule=describe_rule(report),
         )
-    args.json.parent.mkdir(parents=True, exist_ok=True)
     content = {**report, "curve": curve_to_dict(curve)}
-    args.json.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(args.json, json.dumps(content, indent=1, allow_nan=False) + "\n")
     print(format_report(report))
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ValueError, OSError) as error:
-        print(f"evaluate_froc.py: error: {error}", file=sys.stderr)
-        return 2
+    run(args)
     return 0
 
 

@@ -6,14 +6,18 @@ tools/evaluate_landmarks.py --dataset DIR [--method robust seed] [--json OUT.jso
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import csv
-import json
+import io
 import logging
 import sys
 from collections import Counter
 from pathlib import Path
 
+from agn_d2.files import check_writable, write_json, write_text
 from agn_d2.landmarks.batch import extract
 from agn_d2.landmarks.detect import METHODS
 from agn_d2.landmarks.errors import (
@@ -78,34 +82,33 @@ def measure(
     return compare_landmarks(found, truth, args.layout), found
 
 
+@command_line_tool
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     summaries, rows = {}, []
-    try:
-        truth = read_landmarks(args.truth or args.dataset / "annotations" / "landmarks.json")
-        truth = dict(list(truth.items())[: args.limit])
-        if not truth:
-            raise ValueError("no landmarks to compare with")
-        for method in dict.fromkeys(args.method):
-            errors, found = measure(args, truth, method)
-            for view in sorted({item.view for item in truth.values()}):
-                of_view = [errors[n] for n in truth if truth[n].view == view]
-                summaries[method, view] = summarize_errors(of_view)
-                counts = Counter(f.status for f in found.values() if f.view == view)
-                print(f"{method} {view}: " + "; ".join(f"{n} {s}" for s, n in counts.items()))
-            for name, item in errors.items():
-                more = {"method": method, "view": truth[name].view, "status": found[name].status}
-                judged = found[name].confidence or {}
-                more |= {f"confidence_{part}": value for part, value in judged.items()}
-                rows.append(more | errors_as_row(name, item))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    truth = read_landmarks(args.truth or args.dataset / "annotations" / "landmarks.json")
+    truth = dict(list(truth.items())[: args.limit])
+    if not truth:
+        raise ValueError("no landmarks to compare with")
+    for file in filter(None, (args.json, args.csv)):
+        check_writable(file)
+    for method in dict.fromkeys(args.method):
+        errors, found = measure(args, truth, method)
+        for view in sorted({item.view for item in truth.values()}):
+            of_view = [errors[n] for n in truth if truth[n].view == view]
+            summaries[method, view] = summarize_errors(of_view)
+            counts = Counter(f.status for f in found.values() if f.view == view)
+            print(f"{method} {view}: " + "; ".join(f"{n} {s}" for s, n in counts.items()))
+        for name, item in errors.items():
+            more = {"method": method, "view": truth[name].view, "status": found[name].status}
+            judged = found[name].confidence or {}
+            more |= {f"confidence_{part}": value for part, value in judged.items()}
+            rows.append(more | errors_as_row(name, item))
     print_table(summaries)
     if args.json:
         out = {f"{method} {view}": summary for (method, view), summary in summaries.items()}
-        args.json.write_text(json.dumps(out, indent=1))
+        write_json(args.json, out, indent=1)
     if args.csv:
         write_rows(args.csv, rows)
     return 0
@@ -113,10 +116,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def write_rows(path: Path, rows: list[dict]) -> None:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, table.getvalue())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ skipped because it cannot be read or its view is not known; the others are writt
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import logging
 import sys
@@ -18,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from agn_d2.files import check_writable, write_atomically
+from agn_d2.files import check_writable, check_writable_folder, write_atomically
 from agn_d2.images import IMAGE_SUFFIXES, read_gray
 from agn_d2.landmarks import METHODS, Landmarks, NodeLayout, extract, place_nodes, write_landmarks
 from agn_d2.landmarks.correction_files import read_corrections
@@ -79,22 +82,21 @@ def write_overlays(
         write_atomically(folder / f"{key}.png", data.tobytes())
 
 
+@command_line_tool
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    try:
-        layout = NodeLayout.parse(args.layout)
-        corrections = read_corrections(args.corrections) if args.corrections else {}
-        paths = list_images(args.images)
-        views = views_of(paths, args.images, read_views(args.views)) if args.views else args.view
-        check_writable(args.output)
-        result = extract(paths, views, args.workers, args.method)
-        keys = {path: Path(path).relative_to(args.images).as_posix() for path in result.landmarks}
-        found = {keys[path]: item for path, item in result.landmarks.items()}
-        landmarks, unknown = apply_corrections(found, corrections)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    layout = NodeLayout.parse(args.layout)
+    corrections = read_corrections(args.corrections) if args.corrections else {}
+    paths = list_images(args.images)
+    views = views_of(paths, args.images, read_views(args.views)) if args.views else args.view
+    check_writable(args.output)
+    if args.overlays:
+        check_writable_folder(args.overlays)
+    result = extract(paths, views, args.workers, args.method)
+    keys = {path: Path(path).relative_to(args.images).as_posix() for path in result.landmarks}
+    found = {keys[path]: item for path, item in result.landmarks.items()}
+    landmarks, unknown = apply_corrections(found, corrections)
     nodes = {key: place_nodes(item, layout) for key, item in landmarks.items()}
     counts = Counter((item.view, item.status) for item in landmarks.values())
     for (view, status), count in sorted(counts.items()):
@@ -106,13 +108,9 @@ def main(argv: list[str] | None = None) -> int:
     print(f"{len(landmarks)} of {len(paths)} images have landmarks")
     if not landmarks:
         return 1
-    try:
-        write_landmarks(args.output, landmarks, nodes)
-        if args.overlays:
-            write_overlays(args.images, args.overlays, landmarks, nodes)
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    write_landmarks(args.output, landmarks, nodes)
+    if args.overlays:
+        write_overlays(args.images, args.overlays, landmarks, nodes)
     return 1 if result.failures else 0
 
 

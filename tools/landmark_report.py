@@ -11,6 +11,9 @@ with status 1 if an image could not be shown.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import logging
 import sys
@@ -41,24 +44,21 @@ def default_title(images: Path) -> str:
     return folder.parent.name if folder.name == "images" else folder.name
 
 
+@command_line_tool
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
-    try:
-        if not args.images.is_dir():
-            raise ValueError(f"{args.images}: no such folder")
-        report = build_report(
-            read_landmarks(args.landmarks),
-            args.images,
-            args.output,
-            corrections=read_corrections(args.corrections) if args.corrections else None,
-            layout=args.layout,
-            title=args.title or default_title(args.images),
-            workers=args.workers,
-        )
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if not args.images.is_dir():
+        raise ValueError(f"{args.images}: no such folder")
+    report = build_report(
+        read_landmarks(args.landmarks),
+        args.images,
+        args.output,
+        corrections=read_corrections(args.corrections) if args.corrections else None,
+        layout=args.layout,
+        title=args.title or default_title(args.images),
+        workers=args.workers,
+    )
     for name in report.unknown_corrections:
         print(f"warning: a correction, but no landmarks: {name}", file=sys.stderr)
     for reason in report.problems.values():

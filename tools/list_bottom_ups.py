@@ -6,6 +6,9 @@ tools/list_bottom_ups.py --size 1024 [--repeats 3] [--names "ResNet-18" "timm re
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from collections.abc import Sequence
@@ -19,6 +22,7 @@ from agn_d2.engine.setup import load_cfg
 CONFIG = Path(__file__).resolve().parents[1] / "configs/agrcnn_R50_FPN.yaml"
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--names", nargs="+", default=list(BOTTOM_UPS), help="default: all")
@@ -29,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = [name for name in args.names if name not in BOTTOM_UPS]
     if unknown or args.size % 32:
         wrong = f"unknown {unknown}" if unknown else f"--size {args.size} is no multiple of 32"
-        print(f"list_bottom_ups: {wrong}; known: {', '.join(BOTTOM_UPS)}", file=sys.stderr)
-        return 1
+        raise ValueError(f"{wrong}; known: {', '.join(BOTTOM_UPS)}")
     torch.set_num_threads(args.threads)
     print("| network | weights, M | multiply-adds, G | CPU s | config |\n|---|--:|--:|--:|---|")
     for name in args.names:

@@ -11,6 +11,9 @@ writes metrics, confidence and sizes as PNG and SVG.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import json
 import sys
@@ -31,6 +34,7 @@ from agn_d2.evaluation.matching import (
 from agn_d2.evaluation.operating_point import OperatingCurve, OperatingPoint, operating_curve
 from agn_d2.evaluation.records import Detections
 from agn_d2.evaluation.report import describe_rule
+from agn_d2.files import write_text
 from agn_d2.visualization.operating_figures import plot_confidence, plot_metrics, plot_sizes
 
 
@@ -120,19 +124,14 @@ def run(args: argparse.Namespace) -> None:
         draw(args, truth, detections, curve, rule)
     if args.json:
         content = {"rule": rule, "points": {n: p and p.to_dict() for n, p in points.items()}}
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(content, indent=1, allow_nan=False)
-        args.json.write_text(text + "\n", encoding="utf-8")
+        write_text(args.json, json.dumps(content, indent=1, allow_nan=False) + "\n")
     print(format_points(points, rule))
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ValueError, OSError) as error:
-        print(f"operating_point.py: error: {error}", file=sys.stderr)
-        return 2
+    run(args)
     return 0
 
 

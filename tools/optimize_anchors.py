@@ -9,6 +9,9 @@ Prints how well the config's anchors and the found ones meet the boxes, and the 
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from collections.abc import Sequence
@@ -24,7 +27,7 @@ from agn_d2.engine.setup import load_cfg
 from agn_d2.evaluation.anchors import Anchors, FitStatistics, best_ious, suggest_anchors
 from agn_d2.evaluation.coco_results import GroundTruth, read_detections, read_ground_truth
 from agn_d2.visualization.box_sizes import box_size_figure
-from agn_d2.visualization.figure_files import write_curves
+from agn_d2.visualization.figure_files import check_figure_place, write_curves
 
 # Of a padded image (Detectron2's FPN of five levels).
 DIVISOR = 32
@@ -120,6 +123,8 @@ def yaml_lines(anchors: Anchors) -> str:
 def optimize(args: argparse.Namespace) -> None:
     cfg = load_cfg(args.config_file, args.opts)
     register_builtin_datasets()
+    if args.figure:
+        check_figure_place(args.figure)
     strides, generator = levels_of(cfg), cfg.MODEL.ANCHOR_GENERATOR
     boxes, image_sizes = training_boxes(cfg)
     wh = boxes[:, 2:] - boxes[:, :2]
@@ -143,13 +148,10 @@ def optimize(args: argparse.Namespace) -> None:
         print("\n" + " ".join(map(str, write_curves(figure, args.figure))))
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        optimize(args)
-    except (OSError, ValueError) as error:
-        print(f"optimize_anchors: {error}", file=sys.stderr)
-        return 1
+    optimize(args)
     return 0
 
 

@@ -9,6 +9,9 @@ The first run is looked at, the others are its controls; train with SOLVER.METRI
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from collections.abc import Sequence
@@ -20,6 +23,7 @@ from agn_d2.visualization.learning_curves import read_metrics
 from agn_d2.visualization.stage_change import change_table, stage_change_figure
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -30,15 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--after", type=int, default=200, help="steps to show (%(default)s)")
     parser.add_argument("--output", type=Path, required=True, help=".png (and .svg), .svg or .pdf")
     args = parser.parse_args(argv)
-    try:
-        folders = named_paths(args.runs, name_needed=True)
-        runs = {name: read_metrics(folder / "metrics.json") for name, folder in folders.items()}
-        table = change_table(runs, args.stage)
-        figure = stage_change_figure(runs, args.stage, args.before, args.after)
-        written = write_curves(figure, args.output)
-    except (OSError, ValueError) as error:
-        print(f"plot_stage_change: {error}", file=sys.stderr)
-        return 1
+    folders = named_paths(args.runs, name_needed=True)
+    runs = {name: read_metrics(folder / "metrics.json") for name, folder in folders.items()}
+    table = change_table(runs, args.stage)
+    figure = stage_change_figure(runs, args.stage, args.before, args.after)
+    written = write_curves(figure, args.output)
     (_, (before,)), *rows = table
     print(f"Mean loss of the 50 steps before: {before:.4f}")
     print("In the stage: first step, first 10, 50, 200 steps")

@@ -11,6 +11,9 @@ if an image could not be shown.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import logging
 import sys
@@ -125,14 +128,11 @@ def run(args: argparse.Namespace) -> int:
     return 1 if report.problems else 0
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
-    try:
-        return run(args)
-    except (ValueError, OSError) as error:
-        print(f"report.py: error: {error}", file=sys.stderr)
-        return 2
+    return run(args)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ after every run, as <output>/table.md and <output>/table.json. Exit status 1: a 
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import json
 import logging
@@ -25,6 +28,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from agn_d2.engine.ablation import execute, plan_runs, read_row, source_version
 from agn_d2.evaluation.ablation_table import format_markdown, summarize
+from agn_d2.files import check_writable_folder, write_text
 
 TRAINER = Path(__file__).resolve().with_name("train_net.py")
 
@@ -51,31 +55,30 @@ def write_table(output: Path, results: Sequence[dict[str, Any]], rows: Sequence[
     """Write table.json and table.md; returns the Markdown."""
     summary = summarize(results, rows)
     content = {"runs": list(results), "summary": summary}
-    (output / "table.json").write_text(json.dumps(content, indent=1) + "\n")
+    write_text(output / "table.json", json.dumps(content, indent=1) + "\n")
     markdown = format_markdown(summary)
-    (output / "table.md").write_text(markdown)
+    write_text(output / "table.md", markdown)
     return markdown
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; returns the exit status."""
     args = parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    try:
-        rows = [read_row(path, args.base) for path in args.rows]
-        names = [row.name for row in rows]
-        runs = plan_runs(rows, args.seeds, args.output, args.opts)
-        command = [sys.executable, str(args.trainer), "--num-gpus", str(args.num_gpus)]
-        commit = source_version(Path(__file__).parent)
-        results = []
-        with logging_redirect_tqdm():
-            for run in tqdm(runs, disable=None):
-                result = execute(run, command, commit)
-                if result is not None:
-                    results.append(result)
-                    markdown = write_table(args.output, results, names)
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f"run_ablation: {error}")
+    rows = [read_row(path, args.base) for path in args.rows]
+    names = [row.name for row in rows]
+    runs = plan_runs(rows, args.seeds, args.output, args.opts)
+    check_writable_folder(args.output)
+    command = [sys.executable, str(args.trainer), "--num-gpus", str(args.num_gpus)]
+    commit = source_version(Path(__file__).parent)
+    results = []
+    with logging_redirect_tqdm():
+        for run in tqdm(runs, disable=None):
+            result = execute(run, command, commit)
+            if result is not None:
+                results.append(result)
+                markdown = write_table(args.output, results, names)
     if results:
         print(markdown)
     return int(len(results) < len(runs))

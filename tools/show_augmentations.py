@@ -10,6 +10,9 @@ the model is trained on them, with boxes, masks and nodes.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import sys
 from collections.abc import Sequence
@@ -27,7 +30,7 @@ from agn_d2.data.mapper import CaseMapper
 from agn_d2.data.transforms import ResizeTo, build_augmentations
 from agn_d2.engine import setup_cfg
 from agn_d2.visualization.augmentation_grid import InputPicture, augmentation_grid
-from agn_d2.visualization.figure_files import write_figure
+from agn_d2.visualization.figure_files import check_figure_place, write_figure
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -98,6 +101,7 @@ def draw(args: argparse.Namespace) -> None:
     args.opts += ["INPUT.MASK_FORMAT", "bitmask"]
     cfg = setup_cfg(args)
     case = choose(load_cases(cfg.DATASETS.TRAIN[:1]), args.case)
+    check_figure_place(args.output)
     wanted = columns(cfg, args.draws, args.each)
     drawn = [
         pictures(cfg, case, augmentations, (args.seed, number))
@@ -113,13 +117,10 @@ def draw(args: argparse.Namespace) -> None:
     write_figure(augmentation_grid(title, list(wanted), rows), args.output)
 
 
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        draw(args)
-    except (OSError, ValueError) as error:
-        print(f"show_augmentations: {error}", file=sys.stderr)
-        return 1
+    draw(args)
     return 0
 
 

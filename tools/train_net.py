@@ -7,6 +7,9 @@ torchrun --nproc-per-node 4 tools/train_net.py --config-file ...
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
 import contextlib
 import sys
@@ -23,7 +26,8 @@ from agn_d2.engine.output_folder import output_lock
 from agn_d2.engine.predictor import load_trained
 
 
-def main(args: argparse.Namespace):
+def run(args: argparse.Namespace):
+    """Train or evaluate, in one process of the training."""
     cfg = setup_cfg(args)
     # Before log.txt and config.yaml are written.
     with contextlib.nullcontext() if args.eval_only else output_lock(cfg.OUTPUT_DIR):
@@ -39,9 +43,10 @@ def main(args: argparse.Namespace):
         return trainer.train()
 
 
+@command_line_tool
+def main() -> None:
+    launch_processes(run, default_argument_parser().parse_args())
+
+
 if __name__ == "__main__":
-    args = default_argument_parser().parse_args()
-    try:
-        launch_processes(main, args)
-    except (FileNotFoundError, FloatingPointError, ImportError, ValueError) as error:
-        sys.exit(f"train_net: {error}")
+    sys.exit(main())

@@ -16,8 +16,10 @@ Images are handed over as 8 bit.
 
 from __future__ import annotations
 
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -29,6 +31,7 @@ from detectron2.data import MetadataCatalog
 from agn_d2.data.builtin import check_registered, register_builtin_datasets
 from agn_d2.data.yolo_export import coco_results, export_split, write_data_yaml
 from agn_d2.evaluation.runs import RESULTS
+from agn_d2.files import check_writable_folder, write_json
 
 REPORTERS = (
     "sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb"
@@ -97,7 +100,7 @@ def predict(model, images: list[Path], args: argparse.Namespace) -> Iterator[tup
 def run(args: argparse.Namespace) -> None:
     register_builtin_datasets()
     check_registered((args.train, args.val, args.test))
-    args.output.mkdir(parents=True, exist_ok=True)
+    check_writable_folder(args.output)
     yolo = import_yolo(args.output)
     root = args.output / "data"
     splits = {"train": args.train, "val": args.val, "test": args.test}
@@ -112,18 +115,14 @@ def run(args: argparse.Namespace) -> None:
     best = args.output / "train" / "weights" / "best.pt"
     results = coco_results(args.test, predict(yolo(str(best)), files["test"], args))
     path = args.output / "inference" / args.test / RESULTS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results), encoding="utf-8")
+    write_json(path, results)
     print(f"{len(results)} detections: {path}")
 
 
+@command_line_tool
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        run(args)
-    except (ImportError, OSError, ValueError) as error:
-        print(f"train_yolo.py: error: {error}", file=sys.stderr)
-        return 2
+    run(args)
     return 0
 
 

@@ -8,6 +8,7 @@ Images are numbered in the order of the data set: file names need not be unique 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,18 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import BoxMode
 from tqdm import tqdm
 
+from ..files import write_atomically, write_text
 from ..pixels import record_shares
+
+# What an export holds, and what YOLO leaves beside it: a list of the labels that it read.
+_OWN_FILE = re.compile(r"\d{6}\.(png|txt)|\..*\.part")
+_CACHE = "labels.cache"
 
 
 def export_split(name: str, root: Path, split: str) -> list[Path]:
     """Write the images and labels of a data set; regions that are no lesion are left out.
+
+    An earlier export of the split is removed first.
 
     Args:
         name: a registered data set.
@@ -33,11 +41,11 @@ def export_split(name: str, root: Path, split: str) -> list[Path]:
         the image files, in the order of the data set.
 
     Raises:
-        FileNotFoundError, ValueError: the data set or an image cannot be read.
+        FileNotFoundError, ValueError: the data set or an image cannot be read, or the folder holds
+            other files.
     """
     images, labels = root / split / "images", root / split / "labels"
-    for folder in (images, labels):
-        folder.mkdir(parents=True, exist_ok=True)
+    _clear(images, labels)
     written = []
     records = DatasetCatalog.get(name)
     for number, record in enumerate(tqdm(records, disable=None, unit="image", desc=name)):
@@ -46,10 +54,25 @@ def export_split(name: str, root: Path, split: str) -> list[Path]:
             raise ValueError(f"{record['file_name']} is {gray.shape} (h, w), not as annotated")
         written.append(images / f"{number:06d}.png")
         _, data = cv2.imencode(".png", (255 * gray).round().astype(np.uint8))
-        written[-1].write_bytes(data.tobytes())
+        write_atomically(written[-1], data.tobytes())
         lines = [label_line(a, *gray.shape) for a in record["annotations"] if not a.get("iscrowd")]
-        (labels / f"{number:06d}.txt").write_text("".join(lines), encoding="ascii")
+        write_text(labels / f"{number:06d}.txt", "".join(lines))
     return written
+
+
+def _clear(images: Path, labels: Path) -> None:
+    """Remove an earlier export: YOLO trains on all that lies in the folder."""
+    earlier = [file for folder in (images, labels) if folder.is_dir() for file in folder.iterdir()]
+    foreign = [file.name for file in earlier if not _OWN_FILE.fullmatch(file.name)]
+    if foreign:
+        raise ValueError(
+            f"{images.parent}: holds files that no export wrote ({', '.join(foreign[:5])}), and "
+            "YOLO would read them; move them away, or choose another folder"
+        )
+    for file in [*earlier, images.parent / _CACHE]:
+        file.unlink(missing_ok=True)
+    for folder in (images, labels):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def label_line(annotation: dict[str, Any], height: int, width: int) -> str:
@@ -72,7 +95,7 @@ def write_data_yaml(root: Path, names: Sequence[str], splits: Iterable[str]) -> 
     lines += [f"{split}: {split}/images" for split in splits]
     lines += ["names:", *(f"  {k}: {json.dumps(name)}" for k, name in enumerate(names))]
     path = root / "data.yaml"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")
     return path
 
 

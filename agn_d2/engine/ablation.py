@@ -19,6 +19,7 @@ import yaml
 from fvcore.common.config import BASE_KEY
 
 from ..files import write_json
+from ..utils.command_line import run_program
 
 logger = logging.getLogger(__name__)
 
@@ -149,9 +150,9 @@ def execute(run: Run, command: Sequence[str], commit: str | None = None) -> dict
     with (run.folder / LOG_FILE).open("a") as log:
         arguments = run.arguments()
         # Options end the command line of train_net: a flag must stand before them.
-        status = subprocess.run(
+        status = run_program(
             [*command, *arguments[:2], *resume, *arguments[2:]], stdout=log, stderr=log
-        ).returncode
+        )
     if status != 0:
         logger.error(
             "%s, seed %d: exit status %d, see %s",

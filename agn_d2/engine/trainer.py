@@ -300,6 +300,8 @@ class AGNTrainer(DefaultTrainer):
                     iou=froc.IOU,
                     fppi=tuple(froc.FPPI),
                     duplicates=froc.DUPLICATES,
+                    hit=froc.HIT,
+                    lesion_images_only=froc.LESION_IMAGES_ONLY,
                 ),
             ]
         )

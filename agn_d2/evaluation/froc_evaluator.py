@@ -15,6 +15,7 @@ from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
 from detectron2.utils.file_io import PathManager
 
+from ..files import write_text
 from .coco_results import ImageId, read_ground_truth
 from .froc import DEFAULT_FPPI, check_fppi, recall_at_fppi
 from .matching import DEFAULT_IOU, check_options
@@ -166,8 +167,6 @@ class FROCEvaluator(DatasetEvaluator):
         )
 
     def _write(self, content: dict[str, Any]) -> None:
-        PathManager.mkdirs(self._output_dir)
         path = os.path.join(self._output_dir, f"froc_{self._dataset_name}.json")
-        with PathManager.open(path, "w") as file:
-            file.write(json.dumps(content, indent=1, allow_nan=False))
+        write_text(path, json.dumps(content, indent=1, allow_nan=False))
         logger.info("FROC written to %s", path)

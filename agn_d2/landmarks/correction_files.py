@@ -116,6 +116,12 @@ def _read_csv(path: Path) -> dict[str, Correction]:
 
 
 def _check_header(path: Path, header: list[str]) -> None:
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if any(separator in column for column in header):
+            raise ValueError(
+                f"{path}: the columns are separated by {name}; expected commas. Save the table as "
+                "CSV with commas (and points in numbers)"
+            )
     unknown = [column for column in header if column not in COLUMNS]
     if unknown or "file_name" not in header or len(set(header)) != len(header):
         fault = "no column file_name" if "file_name" not in header else "a column stands twice"

@@ -15,17 +15,16 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import cv2
 from tqdm import tqdm
 
-from ..files import write_json
+from ..files import check_writable_folder, write_json
+from ..workers import map_in_workers
 from .case import generate_case
 from .params import SPLITS, PhantomParams
 from .records import case_record, coco_file
@@ -59,11 +58,12 @@ def make_phantom(
     Raises:
         ValueError: if the folder holds something else than a phantom, or a phantom with other
             parameters and ``overwrite`` is not set; if ``workers`` is below 1.
+        OSError: the folder cannot be made or written.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     out = Path(out_dir)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    check_writable_folder(out.parent, out)
     header = {"phantom_version": PHANTOM_VERSION, "params": params.to_dict()}
     if _is_made(out, header, overwrite):
         logger.info("%s: already made with these parameters", out)
@@ -157,32 +157,20 @@ def _put_in_place(work: Path, out: Path) -> None:
 
 def _write_cases(work: Path, params: PhantomParams, workers: int) -> None:
     todo = [i for i in range(params.cases) if not _case_file(work, i).exists()]
-    task = partial(_write_case, work=work, params=params)
+    task = partial(_write_case, work=work, params=params, one_of_many=workers > 1)
     with tqdm(total=params.cases, initial=params.cases - len(todo), disable=None) as bar:
-        for _ in _run(task, todo, workers):
+        for _ in map_in_workers(task, todo, workers):
             bar.update()
-
-
-def _run(task: Any, items: Sequence[int], workers: int) -> Iterator[Any]:
-    if workers == 1:
-        yield from map(task, items)
-        return
-    # Forking a process whose libraries already run threads can hang: start fresh ones.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-        yield from pool.map(task, items)
-
-
-def _start_worker() -> None:
-    # The processes are the parallelism; threads inside them would only fight for the cores.
-    cv2.setNumThreads(1)
 
 
 def _case_file(work: Path, index: int) -> Path:
     return work / "cases" / f"{index:06d}.json"
 
 
-def _write_case(index: int, work: Path, params: PhantomParams) -> None:
+def _write_case(index: int, work: Path, params: PhantomParams, one_of_many: bool) -> None:
+    if one_of_many:
+        # The processes are the parallelism; threads inside them would only fight for the cores.
+        cv2.setNumThreads(1)
     case = generate_case(params.seed, index, params)
     for view in case.views:
         # Light compression: a tenth of the time of the default for files a few percent larger.

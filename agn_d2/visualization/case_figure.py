@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -49,7 +48,7 @@ def case_figure(
         with_attention: a second picture of each view with IGN's attention.
 
     Returns:
-        the figure; write it with ``save_figure``.
+        the figure; ``write_figure`` writes it.
     """
     columns = 4 if with_attention else 2
     figure = Figure(figsize=(2.9 * columns, 8.6), layout="constrained", facecolor="black")
@@ -83,11 +82,6 @@ def attention_span(panels: Iterable[ViewPanel]) -> tuple[float, float]:
     if not maps:
         return 0.0, 1.0
     return min(float(m.min()) for m in maps), max(float(m.max()) for m in maps)
-
-
-def save_figure(figure: Figure, path: str) -> None:
-    """Write a figure as PNG, without a display."""
-    FigureCanvasAgg(figure).print_png(str(path))
 
 
 def _draw_view(axes: Axes, name: str, panel: ViewPanel | None) -> None:

@@ -25,6 +25,7 @@ from ..evaluation.comparison_text import TITLES, difference_cell, recall_cell, r
 from ..evaluation.matching import match_detections
 from ..evaluation.operating_point import OperatingPoint, operating_curve
 from ..evaluation.records import Detections
+from ..files import check_writable, safe_name, safe_names, write_atomically
 from ..images import read_gray
 from .detection_cases import SLOTS, case_entries
 from .froc import froc_figure
@@ -59,7 +60,8 @@ class ReportOptions:
         title: of the page.
         most: detections of an image and model on the page, the surest ones. The numbers beside
             the slider count these.
-        attention: model -> folder with "<image id>.png", gray, the attention over its image.
+        attention: model -> folder with the attention over each image, gray, as a PNG file named
+            for its image id (``safe_name``).
         chest_walls: file name -> "left" or "right", to hang the chest walls in the middle.
         workers: threads that write pictures, -1 for one per core.
     """
@@ -93,9 +95,13 @@ def build_report(
         options: of the page.
 
     Raises:
-        ValueError: an image without name or size, or a name that leads out of the folder.
+        ValueError: an image without name or size, a name that leads out of the folder, or two ids
+            that would share a file.
+        OSError: the page cannot be written.
     """
     images, output = Path(images), Path(output)
+    check_writable(output / "index.html")
+    safe_names(truth.image_ids)
     cases = case_entries(models, truth, rule, most=options.most, chest_walls=options.chest_walls)
     sizes = {e["name"]: (e["h"], e["w"]) for case in cases for e in case["images"]}
     for name in sizes:
@@ -129,18 +135,19 @@ def _write_attention(
 ) -> str | None:
     """A coloured copy of an attention map; its address, or None if there is no map.
 
-    F^_I lies in (0, 1) and 0.5 is neutral before the constant of the fusion: one scale for all.
+    One scale for all: F^_I lies in (0, 1). The factor of the fusion is 1 at 0.4, or at 0.5 with
+    MODEL.AGN.FUSION "paper" (``GraphFusion.neutral``).
     """
-    source = folder / f"{entry['id']}.png" if folder else None
+    name = f"{safe_name(entry['id'])}.png"
+    source = folder / name if folder else None
     if source is None or not source.is_file():
         return None
     gray = read_gray(source)
     share = gray.astype(np.float32) / np.iinfo(gray.dtype).max
-    target = Path("attention") / str(number) / f"{entry['id']}.png"
-    (output / target).parent.mkdir(parents=True, exist_ok=True)
+    target = Path("attention") / str(number) / name
     coloured = cv2.applyColorMap((255 * share).round().astype(np.uint8), cv2.COLORMAP_INFERNO)
     _, data = cv2.imencode(".png", coloured)
-    (output / target).write_bytes(data.tobytes())
+    write_atomically(output / target, data.tobytes())
     return quote(target.as_posix())
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+
+from ..files import check_writable, write_atomically
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -23,8 +26,18 @@ def check_format(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def check_figure_place(path: str | os.PathLike[str]) -> None:
+    """Raise, before long work, what writing a figure would raise at its end.
+
+    Raises:
+        ValueError: another suffix than those of ``FORMATS``.
+        OSError: it cannot be written there.
+    """
+    check_writable(check_format(path))
+
+
 def write_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 150) -> None:
-    """Write a figure as PNG, SVG or PDF; the same figure gives the same file.
+    """Write a figure as PNG, SVG or PDF, in one step; the same figure gives the same file.
 
     Args:
         figure: made by ``Figure()``, not by pyplot.
@@ -35,11 +48,13 @@ def write_figure(figure: Figure, path: str | os.PathLike[str], dpi: int = 150) -
         ValueError: on another suffix.
     """
     path = check_format(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = path.suffix[1:].lower()
     # Text stays text, and ids and dates do not change from run to run.
-    date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower(), {})
+    date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+    picture = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "agn_d2"}):
-        figure.savefig(path, dpi=dpi, metadata=date)
+        figure.savefig(picture, format=kind, dpi=dpi, metadata=date)
+    write_atomically(path, picture.getvalue())
 
 
 def write_curves(figure: Figure, path: str | os.PathLike[str]) -> list[Path]:

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from ..files import check_writable
 from ..images import IMAGE_SUFFIXES
 from ..landmarks.correction_files import COLUMNS
 from ..landmarks.corrections import Correction, apply_corrections
@@ -82,6 +83,7 @@ def build_report(
     Raises:
         ValueError: no records, a file name that leads out of the folder, or as
             ``apply_corrections``.
+        OSError: the page cannot be written.
     """
     images, output = Path(images), Path(output)
     if not detected:
@@ -92,9 +94,11 @@ def build_report(
     corrections = corrections or {}
     landmarks, unknown = apply_corrections(detected, corrections)
     sizes = {name: item.image_size for name, item in landmarks.items()}
+    page = output / "index.html"
+    check_writable(page)
     problems = write_pictures(sizes, images, output, workers)
     report = Report(
-        page=output / "index.html",
+        page=page,
         images=len(landmarks),
         problems=problems,
         without_record=_without_record(images, landmarks),

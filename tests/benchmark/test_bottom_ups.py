@@ -76,5 +76,5 @@ def test_the_tool_prints_a_row_and_names_what_it_does_not_know(capsys):
     row = capsys.readouterr().out.splitlines()[-1]
     assert row.startswith(f"| {name} | ")
     assert row.endswith(f"| `{BOTTOM_UPS[name]}` |")
-    assert tool.main(["--names", "ResNet-19"]) == 1
+    assert tool.main(["--names", "ResNet-19"]) == 2
     assert "unknown ['ResNet-19']; known: ResNet-18" in capsys.readouterr().err

@@ -43,6 +43,29 @@ def test_export(toy_datasets, tmp_path):
     }  # fmt: skip
 
 
+def test_a_second_export_takes_the_place_of_the_first(toy_datasets, tmp_path, monkeypatch):
+    """Of a data set that has become smaller: YOLO trains on all that lies in the folder."""
+    export_split("phantom_test", tmp_path, "train")
+    (tmp_path / "train" / "labels.cache").write_text("of YOLO")
+    records = DatasetCatalog.get("phantom_test")[:4]
+    monkeypatch.setattr(DatasetCatalog, "get", lambda name: records)
+    assert len(export_split("phantom_test", tmp_path, "train")) == 4
+    for folder, ending in (("images", "png"), ("labels", "txt")):
+        names = sorted(path.name for path in (tmp_path / "train" / folder).iterdir())
+        assert names == [f"{number:06d}.{ending}" for number in range(4)]
+    assert not (tmp_path / "train" / "labels.cache").exists()
+
+
+def test_files_that_no_export_wrote_are_not_removed(toy_datasets, tmp_path):
+    export_split("phantom_test", tmp_path, "val")
+    mine = tmp_path / "val" / "images" / "mine.png"
+    mine.touch()
+    with pytest.raises(ValueError, match=r"val: holds files that no export wrote \(mine.png\)"):
+        export_split("phantom_test", tmp_path, "val")
+    assert mine.exists()
+    assert len(list(mine.parent.iterdir())) == 10
+
+
 def test_results_have_the_ids_of_the_data_set(toy_datasets, tmp_path):
     DatasetCatalog.get("phantom_test")  # reading it sets the category ids
     nothing = (np.zeros((0, 4)), np.zeros(0), np.zeros(0))

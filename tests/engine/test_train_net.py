@@ -113,7 +113,7 @@ def test_an_untrained_model_is_not_drawn(toy_root, tmp_path, source):
     where = films(tmp_path / "films") if source == "--images" else "phantom_test"
     common = ["--config-file", CONFIG, source, where, "--output", tmp_path / "out"]
     result = run("demo.py", *common, *SMALL, root=toy_root)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "demo: MODEL.WEIGHTS is empty" in result.stderr.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
@@ -135,7 +135,7 @@ def test_errors_are_one_line(toy_root, tmp_path, options, message):
         *options,
         root=toy_root,
     )
-    assert result.returncode == 1
+    assert result.returncode == 2
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("train_net: ")
     assert message in last

@@ -74,7 +74,7 @@ def test_bad_entries_end_with_a_message_and_without_a_figure(
     bad = write("bad.json", [coco_dt[0] | change, *coco_dt[1:]])
     assert call(f"good={write('good.json', coco_dt)}", f"bad={bad}") == 2
     error = capsys.readouterr().err
-    assert error.startswith("compare.py: error: ") and f"bad.json: {message}" in error
+    assert error.startswith("compare: ") and f"bad.json: {message}" in error
     assert not (tmp_path / "out").exists()
 
 

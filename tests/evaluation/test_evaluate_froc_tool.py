@@ -64,8 +64,8 @@ def test_program_bad_input_has_one_message_and_status_2(coco_gt, write, tmp_path
     )
     assert done.returncode == 2
     # Other libraries may warn on this channel too.
-    (message,) = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-    assert message.startswith("evaluate_froc.py: error: ")
+    (message,) = [line for line in done.stderr.splitlines() if line.startswith("evaluate_froc")]
+    assert message.startswith("evaluate_froc: ")
     assert "dt.json: entry 0 (from 0): width and height of the bbox must not be neg" in message
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -145,7 +145,7 @@ def test_bad_options(tool, coco_gt, coco_dt, write, tmp_path, capsys, options, m
     status, result = call(tool, coco_gt, coco_dt, write, tmp_path, *options)
     assert (status, result) == (2, None)
     error = capsys.readouterr().err
-    assert error.startswith("evaluate_froc.py: error: ")
+    assert error.startswith("evaluate_froc: ")
     assert error.count("\n") == 1
     assert message in error
 
@@ -161,4 +161,27 @@ def test_result_that_cannot_be_written(tool, coco_gt, coco_dt, write, tmp_path, 
     gt, dt = write("gt.json", coco_gt), write("dt.json", coco_dt)
     arguments = ["--gt", gt, "--predictions", dt, "--json", tmp_path]
     assert tool.main([str(argument) for argument in arguments]) == 2
-    assert "evaluate_froc.py: error: " in capsys.readouterr().err
+    assert "evaluate_froc: " in capsys.readouterr().err
+
+
+def test_a_full_disk_keeps_the_old_result(coco_gt, coco_dt, write, tmp_path):
+    """The limit of 300 bytes for a file stands for the disk; no line of the result fits."""
+    out = tmp_path / "out.json"
+    out.write_text("the old result")
+    arguments = ("--gt", write("gt.json", coco_gt), "--predictions", write("dt.json", coco_dt))
+    limit = (
+        "import resource, runpy, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", limit, TOOL, *arguments, "--json", out]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"evaluate_froc: {out}: the file would be larger than this system")
+    assert "Traceback" not in done.stderr
+    assert out.read_text() == "the old result"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dt.json", "gt.json", "out.json"]

@@ -11,6 +11,8 @@ from detectron2.data.datasets import register_coco_instances
 from detectron2.evaluation import DatasetEvaluators, inference_on_dataset
 from detectron2.structures import Boxes, Instances
 
+from agn_d2.engine import AGNTrainer
+from agn_d2.engine.setup import load_cfg
 from agn_d2.evaluation import FROCEvaluator, froc_evaluator
 
 NAME = "froc_evaluator_test"
@@ -189,3 +191,15 @@ def test_data_set_without_json():
     with pytest.raises(ValueError, match="absent.json: cannot be read"):
         FROCEvaluator("froc_evaluator_nameless")
     MetadataCatalog.remove("froc_evaluator_nameless")
+
+
+def test_the_trainers_evaluation_takes_all_options_from_the_config(toy_datasets):
+    cfg = load_cfg(
+        None,
+        ["TEST.FROC.IOU", "0.3", "TEST.FROC.FPPI", "(1.0,)", "TEST.FROC.DUPLICATES", "fp",
+         "TEST.FROC.HIT", "center", "TEST.FROC.LESION_IMAGES_ONLY", "True"],
+    )  # fmt: skip
+    _, froc = AGNTrainer.build_evaluator(cfg, "phantom_test")._evaluators
+    assert froc._options == {
+        "iou": 0.3, "fppi": (1.0,), "duplicates": "fp", "hit": "center", "lesion_images_only": True,
+    }  # fmt: skip

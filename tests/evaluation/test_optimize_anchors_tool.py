@@ -73,7 +73,7 @@ def test_a_figure_with_predictions(tool, boxes, tmp_path, capsys):
 
 def test_what_cannot_be_done_is_one_line(tool, boxes, capsys):
     options = ["--config-file", CONFIG, *boxes]
-    assert tool.main([*options, "DATASETS.TRAIN", "('nowhere_train',)"]) == 1
+    assert tool.main([*options, "DATASETS.TRAIN", "('nowhere_train',)"]) == 2
     assert "optimize_anchors: unknown data set 'nowhere_train'" in capsys.readouterr().err
-    assert tool.main([*options, "MODEL.META_ARCHITECTURE", "MultiViewFCOS"]) == 1
+    assert tool.main([*options, "MODEL.META_ARCHITECTURE", "MultiViewFCOS"]) == 2
     assert "MultiViewFCOS is no R-CNN" in capsys.readouterr().err

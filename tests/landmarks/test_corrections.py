@@ -201,7 +201,8 @@ def test_csv_round_trip(tmp_path):
     ("text", "message"),
     [
         ("file_name,nipple\na,1\n", "unknown column 'nipple'; the columns are file_name, "),
-        ("file_name;nipple_x\na;1\n", r"unknown column.*comma-separated"),
+        ("file_name;nipple_x\na;1\n", "separated by semicolons; expected commas"),
+        ("file_name\tnipple_x\na\t1\n", "separated by tabs; expected commas"),
         ("nipple_x,nipple_y\n1,2\n", "no column file_name"),
         ("", "no column file_name"),
         ("file_name,width,width\n", "twice"),

@@ -151,6 +151,6 @@ def test_a_full_disk_leaves_nothing_half_written(
     out, overlays = tmp_path / "out" / "x.json", tmp_path / "overlays"
     options = ["--images", str(images), "--output", str(out), "--overlays", str(overlays)]
     assert main(options) == 2
-    assert "No space left" in capsys.readouterr().err.splitlines()[-1]
+    assert "the disk is full" in capsys.readouterr().err.splitlines()[-1]
     left = [p.name for p in (*out.parent.iterdir(), *overlays.rglob("*.p*"))]
     assert left == ([] if full_at == "x.json" else ["x.json"])

@@ -166,14 +166,14 @@ def tool():
     return module
 
 
-def test_the_tool_writes_and_explains_itself(tool, tmp_path, caplog):
+def test_the_tool_writes_and_explains_itself(tool, tmp_path, capsys):
     out = str(tmp_path / "p")
     arguments = ["--out", out, "--cases", "1", "--size", "64", "--mass-contrast", "0.3", "0.4"]
     assert tool.main(arguments) == 0
     params = json.loads((tmp_path / "p" / "phantom.json").read_text())["params"]
     assert params == replace(PhantomParams(), cases=1, size=64, mass_contrast=(0.3, 0.4)).to_dict()
     assert tool.main([*arguments, "--seed", "3"]) == 2
-    assert "seed was 0, now 3" in caplog.text
+    assert "seed was 0, now 3" in capsys.readouterr().err
     assert tool.main(["--out", out, "--aspect", "9"]) == 2
 
 

@@ -57,7 +57,7 @@ def test_the_tool_draws_a_case_and_names_one_that_is_not_there(toy_datasets, tmp
     keys = ["INPUT.SIZE", "(48, 32)", "INPUT.ROTATE", "10.0", "MODEL.DEVICE", "cpu"]
     assert tool.main([*common, "--each", "--case", "P2", *keys]) == 0
     assert (tmp_path / "grid.png").stat().st_size > 5000
-    assert tool.main([*common, "--case", "P9", *keys]) == 1
+    assert tool.main([*common, "--case", "P9", *keys]) == 2
     assert "no case P9; the first ones: ['P1', 'P2'" in capsys.readouterr().err
 
 

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from agn_d2.visualization.case_figure import ViewPanel, attention_span, case_figure, save_figure
+from agn_d2.visualization.case_figure import ViewPanel, attention_span, case_figure
+from agn_d2.visualization.figure_files import write_figure
 
 
 def panel(attention=None):
@@ -42,5 +43,5 @@ def test_attention_has_one_scale_for_the_case():
 
 
 def test_a_file_is_written(tmp_path):
-    save_figure(case_figure("P1", {}, with_attention=False), tmp_path / "a.png")
+    write_figure(case_figure("P1", {}, with_attention=False), tmp_path / "a.png", dpi=100)
     assert cv2.imread(str(tmp_path / "a.png")).shape == (860, 580, 3)

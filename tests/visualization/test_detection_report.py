@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
+from agn_d2.files import safe_name
 from agn_d2.landmarks.record import write_landmarks
 from agn_d2.visualization.detection_report import ReportOptions, build_report
 
@@ -128,6 +130,33 @@ def test_page_holds_boxes_and_their_fate(data_set):
     assert "66.7 (" in text and "<svg" in text and "difference\nto one" in text
     addresses = set(re.findall(r"https?://[\w./-]+", text))
     assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+@pytest.mark.parametrize("odd", ["../../outside", "{root}/outside", "a/b", "ü 1"])
+def test_the_page_stays_in_its_folder_whatever_the_image_ids(data_set, tmp_path, odd):
+    """With "../" or an absolute path as id, a picture was overwritten outside of the page."""
+    victim = data_set / "outside.png"
+    victim.write_text("a mammogram")
+    odd = odd.format(root=data_set)
+    ids = {n: odd if n == 2 else str(n) for n in range(1, 6)}
+    gt = truth_content()
+    for image in gt["images"]:
+        image["id"] = ids[image["id"]]
+    for annotation in gt["annotations"]:
+        annotation["image_id"] = ids[annotation["image_id"]]
+    (data_set / "gt.json").write_text(json.dumps(gt))
+    for name, entries in MODELS.items():
+        folder = data_set / name / "inference" / "toy_test"
+        changed = [entry | {"image_id": ids[entry["image_id"]]} for entry in entries]
+        (folder / "coco_instances_results.json").write_text(json.dumps(changed))
+    attention = folder / "attention"
+    (attention / "2.png").rename(attention / f"{safe_name(odd)}.png")
+    report = build(data_set)
+    address = embedded(report)["cases"][0]["images"][0]["attention"][1]
+    written = report.page.parent / unquote(address)
+    assert written.resolve().parent == report.page.parent / "attention" / "1"
+    assert cv2.imread(str(written)) is not None
+    assert victim.read_text() == "a mammogram"
 
 
 def test_attention_has_one_scale(data_set):

@@ -103,6 +103,20 @@ def test_an_unknown_view_is_named(tool, images, tmp_path, capsys):
     assert run(tool, "--images", strange, "--output", tmp_path / "out", "--view", "CC") == 0
 
 
+def test_images_of_one_name_do_not_overwrite_each_other(tool, images, tmp_path, capsys):
+    """As in an archive with a folder per patient."""
+    given = []
+    for patient in "ab":
+        given.append(tmp_path / patient / "CC.png")
+        given[-1].parent.mkdir()
+        pixels = cv2.imread(str(images[0]), cv2.IMREAD_GRAYSCALE)
+        assert cv2.imwrite(str(given[-1]), pixels if patient == "a" else pixels[:, :100])
+    assert run(tool, "--images", *given, "--output", tmp_path / "out") == 0
+    written = [tmp_path / "out" / name for name in ("a/CC_nodes.png", "b/CC_nodes.png")]
+    assert capsys.readouterr().out.split() == [str(path) for path in written]
+    assert written[0].read_bytes() != written[1].read_bytes()
+
+
 def test_nothing_to_draw(tool, tmp_path):
     with pytest.raises(SystemExit):
         run(tool, "--output", tmp_path)

@@ -2,7 +2,7 @@ import cv2
 import pytest
 from matplotlib.figure import Figure
 
-from agn_d2.visualization.figure_files import write_curves, write_figure
+from agn_d2.visualization.figure_files import check_figure_place, write_curves, write_figure
 
 
 def figure():
@@ -37,3 +37,28 @@ def test_other_formats_are_refused(tmp_path, name):
     with pytest.raises(ValueError, match=r"must end in \.png, \.svg, \.pdf"):
         write_figure(figure(), tmp_path / "new" / name)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_the_old_file(tmp_path, monkeypatch):
+    write_figure(figure(), tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+
+    def half(self, file, **options):
+        file.write(b"half")
+        raise OSError("no room")
+
+    monkeypatch.setattr(Figure, "savefig", half)
+    with pytest.raises(OSError, match="no room"):
+        write_figure(figure(), tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_place_is_tried_before_the_work(tmp_path):
+    with pytest.raises(ValueError, match=r"must end in \.png"):
+        check_figure_place(tmp_path / "a.bmp")
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(IsADirectoryError):
+        check_figure_place(tmp_path / "a.png")
+    check_figure_place(tmp_path / "new" / "b.svg")
+    assert not (tmp_path / "new" / "b.svg").exists()

@@ -62,5 +62,5 @@ def test_the_tool(tmp_path, capsys):
     assert tool.main([*runs, "--stage", "2", *output]) == 0
     assert "  b: 2.5000, 2.5000, 2.5000, 2.5000" in capsys.readouterr().out
     assert (tmp_path / "c.svg").is_file()
-    assert tool.main([*runs, "--stage", "5", *output]) == 1
+    assert tool.main([*runs, "--stage", "5", *output]) == 2
     assert "plot_stage_change: no stage 5" in capsys.readouterr().err

@@ -1,0 +1,45 @@
+"""What the programs of tools/ and datasets/ set up before anything heavy is imported.
+
+Imported first of all by the package, so it takes the standard library only. In other programs
+that import ``agn_d2`` it does nothing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+FOLDERS = ("tools", "datasets")
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def is_own_program() -> bool:
+    """Whether this process runs a script of ``tools/`` or ``datasets/``, or is a worker of one."""
+    if not sys.argv or not sys.argv[0]:
+        return False
+    folder = Path(sys.argv[0]).resolve().parent
+    return folder.name in FOLDERS and (folder.parent / "agn_d2" / "__init__.py").is_file()
+
+
+def set_up_program() -> None:
+    """Let an interruption during the imports, which take seconds, end the program in one line.
+
+    ``command_line_tool`` takes over once they are done. A process that ignores interruptions
+    (``nohup``) goes on doing so.
+    """
+    if not is_own_program() or threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave_at_once)
+
+
+def leave_at_once(number: int, frame: Any) -> None:
+    """End the process, with one line unless it is a worker: there is nothing to clean up yet."""
+    if multiprocessing.current_process().name == "MainProcess":
+        os.write(2, f"{Path(sys.argv[0]).stem}: interrupted\n".encode())
+    os._exit(INTERRUPTED)
