@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDERS = ("tools", "datasets")
+WAIT_POLICIES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -27,15 +28,28 @@ def is_own_program() -> bool:
 
 
 def set_up_program() -> None:
-    """Let an interruption during the imports, which take seconds, end the program in one line.
+    """Set up what has to be there before the imports, which take seconds.
 
+    Threads wait passively. An interruption during the imports ends the program in one line;
     ``command_line_tool`` takes over once they are done. A process that ignores interruptions
     (``nohup``) goes on doing so.
     """
     if not is_own_program() or threading.current_thread() is not threading.main_thread():
         return
+    wait_passively()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave_at_once)
+
+
+def wait_passively() -> None:
+    """Have OpenMP threads that wait for each other sleep; a setting of the user's own stays.
+
+    Waiting actively they hold the core that another process needs to get the work done that they
+    wait for: beside one busy process a training step takes several times as long. Read when
+    PyTorch loads OpenMP, and handed on to worker processes.
+    """
+    if not any(name in os.environ for name in WAIT_POLICIES):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def leave_at_once(number: int, frame: Any) -> None:
