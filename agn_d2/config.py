@@ -128,6 +128,12 @@ def _add_input(cfg: CN) -> None:
     # What the model was trained on: True: films cut to the breast, as datasets/prepare_*.py does;
     # False: images as they are. Predictor and demo.py --images treat a film alike.
     cfg.INPUT.CROP_TO_BREAST = True
+    # Gray values of DICOM files, in training and in prediction alike (docs/dicom.md). "display": by
+    # the file's VOI LUT or window, as workstations show it; "full_scale": all stored values from
+    # black to white, as the preparation of CBIS-DDSM writes them (its files have no VOI).
+    cfg.INPUT.DICOM_TONE = "display"
+    # Which of several VOI LUTs or windows, from 0; a file that has fewer gives its first.
+    cfg.INPUT.DICOM_VOI = 0
     # Probabilities of the flips in training; drawn for each view.
     cfg.INPUT.FLIP_HORIZONTAL = 0.5
     cfg.INPUT.FLIP_VERTICAL = 0.5

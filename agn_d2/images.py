@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .dicom.reader import MARK, MARK_AT, has_dicom_suffix, is_dicom, read_dicom
+from .dicom.tone import Tone
 from .image_header import ImageHeader, TooManyPixels, check_pixels, read_header, read_opacity
 
 logger = logging.getLogger(__name__)
@@ -20,17 +22,27 @@ _GRAY = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE
 _DIM_TOP = 1 << 14  # a 16-bit image all below this uses less than a quarter of its range
 
 
-def read_gray(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read a mammogram as it is stored.
+def is_image(path: str | os.PathLike[str]) -> bool:
+    """Whether ``read_gray`` reads such a file: by its suffix, or a DICOM file by its mark."""
+    path = Path(path)
+    return path.is_file() and (path.suffix.lower() in IMAGE_SUFFIXES or is_dicom(path))
+
+
+def read_gray(path: str | os.PathLike[str], tone: Tone | None = None) -> np.ndarray:
+    """Read a mammogram as it is stored; a DICOM file as it is to be seen.
+
+    Transparent pixels become black, as the film beside the breast is. Of a TIFF of several pages
+    the largest is taken (the others are thumbnails), which is logged.
 
     Transparent pixels become black, as the film beside the breast is. Of a TIFF of several pages
     the largest is taken (the others are thumbnails), which is logged.
 
     Args:
-        path: PNG, JPEG or TIFF of 8 or 16 bits; colour images are turned gray (luma).
+        path: PNG, JPEG or TIFF of 8 or 16 bits; colour images are turned gray (luma). Or DICOM.
+        tone: how the gray values of a DICOM file are made; None: as it wants to be displayed.
 
     Returns:
-        (H, W) uint8 or uint16.
+        (H, W) uint8 or uint16; of a DICOM file uint16, 65535 is white.
 
     Raises:
         FileNotFoundError: no such file.
@@ -42,9 +54,13 @@ def read_gray(path: str | os.PathLike[str]) -> np.ndarray:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"No such image: {path}")
+    if has_dicom_suffix(path):
+        return read_dicom(path, tone).pixels
     # Decoded from memory, so that names outside of ASCII work everywhere, and that an error of
     # the drive is not taken for an error of the image.
     data = Path(path).read_bytes()
+    if data[MARK_AT : MARK_AT + len(MARK)] == MARK:
+        return read_dicom(path, tone).pixels
     header = read_header(data)
     if header is None:
         raise ValueError(f"{path} cannot be read as an 8- or 16-bit image")

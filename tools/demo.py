@@ -3,12 +3,15 @@
 
     tools/demo.py --config-file C.yaml --dataset phantom_test --cases 6 --output DIR \\
         MODEL.WEIGHTS model.pth
-    tools/demo.py --config-file C.yaml --images DIR --output DIR MODEL.WEIGHTS model.pth
+    tools/demo.py --config-file C.yaml --images FOLDER_OR_FILES --output DIR \\
+        MODEL.WEIGHTS model.pth
 
-With --images, the names tell the case, the side and the view: <case>_<LEFT|RIGHT>_<CC|MLO>.png;
-the films are cut to the breast if the model was trained so (INPUT.CROP_TO_BREAST). With
---features, two more pictures of each case: <case>_features.png, what the graph does to the
-features of one level, and <case>_nodes.png, which nodes of CC and MLO read each other.
+With --images, DICOM files tell examination, side and view; the names of others do:
+<case>_<LEFT|RIGHT>_<CC|MLO>.png. The films are cut to the breast if the model was trained so
+(INPUT.CROP_TO_BREAST). With --features, two more pictures of each case: <case>_features.png, what
+the graph does to the features of one level, and <case>_nodes.png, which nodes of CC and MLO read
+each other. Exits with status 1 if a file could not be read. The boxes themselves are written by
+tools/predict.py.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from agn_d2.utils.command_line import command_line_tool
 # isort: split
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from detectron2.config import CfgNode
@@ -28,11 +31,12 @@ from torch import nn
 from tqdm import tqdm
 
 import agn_d2  # noqa: F401  registers backbones and meta-architectures
-from agn_d2.data.breast_crop import crop_to_breast
 from agn_d2.data.build import load_cases
-from agn_d2.data.cases import Case, group_cases
-from agn_d2.data.folder import read_folder
+from agn_d2.data.cases import Case
+from agn_d2.data.examination_files import find_examinations
+from agn_d2.data.given_case import read_given_case
 from agn_d2.data.mapper import CaseMapper
+from agn_d2.dicom.tone import Tone
 from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
 from agn_d2.engine.inside import check_level, inspect_case
@@ -50,7 +54,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--config-file", required=True)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--dataset", help="a registered data set, e.g. cbis_ddsm_mass_test")
-    source.add_argument("--images", type=Path, help="a folder of mammograms")
+    source.add_argument(
+        "--images",
+        type=Path,
+        nargs="+",
+        help="mammograms: folders or files, DICOM, PNG, JPEG, TIFF",
+    )
     parser.add_argument("--case", nargs="+", default=[], help="names of the cases to draw")
     parser.add_argument("--cases", type=int, default=6, help="else: draw the first so many")
     parser.add_argument("--score", type=float, default=0.3, help="least score that is drawn")
@@ -66,26 +75,49 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> list[Case]:
+def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> tuple[list[Case], bool]:
     """The cases to draw: those named, or the first ones with the most views.
+
+    Returns:
+        the cases, and whether a file could not be read.
 
     Raises:
         ValueError: a name that the data do not have.
     """
     if args.dataset:
-        cases = load_cases([args.dataset])
-    else:
-        records = read_folder(args.images)
-        cases = group_cases(
-            [crop_to_breast(r) for r in records] if cfg.INPUT.CROP_TO_BREAST else records
+        cases = {case.case_id: case for case in load_cases([args.dataset])}
+        return [cases[name] for name in choose(args, {n: len(c) for n, c in cases.items()})], False
+    found, strays = find_examinations(args.images)
+    files = {one.name: one for one in found}
+    names = choose(args, {name: len(one.candidates) for name, one in files.items()})
+    cases: list[Case] = []
+    bad: list[object] = list(strays)
+    for name in names:
+        try:
+            examination = files[name].read(Tone(cfg.INPUT.DICOM_TONE, cfg.INPUT.DICOM_VOI))
+        except ValueError as error:
+            bad.append(error)
+            continue
+        case, _ = read_given_case(
+            examination.images,
+            name=name,
+            crop=cfg.INPUT.CROP_TO_BREAST,
+            needs_landmarks=cfg.MODEL.AGN.ENABLED,
         )
+        cases.append(case)
+        bad += [one for one in examination.left_out if one.bad]
+    for one in bad:
+        print(f"not read: {one}", file=sys.stderr)
+    return cases, bool(bad)
+
+
+def choose(args: argparse.Namespace, sizes: Mapping[str, int]) -> list[str]:
+    """Names of the cases to draw, out of name -> number of views."""
     if not args.case:
-        return sorted(cases, key=len, reverse=True)[: args.cases]
-    by_id = {case.case_id: case for case in cases}
-    unknown = [name for name in args.case if name not in by_id]
-    if unknown:
-        raise ValueError(f"no case {', '.join(unknown)}; there are {', '.join(sorted(by_id)[:20])}")
-    return [by_id[name] for name in args.case]
+        return sorted((n for n in sizes if sizes[n]), key=sizes.get, reverse=True)[: args.cases]
+    if unknown := [name for name in args.case if name not in sizes]:
+        raise ValueError(f"no case {', '.join(unknown)}; there are {', '.join(sorted(sizes)[:20])}")
+    return args.case
 
 
 def picture_paths(args: argparse.Namespace, cases: Sequence[Case]) -> list[list[Path]]:
@@ -137,12 +169,12 @@ def films_left_out(case: Case) -> list[str]:
 
 
 @command_line_tool
-def main() -> None:
+def main() -> int:
     args = parse_args()
     setup_logger()
     setup_logger(name="agn_d2")
     cfg = setup_inference_cfg(args)
-    cases = choose_cases(args, cfg)
+    cases, incomplete = choose_cases(args, cfg)
     model = build_trained(cfg)
     if args.features is not None:
         check_level(model, args.features)
@@ -170,6 +202,7 @@ def main() -> None:
         print(f"  {file}")
     for line in (line for case in cases for line in films_left_out(case)):
         print(line)
+    return int(incomplete)
 
 
 if __name__ == "__main__":

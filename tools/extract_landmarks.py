@@ -3,8 +3,9 @@
 
 tools/extract_landmarks.py --images DIR --output landmarks.json [--overlays DIR] [--workers 4]
 
-Views are read from the file names, or from a table (--views). Exits with status 1 if an image was
-skipped because it cannot be read or its view is not known; the others are written all the same.
+Views are read from the headers of DICOM files, from the names of others, or from a table (--views).
+Exits with status 1 if an image was skipped because it cannot be read, or its view is not known or
+neither CC nor MLO; the others are written all the same.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import cv2
 import numpy as np
 
 from agn_d2.files import check_writable, check_writable_folder, write_atomically
-from agn_d2.images import IMAGE_SUFFIXES, read_gray
+from agn_d2.images import is_image, read_gray
 from agn_d2.landmarks import METHODS, Landmarks, NodeLayout, extract, place_nodes, write_landmarks
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import apply_corrections
@@ -35,7 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, required=True, help="folder, read with subfolders")
     views = parser.add_mutually_exclusive_group()
-    views.add_argument("--view", choices=VIEWS, help="of all images; default: file name")
+    views.add_argument("--view", choices=VIEWS, help="of all images; default: header or file name")
     views.add_argument(
         "--views",
         type=Path,
@@ -65,10 +66,9 @@ def list_images(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
-    files = folder.rglob("*")
-    paths = sorted(p for p in files if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    paths = sorted(p for p in folder.rglob("*") if is_image(p))
     if not paths:
-        raise ValueError(f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
+        raise ValueError(f"{folder}: holds no images (DICOM, PNG, JPEG, TIFF)")
     return paths
 
 

@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ..images import read_gray
+from ..dicom.header import PROCESSING
+from ..dicom.reader import is_dicom, read_dicom
+from ..dicom.tone import Tone
+from ..images import read_gray, seeming_bits, to_float
 from ..landmarks.detect import detect_landmarks
-from ..landmarks.record import WHOLE_IMAGE, Landmarks
+from ..landmarks.record import INVERTED, WHOLE_IMAGE, Landmarks
 from .breast_crop import crop_to_breast
 from .cases import Case, group_cases
+from .examination import ExaminationImage
 
 logger = logging.getLogger(__name__)
 
@@ -49,16 +53,24 @@ def read_given_case(
     images: Mapping[Hashable, Any],
     *,
     landmarks: Mapping[Hashable, Landmarks] | None = None,
+    bits: int | Mapping[Hashable, int] | None = None,
+    tone: Tone | None = None,
+    name: str = "case",
     crop: bool = True,
     needs_landmarks: bool = True,
 ) -> tuple[Case, list[Hashable]]:
     """Read the images of a case, find their landmarks, and cut the films to the breast.
 
     Args:
-        images: view -> path, or array (H, W) of uint8, uint16 or of floats in [0, 1]; None for
-            a view that is missing. Keys as in ``parse_view``.
+        images: view -> path (DICOM, PNG, JPEG, TIFF), array (H, W) of uint8, uint16 or of floats
+            in [0, 1], or image of an ``Examination``; None for a view that is missing. Keys as in
+            ``parse_view``.
         landmarks: of views whose landmarks are known, in pixels of the image given; those of
             the others are detected.
+        bits: that the gray values have, of all images or by view, where they are fewer than the
+            file's or array's; DICOM files and floats need none.
+        tone: how the gray values of DICOM files are made; None: as they want to be displayed.
+        name: of the case.
         crop: cut to the breast; False takes the images as they are.
         needs_landmarks: False: without ``crop`` none are looked for.
 
@@ -68,16 +80,19 @@ def read_given_case(
     Raises:
         FileNotFoundError: no such image.
         ValueError: no image, a key that names no view, two keys for one view, an image that
-            cannot be read or is no gray image, landmarks that do not fit; names the key.
+            cannot be read or is no gray image, landmarks or bits that do not fit; names the key.
     """
     given = {key: image for key, image in images.items() if image is not None}
     views = _distinct(given)
     if not given:
         raise ValueError("case: no image; give 1 to 4 views, such as {'L-CC': image}")
-    known = _known_landmarks(landmarks or {}, views)
+    known = _by_view("landmarks", landmarks or {}, views)
+    depths = _by_view("bits", bits, views) if isinstance(bits, Mapping) else {}
 
     def read(key: Hashable) -> dict[str, Any]:
-        record = _record(key, given[key], views[key])
+        record = _record(key, given[key], views[key], tone) | {"patient_id": name}
+        depth = depths.get(views[key]) if isinstance(bits, Mapping) else bits
+        _settle_bits(record, depth, _knows_scale(given[key]))
         if crop or needs_landmarks:
             record["landmarks"] = _landmarks(key, record, known.get(views[key]))
         return crop_to_breast(record) if crop else record
@@ -120,19 +135,69 @@ def _distinct(keys: Iterable[Hashable]) -> dict[Hashable, tuple[str, str]]:
     return views
 
 
-def _known_landmarks(
-    landmarks: Mapping[Hashable, Landmarks], views: Mapping[Hashable, tuple[str, str]]
-) -> dict[tuple[str, str], Landmarks]:
-    known = {parse_view(key): value for key, value in landmarks.items()}
+def _by_view(
+    what: str, given: Mapping[Hashable, Any], views: Mapping[Hashable, tuple[str, str]]
+) -> dict[tuple[str, str], Any]:
+    """What is given of some views, by (laterality, view) instead of by key."""
+    known = {parse_view(key): value for key, value in given.items()}
     if extra := set(known) - set(views.values()):
-        raise ValueError(f"landmarks: the case has no view {', '.join(map('-'.join, extra))}")
+        raise ValueError(f"{what}: the case has no view {', '.join(map('-'.join, extra))}")
     return known
 
 
-def _record(key: Hashable, image: Any, view: tuple[str, str]) -> dict[str, Any]:
-    name = "-".join(view)
+def _knows_scale(image: Any) -> bool:
+    """Whether full scale is settled: by a DICOM header, or by floats in [0, 1]."""
+    if isinstance(image, ExaminationImage):
+        return image.header is not None
     if isinstance(image, (str, os.PathLike)):
-        name, pixels = str(Path(image)), read_gray(image)
+        return is_dicom(image)
+    return np.asarray(image).dtype.kind == "f"
+
+
+def _settle_bits(record: dict[str, Any], bits: int | None, knows_scale: bool) -> None:
+    """Put ``bits`` into a record, and say so where they seem to be missing."""
+    if knows_scale:
+        return
+    if bits is not None:
+        try:
+            to_float(record["pixels"], bits)
+        except ValueError as error:
+            raise ValueError(f"{record['file_name']}: {error}") from None
+        record["bits"] = bits
+    elif seeming := seeming_bits(record["pixels"]):
+        logger.warning(
+            "%s: of 16 bits, but no value above %d. It seems to have %d bits, and is then %d times "
+            "too dark; give bits=%d",
+            record["file_name"],
+            (1 << seeming) - 1,
+            seeming,
+            1 << (16 - seeming),
+            seeming,
+        )
+
+
+def _read_dicom(path: str, view: tuple[str, str], tone: Tone | None) -> np.ndarray:
+    """Gray values of a DICOM file that was given as a view; where it says another, so is said."""
+    image = read_dicom(path, tone)
+    stated, said = image.header.stated, "-".join(view)
+    if image.header.intent == PROCESSING:
+        raise ValueError(
+            f"{path}: for processing, not for presentation; give the image for presentation, or "
+            "read_examination(..., wishes=Wishes(for_processing=True))"
+        )
+    named = (stated.side or view[0], stated.view or view[1])
+    if named != view:
+        logger.warning("%s: given as %s, but its header says %s", path, said, "-".join(named))
+    return image.pixels
+
+
+def _record(key: Hashable, image: Any, view: tuple[str, str], tone: Tone | None) -> dict[str, Any]:
+    name = "-".join(view)
+    if isinstance(image, ExaminationImage):
+        name, pixels = image.path, image.pixels
+    elif isinstance(image, (str, os.PathLike)):
+        name = str(Path(image))
+        pixels = _read_dicom(name, view, tone) if is_dicom(name) else read_gray(name)
     else:
         pixels = _gray_array(key, image)
     return {
@@ -140,7 +205,6 @@ def _record(key: Hashable, image: Any, view: tuple[str, str]) -> dict[str, Any]:
         "image_id": "-".join(view),
         "height": pixels.shape[0],
         "width": pixels.shape[1],
-        "patient_id": "case",
         "laterality": view[0],
         "view": view[1],
         "pixels": pixels,
@@ -178,6 +242,7 @@ def _landmarks(key: Hashable, record: dict[str, Any], known: Landmarks | None) -
         return known
     found = detect_landmarks(record["pixels"], record["view"])
     if not found.ok:
-        level = logging.WARNING if WHOLE_IMAGE in found.status else logging.INFO
+        wrong = WHOLE_IMAGE in found.status or INVERTED in found.status
+        level = logging.WARNING if wrong else logging.INFO
         logger.log(level, "%s: landmarks fell back: %s", record["file_name"], found.status)
     return found

@@ -13,6 +13,7 @@ from detectron2.config import CfgNode, configurable
 from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
 
+from ..dicom.tone import Tone
 from ..landmarks.nodes import NodeLayout, place_nodes
 from ..pixels import record_shares
 from ..structures import View
@@ -41,6 +42,7 @@ class CaseMapper:
         layout: (N_cc, N_mlo); None: no nodes and no context views (a detector without AGN).
         mask_format: "polygon" or "bitmask".
         node_jitter, node_jitter_mode: see ``jitter_nodes``.
+        tone: how the gray values of DICOM files are made.
     """
 
     @configurable
@@ -55,6 +57,7 @@ class CaseMapper:
         node_jitter: float = 0.0,
         node_jitter_mode: str = "view",
         augmentation_draw: str = "view",
+        tone: Tone | None = None,
     ) -> None:
         if augmentation_draw not in DRAWS:
             raise ValueError(
@@ -67,6 +70,7 @@ class CaseMapper:
         self.mask_format = mask_format
         self.node_jitter, self.node_jitter_mode = node_jitter, node_jitter_mode
         self.augmentation_draw = augmentation_draw
+        self.tone = tone
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool) -> dict[str, Any]:
@@ -79,6 +83,7 @@ class CaseMapper:
             "node_jitter": cfg.INPUT.NODE_JITTER,
             "node_jitter_mode": cfg.INPUT.NODE_JITTER_MODE,
             "augmentation_draw": cfg.INPUT.AUGMENTATION_DRAW,
+            "tone": Tone(cfg.INPUT.DICOM_TONE, cfg.INPUT.DICOM_VOI),
         }
 
     def __call__(self, case: Case, examined: Sequence[int] | None = None) -> list[dict[str, Any]]:
@@ -122,7 +127,7 @@ class CaseMapper:
         return inputs
 
     def _read(self, record: dict[str, Any], seed: int | None) -> tuple[View, T.TransformList]:
-        image = record_shares(record)
+        image = record_shares(record, self.tone)
         if image.shape != (record["height"], record["width"]):
             raise ValueError(
                 f"{record['file_name']} is {image.shape} (h, w), but the annotations say "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,8 +13,13 @@ from detectron2.structures import Instances
 from torch import nn
 
 from ..data.breast_crop import uncropped
+from ..data.cases import Case
+from ..data.examination import Examination
+from ..data.examination_files import Source, read_examination
 from ..data.given_case import positions_of, read_given_case
 from ..data.mapper import CaseMapper
+from ..dicom.acceptance import Wishes
+from ..dicom.tone import Tone
 from ..landmarks.record import Landmarks
 from .checkpoint import build_checkpointer
 from .checkpoint_fit import GRAPH
@@ -33,8 +38,9 @@ class Predictor:
     the training data nor the file of the prior is needed.
 
         predictor = Predictor(cfg)
-        found = predictor({"L-CC": "lcc.png", "L-MLO": "lmlo.png", "R-CC": array})
+        found = predictor({"L-CC": "lcc.dcm", "L-MLO": "lmlo.png", "R-CC": array})
         found["L-CC"].pred_boxes, found["L-CC"].scores
+        found = predictor(predictor.read_examination("folder of DICOM files"))
 
     Args:
         cfg: of the model, with ``MODEL.WEIGHTS``; it is copied, not changed.
@@ -53,23 +59,31 @@ class Predictor:
         self.cfg = cfg
         self.model = build_trained(cfg)
         self.mapper = CaseMapper(cfg, is_train=False)
+        self.tone = Tone(cfg.INPUT.DICOM_TONE, cfg.INPUT.DICOM_VOI)
 
-    @torch.no_grad()
+    def read_examination(self, source: Source, *, wishes: Wishes | None = None) -> Examination:
+        """``agn_d2.read_examination`` with the gray values that the model was trained on."""
+        return read_examination(source, tone=self.tone, wishes=wishes)
+
     def __call__(
         self,
-        case: Mapping[Hashable, Any],
+        case: Mapping[Hashable, Any] | Examination,
         *,
         examined: Iterable[Hashable] | None = None,
         landmarks: Mapping[Hashable, Landmarks] | None = None,
+        bits: int | Mapping[Hashable, int] | None = None,
     ) -> dict[Hashable, Instances]:
         """Detect masses in the views of a case.
 
         Args:
-            case: view -> image, one to four views of one patient and examination; the others
-                may be missing or None. Keys name side and view: "L-CC", "RMLO", ("L", "MLO").
-                An image is a path, or an array (H, W) of uint8, uint16 or floats in [0, 1].
+            case: an examination that ``read_examination`` has read; or view -> image, one to four
+                views of one patient and examination; the others may be missing or None. Keys name
+                side and view: "L-CC", "RMLO", ("L", "MLO"). An image is a path (DICOM, PNG, JPEG,
+                TIFF), or an array (H, W) of uint8, uint16 or floats in [0, 1].
             examined: keys of the views to examine, None for all; the others serve them.
             landmarks: view -> landmarks in pixels of its image, where they are known.
+            bits: that the gray values have, of all images or view -> bits, where they are fewer
+                than the file's or array's: 12 or 14 bits in 16. DICOM files and floats need none.
 
         Returns:
             key, as it was given -> ``Instances`` on the CPU, in pixels of the image given.
@@ -77,20 +91,64 @@ class Predictor:
         Raises:
             FileNotFoundError, ValueError: an image or a key that cannot be read; names the key.
         """
-        read, keys = read_given_case(
+        return self.detect(*self.read(case, landmarks=landmarks, bits=bits), examined=examined)
+
+    def read(
+        self,
+        case: Mapping[Hashable, Any] | Examination,
+        *,
+        landmarks: Mapping[Hashable, Landmarks] | None = None,
+        bits: int | Mapping[Hashable, int] | None = None,
+    ) -> tuple[Case, list[Hashable]]:
+        """The first half of a call, which needs no model: read, find landmarks, cut.
+
+        Returns:
+            what ``detect`` takes.
+        """
+        name = "case"
+        if isinstance(case, Examination):
+            _check_tone(case, self.tone)
+            case, name = case.images, case.name
+        return read_given_case(
             case,
             landmarks=landmarks,
+            bits=bits,
+            tone=self.tone,
+            name=name,
             crop=self.cfg.INPUT.CROP_TO_BREAST,
             needs_landmarks=self.cfg.MODEL.AGN.ENABLED,
         )
+
+    @torch.no_grad()
+    def detect(
+        self,
+        case: Case,
+        keys: Sequence[Hashable],
+        *,
+        examined: Iterable[Hashable] | None = None,
+    ) -> dict[Hashable, Instances]:
+        """The second half of a call: the detections of a case that ``read`` has read."""
         positions = range(len(keys)) if examined is None else positions_of(examined, keys)
         if not positions:
             return {}
-        outputs = self.model(self.mapper(read, positions))
+        outputs = self.model(self.mapper(case, positions))
         return {
-            keys[position]: uncropped(output["instances"].to("cpu"), read.images[position])
+            keys[position]: uncropped(output["instances"].to("cpu"), case.images[position])
             for position, output in zip(positions, outputs, strict=True)
         }
+
+
+def _check_tone(examination: Examination, tone: Tone) -> None:
+    """
+    Raises:
+        ValueError: DICOM files were read otherwise than the model was trained.
+    """
+    dicom = [one.path for one in examination.images.values() if one.header is not None]
+    if dicom and examination.tone != tone:
+        raise ValueError(
+            f"{dicom[0]}: read with {examination.tone}, but the model was trained with {tone} "
+            "(INPUT.DICOM_TONE, INPUT.DICOM_VOI); read it with Predictor.read_examination"
+        )
 
 
 def build_trained(cfg: CfgNode) -> nn.Module:

@@ -14,11 +14,16 @@ from pathlib import Path
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from ..dicom.acceptance import UnknownView, Wishes, reason_to_leave_out, view_of
+from ..dicom.header import read_header
+from ..dicom.reader import is_dicom
 from ..images import narrow_range_warning, read_gray, seeming_bits
 from .detect import detect_landmarks
 from .record import INVERTED, VIEWS, Landmarks
 
 logger = logging.getLogger(__name__)
+
+FROM_HEADER = "header"  # in the place of a view: a DICOM file tells its own
 
 _VIEW = re.compile(r"(?<![A-Za-z])[LR]?(CC|MLO)(?![A-Za-z])", re.IGNORECASE)
 
@@ -62,7 +67,7 @@ def extract(
     Args:
         paths: image files.
         views: of each path in turn, or path -> view, or one view for all; None reads them from
-            the file names.
+            the headers of DICOM files and from the names of others.
         method: "robust" or "seed", as in detect_landmarks.
         workers: threads (decoding and OpenCV run outside of Python's lock); -1 for one per core.
 
@@ -96,15 +101,32 @@ def extract(
 
 def _detect_file(name: str, view: str | None, method: str) -> tuple[Landmarks, int | None] | str:
     """Landmarks and ``seeming_bits`` of one file, or the reason why there are none."""
-    if view not in VIEWS:
-        given = "names no view" if view is None else f"is a view {view}"
-        return f"{name} {given}; CC and MLO have landmarks"
     try:
+        if view == FROM_HEADER:
+            view = _header_view(name)
+        if view not in VIEWS:
+            given = "names no view" if view is None else f"is a view {view}"
+            return f"{name} {given}; CC and MLO have landmarks"
         image = read_gray(name)
     except (MemoryError, OSError, ValueError) as error:
         # The system's errors name no file in every case, ours do.
         return str(error) if name in str(error) else f"{name}: {error}"
     return detect_landmarks(image, view, method), seeming_bits(image)
+
+
+def _header_view(name: str) -> str:
+    """The view that the header of a DICOM file tells.
+
+    Raises:
+        ValueError: the file shows no standard view, or does not tell it.
+    """
+    header = read_header(name)
+    if reason := reason_to_leave_out(header, Wishes()):
+        raise ValueError(f"{name}: {reason}")
+    try:
+        return view_of(header, Wishes())[1]
+    except UnknownView as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _warn(result: Extraction) -> None:
@@ -125,7 +147,7 @@ def _views(
     names: Sequence[str], views: Sequence[str] | Mapping[str, str] | str | None
 ) -> list[str | None]:
     if views is None:
-        found = [view_from_name(name) for name in names]
+        found = [FROM_HEADER if is_dicom(name) else view_from_name(name) for name in names]
     elif isinstance(views, str):
         found = [views] * len(names)
     elif isinstance(views, Mapping):
@@ -134,7 +156,7 @@ def _views(
         found = list(views)
         if len(found) != len(names):
             raise ValueError(f"{len(names)} images, but {len(found)} views")
-    if names and not any(view in VIEWS for view in found):
+    if names and not any(view in (*VIEWS, FROM_HEADER) for view in found):
         shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
         raise ValueError(
             f"view (CC or MLO) unknown for {len(names)} image(s), all there are: {shown}"

@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 
 # Right breast at the left of the picture, CC above MLO.
 HANGING = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
+_LONG_SIDE = 1200  # px of a picture at most: more than the figure shows
 TRUTH, PREDICTION, NODE = "#40e060", "#ffb000", "#50b0ff"
 
 
@@ -116,10 +117,21 @@ def _draw_image(axes: Axes, name: str, panel: ViewPanel | None) -> bool:
     if panel is None:
         axes.text(0.5, 0.5, "no such view", color="0.6", ha="center", transform=axes.transAxes)
         return False
-    axes.imshow(panel.image, cmap="gray", vmin=0, vmax=float(panel.image.max()) or 1.0)
-    axes.set_xlim(0, panel.image.shape[1])
-    axes.set_ylim(panel.image.shape[0], 0)
+    height, width = panel.image.shape
+    # Film of full resolution would take seconds; the axes stay those of its pixels.
+    frame = (-0.5, width - 0.5, height - 0.5, -0.5)
+    shown = _reduced(panel.image)
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=float(shown.max()) or 1.0, extent=frame)
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
     return True
+
+
+def _reduced(image: np.ndarray) -> np.ndarray:
+    scale = _LONG_SIDE / max(image.shape)
+    if scale >= 1:
+        return image
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def _draw_box(axes: Axes, box: Sequence[float], colour: str, width: float) -> None:

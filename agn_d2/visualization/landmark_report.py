@@ -20,7 +20,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ..files import check_writable
-from ..images import IMAGE_SUFFIXES
+from ..images import is_image
 from ..landmarks.correction_files import COLUMNS
 from ..landmarks.corrections import Correction, apply_corrections
 from ..landmarks.nodes import NodeLayout, place_nodes
@@ -113,8 +113,8 @@ def build_report(
 
 
 def _without_record(images: Path, landmarks: Mapping[str, Landmarks]) -> list[str]:
-    files = (path for path in images.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    names = {path.relative_to(images).as_posix() for path in files if path.is_file()}
+    files = (path for path in images.rglob("*") if is_image(path))
+    names = {path.relative_to(images).as_posix() for path in files}
     return sorted(names - set(landmarks))
 
 

@@ -1,6 +1,7 @@
 """A case as a user hands it over."""
 
 import logging
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -121,3 +122,11 @@ def test_positions_of_views_however_they_are_written():
     assert positions_of([("L", "MLO"), "rcc"], ["R-CC", "L-CC", "L-MLO"]) == [2, 0]
     with pytest.raises(ValueError, match="no view 'R-MLO'; it has R-CC"):
         positions_of(["R-MLO"], ["R-CC"])
+
+
+def test_a_negative_is_warned_of(caplog, monkeypatch):
+    found = replace(detect_landmarks(film(), "CC"), status="inverted: dark breast on white film")
+    monkeypatch.setattr("agn_d2.data.given_case.detect_landmarks", lambda *_: found)
+    with caplog.at_level(logging.WARNING):
+        read_given_case({"L-CC": film()})
+    assert "L-CC: landmarks fell back: inverted: dark breast on white film" in caplog.text

@@ -16,6 +16,8 @@ from agn_d2.data.warps import AffineTransform, tight_box
 from agn_d2.engine.setup import load_cfg
 from agn_d2.landmarks.nodes import place_nodes
 
+from ..dicom.dicom_files import film, mammogram, write
+
 LAYOUT = (22, 26)
 
 
@@ -297,3 +299,16 @@ def test_the_box_of_a_turned_mask_by_hand(cases, with_masks):
     half_x, half_y = 8 * c + 6 * s, 8 * s + 6 * c
     expected = torch.tensor([[x - half_x, y - half_y, x + half_x, y + half_y]])
     assert torch.allclose(item["instances"].gt_boxes.tensor, expected.float(), atol=1e-3)
+
+
+@pytest.mark.parametrize("tone", ["display", "full_scale"])
+def test_dicom_files_are_read_with_the_tone_of_the_config(tmp_path, tone):
+    pixels = film(0, 96, 64)
+    window = {"WindowCenter": "2000", "WindowWidth": "1000", "VOILUTFunction": "LINEAR_EXACT"}
+    record = {"file_name": str(write(tmp_path / "a.dcm", mammogram(pixels, **window)))}
+    record |= {"height": 96, "width": 64, "patient_id": "P", "laterality": "L", "view": "CC"}
+    options = ["MODEL.AGN.ENABLED", False, "INPUT.SIZE", (96, 64), "INPUT.DICOM_TONE", tone]
+    cfg = load_cfg(None, options)
+    (item,) = CaseMapper(cfg, is_train=False)(group_cases([record])[0])
+    expected = pixels / 4095 if tone == "full_scale" else np.clip((pixels - 1500.0) / 1000, 0, 1)
+    assert np.abs(item["image"][0].numpy() - expected).max() < 2e-5

@@ -4,9 +4,13 @@ import os
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from agn_d2.landmarks import METHODS, detect_landmarks, read_landmarks
+from agn_d2.visualization.landmark_report import build_report
+
+from ..dicom.dicom_files import mammogram, write
 
 TOOL = Path(__file__).parents[2] / "tools" / "extract_landmarks.py"
 
@@ -154,3 +158,22 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert "the disk is full" in capsys.readouterr().err.splitlines()[-1]
     left = [p.name for p in (*out.parent.iterdir(), *overlays.rglob("*.p*"))]
     assert left == ([] if full_at == "x.json" else ["x.json"])
+
+
+def test_dicom_files_tell_their_view(main, cc, tmp_path, capsys):
+    folder, out = tmp_path / "films", tmp_path / "out.json"
+    pixels = cc.image.astype(np.uint16) * (4095 // max(int(cc.image.max()), 1))
+    write(folder / "IM0001", mammogram(pixels))
+    write(folder / "IM0002", mammogram(pixels, ViewPosition="MLO", ImageLaterality="R"))
+    write(folder / "IM0003", mammogram(pixels, ViewPosition="XCCL"))
+    write(folder / "IM0004", mammogram(pixels, ViewPosition=None))
+    assert main(["--images", str(folder), "--output", str(out), "--overlays", str(tmp_path)]) == 1
+    found = read_landmarks(out)
+    assert {name: item.view for name, item in found.items()} == {"IM0001": "CC", "IM0002": "MLO"}
+    err = capsys.readouterr().err
+    assert "IM0003: view XCCL, neither CC nor MLO" in err
+    assert "IM0004: no tag tells the view" in err
+    assert (tmp_path / "IM0001.png").is_file()
+    page = build_report(found, folder, tmp_path / "page")
+    assert page.problems == {} and page.without_record == ["IM0003", "IM0004"]
+    assert (tmp_path / "page/images/IM0001.jpg").stat().st_size > 1000

@@ -5,7 +5,6 @@ import pydicom
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from agn_d2 import dicom_dataset
 from agn_d2.data.cbis_release.dicom import (
     Picture,
     UnreadableDicom,
@@ -14,6 +13,7 @@ from agn_d2.data.cbis_release.dicom import (
     to_full_range,
 )
 from agn_d2.data.cbis_release.fixture_files import Dicom, write_dicom
+from agn_d2.dicom import dataset
 
 PIXELS = np.array([[0, 1, 2], [255, 4095, 65535]], dtype=np.uint16)
 
@@ -112,7 +112,7 @@ def jpeg(data):
         (drop_pixels, "no pixel data"),
         (colour, "RGB"),
         (table, "lookup table"),
-        (frames, "shape"),
+        (frames, "2 frames"),
         (jpeg, "JPEG-LS|decompress|decode"),
     ],
 )
@@ -192,8 +192,8 @@ def test_a_damaged_deflate_stream_is_a_broken_file(tmp_path, cut):
 def test_a_deflated_file_that_grows_beyond_the_limit_is_not_inflated(tmp_path, monkeypatch):
     path, _ = deflated(tmp_path / "a.dcm")
     monkeypatch.setenv("AGN_D2_MAX_PIXELS", "100")
-    monkeypatch.setattr(dicom_dataset, "_HEADER_ROOM", 1000)  # 1200 bytes; the file has 2400
-    monkeypatch.setattr(dicom_dataset, "_CHUNK", 100)
+    monkeypatch.setattr(dataset, "_HEADER_ROOM", 1000)  # 1200 bytes; the file has 2400
+    monkeypatch.setattr(dataset, "_CHUNK", 100)
     with pytest.raises(UnreadableDicom, match="grows beyond 1,200 bytes.*AGN_D2_MAX_PIXELS"):
         read_picture(path)
     assert read_series_uid(path) is None

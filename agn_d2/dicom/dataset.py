@@ -13,7 +13,8 @@ import pydicom
 from pydicom import filereader
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from .image_header import LIMIT_VARIABLE, TooManyPixels, pixel_limit
+from ..image_header import LIMIT_VARIABLE, TooManyPixels, pixel_limit
+from .faults import UnreadableDicom
 
 _PREAMBLE = 132  # bytes: 128 and DICM
 _HEADER_ROOM = 1 << 24  # bytes that all but the pixels may take
@@ -21,7 +22,10 @@ _CHUNK = 1 << 20
 
 
 def read_dataset(
-    path: str | os.PathLike[str], header_tags: Sequence[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    pixels: bool = True,
+    header_tags: Sequence[str] | None = None,
 ) -> pydicom.Dataset:
     """Read a DICOM file, pixels not decoded yet.
 
@@ -30,22 +34,29 @@ def read_dataset(
 
     Args:
         path: the file.
-        header_tags: read these tags only, and no pixels; None: all.
+        pixels: False: the header alone.
+        header_tags: of a header, read these tags only; None: all.
 
     Raises:
+        UnreadableDicom: an empty file.
         OSError: the file cannot be read now.
         TooManyPixels: a deflated file that would grow beyond 16-bit pixels of ``pixel_limit``.
         zlib.error: a deflated file that is damaged.
         Exception: whatever pydicom raises on a damaged file.
     """
     try:
-        if header_tags is None:
+        if pixels:
             content = io.BytesIO(Path(path).read_bytes())
+            if not content.getbuffer().nbytes:
+                raise UnreadableDicom("an empty file")
             _check_inflated(content)
             return pydicom.dcmread(content)
         with open(path, "rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise UnreadableDicom("an empty file")
             _check_inflated(file)
-            return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(header_tags))
+            tags = None if header_tags is None else list(header_tags)
+            return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
     except OSError as error:
         if error.errno is None:  # pydicom's, on damaged sequences
             raise ValueError(str(error)) from error

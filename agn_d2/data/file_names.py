@@ -1,0 +1,32 @@
+"""File names that tell case, side and view."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+NAME_FORM = "<case>_<LEFT|RIGHT>_<CC|MLO>"
+_NAME = re.compile(
+    r"^(?:(?P<case>.+)[_\- ])?(?P<side>LEFT|RIGHT|L|R)[_\- ]?(?P<view>CC|MLO)$", re.I
+)
+
+
+def parse_name(path: str | os.PathLike[str]) -> tuple[str, str, str]:
+    """Case, side and view that the name of an image file tells.
+
+    Args:
+        path: ``<case>_<LEFT|RIGHT>_<CC|MLO>.<suffix>``; without a case in the name, the case is
+            the name of the folder.
+
+    Returns:
+        case, laterality ("L" or "R"), view ("CC" or "MLO").
+
+    Raises:
+        ValueError: the name is not so; names the file.
+    """
+    match = _NAME.match(Path(path).stem)
+    if match is None:
+        raise ValueError(f"{path}: the name must be {NAME_FORM}")
+    case = match["case"] or Path(path).resolve().parent.name
+    return case, match["side"][0].upper(), match["view"].upper()

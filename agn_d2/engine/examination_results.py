@@ -1,0 +1,158 @@
+"""The detections of an examination as plain values, and as JSON and CSV files.
+
+Nothing of the patient's identity is in them unless it is asked for. The SOP UID of an image is: it
+names the image that a box belongs to, and nobody.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from detectron2.structures import Instances
+
+from ..data.cases import Case
+from ..data.examination import Examination, ExaminationImage
+from ..files import write_atomically, write_json
+
+FORMAT = 1
+_CORNERS = ("x0", "y0", "x1", "y1")
+CSV_COLUMNS = (
+    *("examination", "file", "sop_uid", "side", "view", "marks", "score", *_CORNERS),
+    *(f"{corner}_mm" for corner in _CORNERS),
+    "other_views",
+)
+
+
+def examination_record(
+    examination: Examination,
+    case: Case,
+    found: Mapping[Hashable, Instances],
+    *,
+    min_score: float,
+    roots: Sequence[Path] = (),
+    reads_others: bool = True,
+    identity: bool = False,
+) -> dict[str, Any]:
+    """What was found in an examination, ready for JSON.
+
+    Args:
+        examination: as it was read.
+        case: of ``Predictor.read``, whose images are those of the examination, in its order.
+        found: of ``Predictor.detect``, in pixels of the stored images.
+        min_score: detections below are left out.
+        roots: folders that file names are given relative to.
+        reads_others: the model reads the other views of a case.
+        identity: add the patient's ID and the UIDs of study and series.
+
+    Returns:
+        ``images``, each with ``detections``, the surest first, and ``left_out``. A ``box`` is
+        (x0, y0, x1, y1) in pixels of the stored image: 0, 0 is the upper left corner of its first
+        pixel. ``box_mm`` is the same from that corner in mm, None where the spacing is unknown.
+    """
+    images = []
+    for position, (key, image) in enumerate(examination.images.items()):
+        others = _others(case, position) if reads_others else []
+        entry = _image_entry(image, roots) | {"read_with": others}
+        if identity and image.header is not None:
+            who = image.header.identity
+            entry["identity"] = {
+                "patient_id": who.patient_id,
+                "study_uid": who.study_uid,
+                "series_uid": who.series_uid,
+            }
+        entry["detections"] = _detections(found[key], image, min_score)
+        images.append(entry)
+    left_out = [
+        {"file": relative_name(one.path, roots), "reason": one.reason, "bad": one.bad}
+        for one in examination.left_out
+    ]
+    return {
+        "format": FORMAT,
+        "examination": examination.name,
+        "images": images,
+        "left_out": left_out,
+    }
+
+
+def write_results(record: Mapping[str, Any], stem: Path) -> None:
+    """Write ``<stem>.csv``, one row a detection, and then ``<stem>.json``.
+
+    The JSON file comes last: where it is, everything is.
+    """
+    write_atomically(stem.with_name(f"{stem.name}.csv"), _csv(record).encode("utf-8"))
+    write_json(stem.with_name(f"{stem.name}.json"), record, indent=1)
+
+
+def relative_name(path: str, roots: Sequence[Path]) -> str:
+    """The path below the first of the roots that holds it, else the file's name alone."""
+    for root in roots:
+        if Path(path).is_relative_to(root) and Path(path) != root:
+            return Path(path).relative_to(root).as_posix()
+    return Path(path).name
+
+
+def _others(case: Case, position: int) -> list[str]:
+    positions = (case.auxiliary[position], case.contralateral[position])
+    records = [case.record(other) for other in positions if other is not None]
+    return [f"{one['laterality']}-{one['view']}" for one in records]
+
+
+def _image_entry(image: ExaminationImage, roots: Sequence[Path]) -> dict[str, Any]:
+    header = image.header
+    spacing = None if header is None else header.spacing.mm
+    return {
+        "file": relative_name(image.path, roots),
+        "sop_uid": "" if header is None else header.identity.sop_uid,
+        "side": image.laterality,
+        "view": image.view,
+        "marks": list(image.marks),
+        "notes": list(image.notes),
+        "height": image.pixels.shape[0],
+        "width": image.pixels.shape[1],
+        "spacing_mm": None if spacing is None else list(spacing),
+    }
+
+
+def _detections(
+    found: Instances, image: ExaminationImage, min_score: float
+) -> list[dict[str, Any]]:
+    spacing = None if image.header is None else image.header.spacing.mm
+    boxes, scores = found.pred_boxes.tensor.tolist(), found.scores.tolist()
+    entries = []
+    for box, score in sorted(zip(boxes, scores, strict=True), key=lambda pair: -pair[1]):
+        if score < min_score:
+            continue
+        in_mm = None
+        if spacing is not None:
+            down, across = spacing
+            in_mm = [
+                round(v * s, 3) for v, s in zip(box, (across, down, across, down), strict=True)
+            ]
+        entries.append(
+            {"score": round(score, 5), "box": [round(v, 2) for v in box], "box_mm": in_mm}
+        )
+    return entries
+
+
+def _csv(record: Mapping[str, Any]) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(CSV_COLUMNS)
+    for image in record["images"]:
+        for one in image["detections"]:
+            rows.writerow(
+                [
+                    record["examination"],
+                    *(image[key] for key in ("file", "sop_uid", "side", "view")),
+                    "; ".join(image["marks"]),
+                    one["score"],
+                    *one["box"],
+                    *(one["box_mm"] or [""] * 4),
+                    " ".join(image["read_with"]),
+                ]
+            )
+    return text.getvalue()

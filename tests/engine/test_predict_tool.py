@@ -1,0 +1,218 @@
+"""tools/predict.py: what it writes, what it says, and what it never writes."""
+
+import csv
+import importlib.util
+import json
+import logging
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from ..dicom.dicom_files import film, mammogram, uid, write
+from ..modeling.tiny_model import BASE, RCNN, RESNET, make_model, randomize_graph
+
+TOOL = Path(__file__).parents[2] / "tools" / "predict.py"
+OPTIONS = [*RESNET.split(), *RCNN.split(), "INPUT.SIZE", "(96, 64)"]
+OPTIONS += ["TEST.DETECTIONS_PER_IMAGE", "8"]
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("predict_tool", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "model.pth"
+    torch.save({"model": randomize_graph(make_model()).state_dict()}, path)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def levels_of_logging():
+    """The tool says more than the library does by itself; it must not stay so."""
+    loggers = [logging.getLogger(name) for name in ("predict", "agn_d2.data")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def predict(tool, weights):
+    def run(images, output, *more):
+        images = images if isinstance(images, list) else [images]
+        given = ["--images", *map(str, images), "--output", str(output), *more]
+        return tool.main(["--config-file", str(BASE), *given, "MODEL.WEIGHTS", weights, *OPTIONS])
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two views of a patient, spacing known, and an examination of PNG files."""
+    folder = tmp_path / "images"
+    for number, name in enumerate(("LCC", "LMLO")):
+        tags = {"ImageLaterality": "L", "ViewPosition": name[1:], "SOPInstanceUID": uid(name)}
+        spacing = {"ImagerPixelSpacing": ["0.2", "0.1"]}
+        write(folder / "one" / f"IM{number}", mammogram(film(number), **tags, **spacing))
+    assert cv2.imwrite(str(folder / "p_R_CC.png"), (film(5) >> 4).astype(np.uint8))
+    return folder
+
+
+def results(output):
+    return {p.stem: json.loads(p.read_text()) for p in output.glob("*.json")}
+
+
+def test_files_of_an_examination(predict, folder, tmp_path):
+    output = tmp_path / "out"
+    assert predict(folder, output, "--min-score", "0.2") == 0
+    found = results(output)
+    assert set(found) == {"p", next(name for name in found if name.startswith("exam-"))}
+    exam = next(record for name, record in found.items() if name != "p")
+    assert [image["file"] for image in exam["images"]] == ["one/IM0", "one/IM1"]
+    first, second = exam["images"]
+    assert (first["sop_uid"], first["side"], first["view"]) == (uid("LCC"), "L", "CC")
+    assert (first["height"], first["width"], first["spacing_mm"]) == (200, 150, [0.2, 0.1])
+    assert (first["read_with"], second["read_with"]) == (["L-MLO"], ["L-CC"])
+    scores = [one["score"] for one in first["detections"]]
+    assert len(scores) > 3 and scores == sorted(scores, reverse=True) and scores[-1] >= 0.2
+    for one in first["detections"]:
+        # 0.1 mm across and 0.2 mm down.
+        assert one["box_mm"] == pytest.approx(np.multiply(one["box"], [0.1, 0.2] * 2), abs=2e-3)
+    assert found["p"]["images"][0]["detections"][0]["box_mm"] is None
+    with (output / f"{exam['examination']}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == sum(len(image["detections"]) for image in exam["images"])
+    assert rows[0]["sop_uid"] == uid("LCC") and float(rows[0]["score"]) == scores[0]
+    assert float(rows[0]["y1_mm"]) == first["detections"][0]["box_mm"][3]
+    assert rows[0]["other_views"] == "L-MLO"
+    picture = cv2.imread(str(output / f"{exam['examination']}.png"))
+    assert picture.shape[0] > 500
+
+
+def test_the_boxes_are_those_of_the_predictor(predict, folder, tmp_path, weights):
+    import agn_d2
+
+    assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 0
+    cfg = agn_d2.load_cfg(str(BASE), ["MODEL.WEIGHTS", weights, *OPTIONS])
+    predictor = agn_d2.Predictor(cfg)
+    expected = predictor(predictor.read_examination(folder / "one"))
+    (record,) = results(tmp_path / "out").values()
+    for key, image in zip(expected, record["images"], strict=True):
+        boxes = expected[key].pred_boxes.tensor[expected[key].scores >= 0.05]
+        assert np.allclose([one["box"] for one in image["detections"]], boxes, atol=0.006)
+    assert not list((tmp_path / "out").glob("*.png"))
+
+
+def test_nothing_of_the_patient_is_written_unless_asked(predict, folder, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert predict(folder / "one", output) == 0
+    secrets = (b"SECRET", uid("study").encode(), uid("series").encode())
+    for path in output.iterdir():
+        content = path.name.encode() + path.read_bytes()
+        assert not [word for word in secrets if word in content], path.name
+    assert "SECRET" not in "".join(capsys.readouterr())
+    assert predict(folder / "one", tmp_path / "asked", "--identity") == 0
+    (record,) = results(tmp_path / "asked").values()
+    assert record["images"][0]["identity"] == {
+        "patient_id": "SECRET-ID",
+        "study_uid": uid("study"),
+        "series_uid": uid("series"),
+    }
+
+
+def test_a_second_run_does_only_what_is_new(predict, folder, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert predict(folder, output) == 0
+    assert "2 examinations predicted, 0 were done before" in capsys.readouterr().out
+    stamps = {path: path.stat().st_mtime_ns for path in output.iterdir()}
+    assert predict(folder, output) == 0
+    assert "0 examinations predicted, 2 were done before" in capsys.readouterr().out
+    assert stamps == {path: path.stat().st_mtime_ns for path in output.iterdir()}
+    # A file that changed, and an examination that was not finished.
+    os.utime(folder / "p_R_CC.png", (1, 1))
+    next(output.glob("exam-*.json")).unlink()
+    assert predict(folder, output) == 0
+    assert "2 examinations predicted" in capsys.readouterr().out
+    assert predict(folder, output, "--min-score", "0.9") == 0
+    assert "2 examinations predicted" in capsys.readouterr().out
+
+
+def test_bad_files_are_said_once_each_and_the_rest_goes_on(predict, folder, tmp_path, caplog):
+    bad = folder / "bad"
+    write(bad / "no_view.dcm", mammogram(film(), ViewPosition=None, PatientID="B"))
+    write(bad / "icon.dcm", mammogram(np.zeros((1, 1), np.uint16), PatientID="C"))
+    write(bad / "xccl.dcm", mammogram(film(), ViewPosition="XCCL", PatientID="D"))
+    (bad / "letter.dcm").write_text("no film")
+    cut = write(bad / "cut.dcm", mammogram(film(7), PatientID="E"))
+    cut.write_bytes(cut.read_bytes()[:-1000])
+    (bad / "q_L_CC.png").write_bytes(b"no picture")
+    output = tmp_path / "out"
+    for run in range(2):
+        caplog.clear()
+        assert predict(folder, output, "--no-pictures", "--workers", "2") == 1
+        said = [m for m in caplog.messages if "not read" in m or "left out" in m]
+        for name in ("no_view", "icon", "letter", "cut", "q_L_CC", "xccl"):
+            (line,) = [m for m in said if name in m]
+            assert "\n" not in line
+            assert line.startswith("left out" if name == "xccl" else "not read"), run
+    assert len(results(output)) == 2
+    assert {path.suffix for path in output.iterdir()} == {".json", ".csv"}
+
+
+def test_a_damaged_view_of_an_examination(predict, folder, tmp_path, caplog):
+    path = folder / "one" / "IM1"
+    path.write_bytes(path.read_bytes()[:-1000])
+    for _ in range(2):
+        caplog.clear()
+        assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 1
+        assert len([m for m in caplog.messages if "IM1" in m and "not read" in m]) == 1
+    (record,) = results(tmp_path / "out").values()
+    assert [image["file"] for image in record["images"]] == ["one/IM0"[4:]]
+    assert record["left_out"][0]["file"] == "IM1" and record["left_out"][0]["bad"]
+
+
+def test_errors_of_the_whole_run_are_one_line(predict, tmp_path, capsys):
+    assert predict(tmp_path / "none", tmp_path / "out") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("predict: ") and "no such file or folder" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_structured_reports(predict, folder, tmp_path):
+    sr = pytest.importorskip("highdicom.sr", reason="the extra 'sr' is not installed")
+    output = tmp_path / "out"
+    assert predict(folder / "one", output, "--sr", "--no-pictures") == 0
+    (record,) = results(output).values()
+    report = sr.srread(output / f"{record['examination']}.sr.dcm")
+    groups = report.content.get_planar_roi_measurement_groups()
+    expected = [one["box"] for image in record["images"] for one in image["detections"]]
+    assert len(groups) == len(expected) > 3
+    for group, box in zip(groups, expected, strict=True):
+        corners = np.asarray(group.roi.value)
+        assert np.allclose([*corners.min(0), *corners.max(0)], box, atol=1e-3)
+
+
+def test_the_demo_draws_dicom_files(folder, weights, tmp_path, monkeypatch, capsys):
+    spec = importlib.util.spec_from_file_location("demo_tool", TOOL.with_name("demo.py"))
+    demo = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(demo)
+    # It would stay set up for the tests that follow.
+    monkeypatch.setattr(demo, "setup_logger", lambda **_: None)
+    (folder / "fake.dcm").write_text("no film")
+    out = tmp_path / "pictures"
+    words = ["--config-file", BASE, "--images", folder / "one", folder / "fake.dcm"]
+    words += ["--output", out, "MODEL.WEIGHTS", weights, *OPTIONS]
+    monkeypatch.setattr("sys.argv", ["demo.py", *map(str, words)])
+    assert demo.main() == 1
+    assert "not read: " in (said := capsys.readouterr().err) and "fake.dcm" in said
+    (picture,) = out.iterdir()
+    assert picture.name.startswith("exam-") and picture.stat().st_size > 10_000

@@ -1,0 +1,219 @@
+#!/usr/bin/env python
+"""Find masses in mammograms and write the boxes: JSON, CSV and a picture per examination.
+
+    tools/predict.py --config-file C.yaml --images FOLDER_OR_FILES --output DIR \\
+        MODEL.WEIGHTS model.pth
+
+DICOM files tell examination, side and view by their headers, whatever their names; PNG, JPEG and
+TIFF files by names <case>_<LEFT|RIGHT>_<CC|MLO>.png. What cannot be read is said, one line a file,
+and the rest goes on; the exit status is 1 then. A second run takes up where the first one ended.
+Formats: docs/dicom.md. Nothing of a patient's identity is written, except with --identity, and
+with --sr, as a DICOM SR carries the patient of its images.
+"""
+
+from __future__ import annotations
+
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
+import argparse
+import hashlib
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+import agn_d2
+from agn_d2.data.cases import Case
+from agn_d2.data.examination import Examination, ExaminationFiles
+from agn_d2.data.examination_files import find_examinations
+from agn_d2.dicom.acceptance import Wishes
+from agn_d2.dicom.report_sr import ReportedImage, check_highdicom, structured_report
+from agn_d2.engine.examination_results import examination_record, write_results
+from agn_d2.files import clear_parts, write_atomically
+from agn_d2.utils.read_ahead import read_ahead
+from agn_d2.visualization.examination_figure import examination_figure
+from agn_d2.visualization.figure_files import write_figure
+
+logger = logging.getLogger("predict")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config-file", required=True)
+    parser.add_argument("--images", type=Path, nargs="+", required=True, help="folders or files")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the results")
+    parser.add_argument(
+        "--min-score", type=float, default=0.05, help="least score that is written (%(default)s)"
+    )
+    parser.add_argument(
+        "--score", type=float, default=0.3, help="least score that is drawn (%(default)s)"
+    )
+    parser.add_argument("--no-pictures", action="store_true")
+    parser.add_argument("--sr", action="store_true", help="a DICOM SR too (package highdicom)")
+    parser.add_argument("--identity", action="store_true", help="patient's ID and UIDs in the JSON")
+    parser.add_argument("--ml-as-mlo", action="store_true", help="take ML and LM views for MLO")
+    parser.add_argument("--for-processing", action="store_true", help="take such images too")
+    parser.add_argument("--bits", type=int, help="of the gray values of images that are not DICOM")
+    parser.add_argument("--workers", type=int, default=1, help="threads that read ahead")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE overrides")
+    return parser.parse_args(argv)
+
+
+class Run:
+    """One call of the program: the model, what it writes, and whether all files were read."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.predictor = agn_d2.Predictor(agn_d2.load_cfg(args.config_file, args.opts))
+        self.settings = _settings(args, self.predictor)
+        self.complete = True
+
+    def fails(self, what: object) -> None:
+        self.complete = False
+        logger.warning("not read: %s", what)
+
+    def is_done(self, files: ExaminationFiles) -> bool:
+        """Whether an earlier run has written the results of these files with these settings."""
+        try:
+            record = json.loads(self._path(files.name, "json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        # What could not be read may be readable now, as on a network drive.
+        whole = not any(one["bad"] for one in record["left_out"])
+        return whole and record.get("run") == self.settings | {"inputs": _fingerprint(files)}
+
+    def read(self, files: ExaminationFiles) -> tuple[Examination, Case, list[str]]:
+        examination = files.read(self.predictor.tone)
+        bits = {k: self.args.bits for k, i in examination.images.items() if i.header is None}
+        case, keys = self.predictor.read(examination, bits=bits if self.args.bits else None)
+        return examination, case, keys
+
+    def write(
+        self, files: ExaminationFiles, examination: Examination, case: Case, keys: list[str]
+    ) -> None:
+        args = self.args
+        record = examination_record(
+            examination,
+            case,
+            self.predictor.detect(case, keys),
+            min_score=args.min_score,
+            roots=[path for path in args.images if path.is_dir()],
+            reads_others=self.predictor.cfg.MODEL.AGN.ENABLED,
+            identity=args.identity,
+        )
+        self.complete &= not any(one.bad for one in examination.left_out)
+        if not args.no_pictures:
+            figure = examination_figure(examination, record, min_score=args.score, bits=args.bits)
+            write_figure(figure, self._path(files.name, "png"), dpi=100)
+        if args.sr:
+            self._write_sr(examination, record)
+        run = self.settings | {"inputs": _fingerprint(files)}
+        write_results(record | {"run": run}, args.output / files.name)
+
+    def _write_sr(self, examination: Examination, record: dict[str, Any]) -> None:
+        images = [
+            ReportedImage(image.path, image.laterality, entry["detections"])
+            for image, entry in zip(examination.images.values(), record["images"], strict=True)
+            if image.header is not None
+        ]
+        if not images:
+            logger.warning("%s: no DICOM images, so no SR", examination.name)
+            return
+        report = structured_report(
+            images, version=agn_d2.__version__, model=self.settings["weights"]
+        )
+        content = io.BytesIO()
+        report.save_as(content)
+        write_atomically(self._path(examination.name, "sr.dcm"), content.getvalue())
+
+    def _path(self, name: str, suffix: str) -> Path:
+        return self.args.output / f"{name}.{suffix}"
+
+
+def _settings(args: argparse.Namespace, predictor: agn_d2.Predictor) -> dict[str, Any]:
+    """What decides the results, beside the files."""
+    weights = Path(predictor.cfg.MODEL.WEIGHTS)
+    # A model of Detectron2's zoo has no file here, and never changes.
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else ""
+    names = [
+        "min_score",
+        "score",
+        "no_pictures",
+        "sr",
+        "identity",
+        "ml_as_mlo",
+        "for_processing",
+        "bits",
+    ]
+    config = hashlib.sha256(predictor.cfg.dump().encode()).hexdigest()
+    return {
+        "version": agn_d2.__version__,
+        "weights": weights.name,
+        "weights_sha256": digest,
+        "config_sha256": config,
+        "dicom_tone": [predictor.tone.kind, predictor.tone.voi],
+    } | {name: getattr(args, name) for name in names}
+
+
+def _fingerprint(files: ExaminationFiles) -> str:
+    """Changes where a file of the examination does."""
+    stamps = [(path, Path(path).stat()) for path in sorted(files.paths)]
+    text = json.dumps([(Path(path).name, stat.st_size, stat.st_mtime_ns) for path, stat in stamps])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def to_do(run: Run, found: list[ExaminationFiles]) -> Iterator[ExaminationFiles]:
+    """The examinations that are not done yet; those without a usable view are spoken of."""
+    for files in found:
+        if not files.candidates:
+            for one in files.left_out:
+                if one.bad:
+                    run.fails(one)
+                else:
+                    logger.info("left out: %s", one)
+        elif not run.is_done(files):
+            yield files
+
+
+@command_line_tool
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    for name in ("predict", "agn_d2.data"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    if args.sr:
+        check_highdicom()
+    found, strays = find_examinations(args.images, Wishes(args.ml_as_mlo, args.for_processing))
+    run = Run(args)
+    args.output.mkdir(parents=True, exist_ok=True)
+    clear_parts(args.output)
+    with logging_redirect_tqdm():
+        for one in strays:
+            run.fails(one)
+        new = list(to_do(run, found))
+        bar = tqdm(total=len(new), disable=None, unit="examination")
+        for files, outcome in read_ahead(run.read, new, args.workers):
+            try:
+                read = outcome.result()
+            except ValueError as error:
+                run.fails(error)
+            else:
+                run.write(files, *read)
+            bar.update()
+        bar.close()
+    done = sum(1 for files in found if files.candidates) - len(new)
+    print(f"{len(new)} examinations predicted, {done} were done before: {args.output}")
+    return 0 if run.complete else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
