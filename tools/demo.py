@@ -5,6 +5,7 @@
         MODEL.WEIGHTS model.pth
     tools/demo.py --config-file C.yaml --images FOLDER_OR_FILES --output DIR \\
         MODEL.WEIGHTS model.pth
+    tools/demo.py --model NAME --images FOLDER_OR_FILES --output DIR
 
 With --images, DICOM files tell examination, side and view; the names of others do:
 <case>_<LEFT|RIGHT>_<CC|MLO>.png. The films are cut to the breast if the model was trained so
@@ -41,6 +42,7 @@ from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
 from agn_d2.engine.inside import check_level, inspect_case
 from agn_d2.engine.predictor import build_trained
+from agn_d2.engine.setup import add_model_arguments
 from agn_d2.files import check_writable_folder, safe_name
 from agn_d2.visualization.figure_files import write_figure
 from agn_d2.visualization.inside_figure import correspondence_figure, features_figure
@@ -51,7 +53,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config-file", required=True)
+    add_model_arguments(parser)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--dataset", help="a registered data set, e.g. cbis_ddsm_mass_test")
     source.add_argument(
