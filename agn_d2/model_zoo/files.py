@@ -91,7 +91,9 @@ def _file(name: str, file: str) -> str:
 
 def _check_name(name: str) -> None:
     if name not in _checksums():
-        raise ValueError(f"no model {name!r} in the model zoo; there are {', '.join(list_models())}")
+        raise ValueError(
+            f"no model {name!r} in the model zoo; there are {', '.join(list_models())}"
+        )
 
 
 def _checksums() -> dict[str, str]:
