@@ -13,7 +13,8 @@ ARGS ?=
 # The runs use this checkout, whichever copy of agn_d2 the environment holds.
 PY := PYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" "$(VENV)/bin/python"
 
-# make demo: where it writes, and how it is configured.
+# make demo: which trained model it shows, where it writes, and how its training is configured.
+DEMO_MODEL ?= faster_rcnn_EffLite0_FPN_cbis_ddsm
 DEMO_OUTPUT ?= output/demo
 DEMO_DATASETS ?= $(DEMO_OUTPUT)/datasets
 DEMO_CONFIG ?= configs/agrcnn_phantom_demo.yaml
@@ -30,7 +31,10 @@ help:  ## list the targets
 env:  ## set up the environment, Detectron2 included, and nothing else
 	@$(PYTHON) tools/setup_env.py --venv "$(VENV)"
 
-demo: env  ## make phantom data, train on it, evaluate, draw figures
+demo: env  ## run a trained model on real films; train one on a phantom, evaluate, draw figures
+	@echo "Two examinations of CBIS-DDSM by the trained model $(DEMO_MODEL): less than a minute"
+	@$(DEMO) tools/demo.py --model $(DEMO_MODEL) --examples --output "$(DEMO_OUTPUT)/examples" \
+		|| if [ $$? -eq 2 ]; then echo "left out, see above; the demo goes on"; else exit 1; fi
 	$(DEMO) datasets/make_phantom.py --demo --out "$(DEMO_PHANTOM)"
 	$(DEMO) tools/build_prior.py --dataset phantom_train \
 		--output "$(DEMO_PHANTOM)/annotations/prior_22_26.json"
