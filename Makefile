@@ -13,7 +13,8 @@ ARGS ?=
 # The runs use this checkout, whichever copy of agn_d2 the environment holds.
 PY := PYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" "$(VENV)/bin/python"
 
-# make demo: where it writes, and how it is configured.
+# make demo: which trained model it shows, where it writes, and how its training is configured.
+DEMO_MODEL ?= faster_rcnn_EffLite0_FPN_cbis_ddsm
 DEMO_OUTPUT ?= output/demo
 DEMO_DATASETS ?= $(DEMO_OUTPUT)/datasets
 DEMO_CONFIG ?= configs/agrcnn_phantom_demo.yaml
@@ -30,22 +31,25 @@ help:  ## list the targets
 env:  ## set up the environment, Detectron2 included, and nothing else
 	@$(PYTHON) tools/setup_env.py --venv "$(VENV)"
 
-demo: env  ## make phantom data, train on it, evaluate, draw figures
-	@echo "[1/5] Phantom mammograms: 90 women, 360 images"
+demo: env  ## run a trained model on real films; train one on a phantom, evaluate, draw figures
+	@echo "[1/6] Two examinations of CBIS-DDSM by the trained model $(DEMO_MODEL): less than a minute"
+	@$(DEMO) tools/demo.py --model $(DEMO_MODEL) --examples --output "$(DEMO_OUTPUT)/examples" \
+		|| if [ $$? -eq 2 ]; then echo "left out, see above; the demo goes on"; else exit 1; fi
+	@echo "[2/6] Phantom mammograms: 90 women, 360 images"
 	@$(DEMO) datasets/make_phantom.py --demo --out "$(DEMO_PHANTOM)"
-	@echo "[2/5] Prior of BGN: which nodes of CC and MLO see the same masses"
+	@echo "[3/6] Prior of BGN: which nodes of CC and MLO see the same masses"
 	@$(DEMO) tools/build_prior.py --dataset phantom_train \
 		--output "$(DEMO_PHANTOM)/annotations/prior_22_26.json"
-	@echo "[3/5] Training of $(DEMO_CONFIG), and its test: minutes"
+	@echo "[4/6] Training of $(DEMO_CONFIG), and its test: minutes"
 	@$(DEMO) tools/train_net.py --config-file $(DEMO_CONFIG) OUTPUT_DIR "$(DEMO_OUTPUT)"
-	@echo "[4/5] Pictures of six test cases"
+	@echo "[5/6] Pictures of six test cases"
 	@$(DEMO) tools/demo.py --config-file $(DEMO_CONFIG) --dataset phantom_test \
 		--output "$(DEMO_OUTPUT)/pictures" MODEL.WEIGHTS "$(DEMO_OUTPUT)/model_final.pth"
-	@echo "[5/5] FROC of the test set"
+	@echo "[6/6] FROC of the test set"
 	@$(DEMO) tools/evaluate_froc.py --gt "$(DEMO_PHANTOM)/annotations/test.json" \
 		--predictions "$(DEMO_RESULTS)/coco_instances_results.json" \
 		--figure "$(DEMO_OUTPUT)/froc.png" --json "$(DEMO_OUTPUT)/froc.json"
-	@echo "FROC figure: $(DEMO_OUTPUT)/froc.png    pictures: $(DEMO_OUTPUT)/pictures"
+	@echo "FROC figure: $(DEMO_OUTPUT)/froc.png    pictures: $(DEMO_OUTPUT)/examples $(DEMO_OUTPUT)/pictures"
 
 test: env  ## run the tests
 	$(PY) -m pytest -q $(ARGS)

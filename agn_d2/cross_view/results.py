@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,27 @@ class DatasetDetections:
     Args:
         dataset: registered name; its images need landmarks.
         predictions: COCO results file.
+        patients: take their cases alone; None: all.
         shuffled: let every image read the views of another patient (``shuffle_partners``).
 
     Raises:
         ValueError: the file does not fit the data set, or an image has no landmarks.
     """
 
-    def __init__(self, dataset: str, predictions: str | Path, *, shuffled: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: str,
+        predictions: str | Path,
+        *,
+        patients: Collection[str] | None = None,
+        shuffled: bool = False,
+    ) -> None:
         self.dataset = dataset
-        self.cases: list[Case] = load_cases([dataset])
+        self.cases: list[Case] = [
+            case
+            for case in load_cases([dataset])
+            if patients is None or case.images[0]["patient_id"] in patients
+        ]
         check_landmarks(self.cases)
         if shuffled:
             self.cases = shuffle_partners(self.cases)

@@ -6,13 +6,19 @@ import codecs
 import os
 import pickle
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import torch
+from safetensors.torch import load_file as load_safetensors
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
 
 from ..files import write_atomically
+
+SAFETENSORS = ".safetensors"
 
 # What a .pkl may ask for: NumPy arrays and plain containers. NumPy has renamed the modules of its
 # helpers; the files keep the names of the version that wrote them.
@@ -48,7 +54,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def read_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The content of a .pkl (Detectron2's model zoo) or of a file of ``torch.save``.
+    """The content of a .pkl (Detectron2's model zoo), .safetensors or file of ``torch.save``.
 
     Nothing but tensors, arrays, numbers, text and plain containers is read: a file from a source
     that nobody vouches for does no harm.
@@ -62,6 +68,8 @@ def read_checkpoint_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         if path.suffix == ".pkl":
             with path.open("rb") as file:
                 content = _PlainUnpickler(file, encoding="latin1").load()
+        elif path.suffix == SAFETENSORS:
+            content = load_safetensors(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
@@ -131,3 +139,28 @@ def write_checkpoint_file(path: str | os.PathLike[str], content: dict[str, Any])
     except RuntimeError as error:
         # How torch reports that a write has failed.
         raise OSError(f"{path} cannot be written: {str(error).splitlines()[0]}") from error
+
+
+def write_half(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
+    """Write weights as safetensors, in one step: floats as float16, integers as they are.
+
+    Args:
+        path: where to.
+        state: name -> tensor or array.
+
+    Raises:
+        ValueError: a value that float16 cannot hold; names the weight.
+        OSError: it cannot be written.
+    """
+    half = {name: _half(name, value) for name, value in state.items()}
+    write_atomically(path, safetensors_bytes(half, metadata={"format": "pt"}))
+
+
+def _half(name: str, value: Any) -> Tensor:
+    tensor = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value)
+    if tensor.is_floating_point():
+        tensor = tensor.to(torch.float16)
+        if not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} has values that float16 cannot hold (NaN, or beyond 65504)")
+    # A copy: safetensors refuses tensors that share their memory.
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)

@@ -12,6 +12,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import Instances
 from torch import nn
 
+from .. import model_zoo
 from ..data.breast_crop import uncropped
 from ..data.cases import Case
 from ..data.examination import Examination
@@ -37,7 +38,7 @@ class Predictor:
     (``INPUT.CROP_TO_BREAST``), and detections come back in pixels of the images given. Neither
     the training data nor the file of the prior is needed.
 
-        predictor = Predictor(cfg)
+        predictor = Predictor(cfg)      # or Predictor.from_pretrained("a name of the model zoo")
         found = predictor({"L-CC": "lcc.dcm", "L-MLO": "lmlo.png", "R-CC": array})
         found["L-CC"].pred_boxes, found["L-CC"].scores
         found = predictor(predictor.read_examination("folder of DICOM files"))
@@ -60,6 +61,22 @@ class Predictor:
         self.model = build_trained(cfg)
         self.mapper = CaseMapper(cfg, is_train=False)
         self.tone = Tone(cfg.INPUT.DICOM_TONE, cfg.INPUT.DICOM_VOI)
+
+    @classmethod
+    def from_pretrained(cls, name: str, *, device: str | None = None) -> Predictor:
+        """A model of the zoo, ready to use.
+
+        Args:
+            name: one of ``agn_d2.model_zoo.list_models()``.
+            device: such as "cpu"; None: the GPU if there is one.
+
+        Raises:
+            ValueError: no model of this name, or a damaged weight file.
+        """
+        cfg = model_zoo.get_config(name)
+        if device is not None:
+            cfg.MODEL.DEVICE = device
+        return cls(cfg)
 
     def read_examination(self, source: Source, *, wishes: Wishes | None = None) -> Examination:
         """``agn_d2.read_examination`` with the gray values that the model was trained on."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
 import yaml
 from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.utils.file_io import PathManager
 
+from .. import model_zoo
 from ..config import add_agn_config
 from ..data.builtin import check_registered, register_builtin_datasets
 from .inference_setup import settle_for_inference
@@ -31,7 +32,7 @@ def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
     """
     cfg = get_cfg()
     add_agn_config(cfg)
-    if config_file and not Path(config_file).is_file():
+    if config_file and not PathManager.isfile(config_file):
         raise FileNotFoundError(f"No config file {config_file}")
     try:
         if config_file:
@@ -53,6 +54,32 @@ def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
     except RecursionError as error:
         raise ValueError(f"config: {config_file}: _BASE_ leads back to itself") from error
     return cfg
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Let a program be told its trained model: ``--config-file FILE``, or ``--model NAME``."""
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--config-file", help="of a trained model, with MODEL.WEIGHTS FILE")
+    group.add_argument(
+        "--model",
+        metavar="NAME",
+        help=f"a trained model that comes along: {', '.join(model_zoo.list_models())}",
+    )
+
+
+def load_model_cfg(args: argparse.Namespace) -> CfgNode:
+    """The config of a trained model.
+
+    Args:
+        args: with ``config_file`` and ``model``, one of which is None, and ``opts``.
+
+    Raises:
+        FileNotFoundError, ValueError: as from ``load_cfg``, or no model of this name.
+    """
+    if args.model is None:
+        return load_cfg(args.config_file, args.opts)
+    weights = ["MODEL.WEIGHTS", model_zoo.get_checkpoint_url(args.model)]
+    return load_cfg(model_zoo.get_config_file(args.model), [*weights, *args.opts])
 
 
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
@@ -82,12 +109,12 @@ def setup_inference_cfg(args: argparse.Namespace) -> CfgNode:
     """The config of a tool that only uses a trained model; no data set of the config is needed.
 
     Args:
-        args: with ``config_file`` and ``opts``.
+        args: with ``config_file`` and ``model`` (see ``add_model_arguments``) and ``opts``.
 
     Raises:
         FileNotFoundError, ValueError: no config, or no checkpoint of a trained model.
     """
-    cfg = load_cfg(args.config_file, args.opts)
+    cfg = load_model_cfg(args)
     register_builtin_datasets()
     settle_device(cfg)
     settle_for_inference(cfg)

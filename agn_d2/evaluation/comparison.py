@@ -18,7 +18,9 @@ from .bootstrap import bootstrap_recalls, percentile_interval
 from .coco_results import GroundTruth
 from .froc import (
     DEFAULT_FPPI,
+    MEAN_FPPI,
     FrocCurve,
+    append_mean,
     check_fppi,
     froc_curve,
     mean_curve,
@@ -28,7 +30,7 @@ from .groups import BREAKDOWNS
 from .matching import DEFAULT_IOU, match_detections
 from .parts import Part, parts_of
 from .records import Detections
-from .report import LEVEL, describe_rule, or_null
+from .report import LEVEL, describe_rule, with_mean
 
 
 @dataclass(frozen=True)
@@ -166,18 +168,18 @@ def _model(
     weights: np.ndarray,
     fppi: Sequence[float],
 ) -> dict[str, Any]:
-    recall = np.array([recall_at_fppi(curve, fppi) for curve in curves])
+    recall = append_mean(np.array([recall_at_fppi(c, (*fppi, *MEAN_FPPI)) for c in curves]))
     end = min(curve.max_fppi for curve in curves)
     return {
         "runs": [
             {
                 "detections": int(weights[detections.images].sum()),
                 "max_fppi": curve.max_fppi,
-                "recall": or_null(row),
+                **with_mean("recall", row),
             }
             for detections, curve, row in zip(runs, curves, recall, strict=True)
         ],
-        "spread": or_null(recall.std(axis=0, ddof=1)) if len(runs) > 1 else None,
+        **_spread(recall),
         "truncated": [float(x) for x in fppi if x > end],
     }
 
@@ -194,14 +196,15 @@ def _part_report(
         name: mean_curve([froc_curve(events, part.weights) for events in runs])
         for name, runs in part.events.items()
     }
-    recall = {name: recall_at_fppi(curve, fppi) for name, curve in curves.items()}
+    read_at = (*fppi, *MEAN_FPPI)
+    recall = {name: append_mean(recall_at_fppi(curve, read_at)) for name, curve in curves.items()}
     drawn = _draw_recalls(part, truth, fppi, draws, seed) if draws else {}
     rows = {}
     for name in part.events:
-        row = {"recall": or_null(recall[name]), **_ends(drawn.get(name))}
+        row = {**with_mean("recall", recall[name]), **_ends(drawn.get(name))}
         if baseline is not None and name != baseline:
             ends = _ends(drawn[name] - drawn[baseline] if draws else None)
-            row["difference"] = {"value": or_null(recall[name] - recall[baseline]), **ends}
+            row["difference"] = {**with_mean("value", recall[name] - recall[baseline]), **ends}
         rows[name] = row
     some = next(iter(curves.values()))
     return {
@@ -217,18 +220,28 @@ def _part_report(
 def _draw_recalls(
     part: Part, truth: GroundTruth, fppi: Sequence[float], draws: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """(R, K) of each model: the mean recall of its runs in each draw, the same for all models."""
+    """(R, K + 1) of each model: the mean over its runs in each draw, the same for all models."""
     runs = [events for of_model in part.events.values() for events in of_model]
-    drawn = bootstrap_recalls(
-        runs, truth.patients, fppi, image_weights=part.weights, draws=draws, seed=seed
+    read_at = (*fppi, *MEAN_FPPI)
+    drawn = append_mean(
+        bootstrap_recalls(
+            runs, truth.patients, read_at, image_weights=part.weights, draws=draws, seed=seed
+        )
     )
     starts = np.cumsum([len(of_model) for of_model in part.events.values()])[:-1]
     means = [of_model.mean(axis=1) for of_model in np.split(drawn, starts, axis=1)]
     return dict(zip(part.events, means, strict=True))
 
 
-def _ends(drawn: np.ndarray | None) -> dict[str, list[float | None]]:
+def _spread(recall: np.ndarray) -> dict[str, Any]:
+    """Standard deviation of the runs' recall, (runs, K + 1)."""
+    if len(recall) == 1:
+        return {"spread": None, "mean_spread": None}
+    return with_mean("spread", recall.std(axis=0, ddof=1))
+
+
+def _ends(drawn: np.ndarray | None) -> dict[str, Any]:
     if drawn is None:
         return {}
     low, high = percentile_interval(drawn, LEVEL)
-    return {"low": or_null(low), "high": or_null(high)}
+    return {**with_mean("low", low), **with_mean("high", high)}

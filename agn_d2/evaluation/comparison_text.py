@@ -23,6 +23,7 @@ def comparison_markdown(report: dict[str, Any]) -> str:
         report: of ``compare``.
     """
     lines = ["# FROC", "", report["rule"]["text"] + "."]
+    lines += ["mean: of the recall at 1/8, 1/4, 1/2, 1, 2, 4 and 8 FPPI."]
     bootstrap = report["bootstrap"]
     if any(len(model["runs"]) > 1 for model in report["models"].values()):
         lines += ["The recall of a model with several runs is their mean."]
@@ -50,10 +51,9 @@ def _table(report: dict[str, Any], parts: Sequence[dict[str, Any]]) -> list[str]
     for part in parts:
         for name, row in part["models"].items():
             mark = report["models"][name]["truncated"] if part["breakdown"] == "all" else ()
-            cells = [
-                recall_cell(row, k) + (" *" if x in mark else "")
-                for k, x in enumerate(report["fppi"])
-            ]
+            cells = recall_cells(row)
+            for k, x in enumerate(report["fppi"]):
+                cells[k] += " *" * (x in mark)
             rows.append([part["name"], name, part["images"], part["lesions"], *cells])
     return _grid(["part", "model", "images", "targets", *_at(report)], rows)
 
@@ -63,7 +63,7 @@ def _differences(report: dict[str, Any]) -> list[str]:
     for part in report["parts"]:
         for name, row in part["models"].items():
             if "difference" in row:
-                cells = [difference_cell(row["difference"], k) for k in range(len(report["fppi"]))]
+                cells = difference_cells(row["difference"])
                 rows.append([part["breakdown"], part["name"], name, *cells])
     return _grid(["", "part", "model", *_at(report)], rows)
 
@@ -75,9 +75,9 @@ def _runs(report: dict[str, Any]) -> list[list[Any]]:
         if model["spread"] is None:
             continue
         for number, run in enumerate(model["runs"], 1):
-            rows.append([name, number, *map(_percent, run["recall"])])
-        mean = report["parts"][0]["models"][name]["recall"]
-        both = zip(mean, model["spread"], strict=True)
+            rows.append([name, number, *map(_percent, _values(run, "recall"))])
+        mean = _values(report["parts"][0]["models"][name], "recall")
+        both = zip(mean, _values(model, "spread"), strict=True)
         rows.append([name, "mean", *(f"{_percent(m)} ± {_percent(s)}" for m, s in both)])
     return rows
 
@@ -99,30 +99,40 @@ def remarks(report: dict[str, Any]) -> list[str]:
 
 
 def _at(report: dict[str, Any]) -> list[str]:
-    return [f"{x:g} FPPI" for x in report["fppi"]]
+    return [*(f"{x:g} FPPI" for x in report["fppi"]), "mean"]
 
 
-def recall_cell(row: dict[str, Any], k: int) -> str:
-    """Recall in % and its interval, of one model at one FPPI."""
-    return _percent(row["recall"][k]) + _interval(row, k, "{:.1f}")
+def recall_cells(row: dict[str, Any]) -> list[str]:
+    """Recall of one model in % and its interval, at each FPPI; the mean recall last."""
+    return _cells(row, "recall", "{:.1f}")
 
 
-def difference_cell(row: dict[str, Any], k: int) -> str:
-    """Difference in percentage points and its interval."""
-    if row["value"][k] is None:
-        return "–"
-    return f"{100 * row['value'][k]:+.1f}" + _interval(row, k, "{:+.1f}")
+def difference_cells(row: dict[str, Any]) -> list[str]:
+    """Difference in percentage points and its interval, at each FPPI; that of the means last."""
+    return _cells(row, "value", "{:+.1f}")
+
+
+def _cells(row: dict[str, Any], key: str, form: str) -> list[str]:
+    values = _values(row, key)
+    ends = zip(_values(row, "low"), _values(row, "high"), strict=True) if "low" in row else ()
+    intervals = ["" if None in pair else f" ({_to(pair, form)})" for pair in ends]
+    intervals = intervals or [""] * len(values)
+    return [
+        "–" if value is None else form.format(100 * value) + interval
+        for value, interval in zip(values, intervals, strict=True)
+    ]
+
+
+def _to(pair: Sequence[float], form: str) -> str:
+    return " to ".join(form.format(100 * end) for end in pair)
+
+
+def _values(row: dict[str, Any], key: str) -> list[float | None]:
+    return [*row[key], row[f"mean_{key}"]]
 
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
-
-
-def _interval(row: dict[str, Any], k: int, form: str) -> str:
-    if "low" not in row or row["low"][k] is None:
-        return ""
-    ends = " to ".join(form.format(100 * row[end][k]) for end in ("low", "high"))
-    return f" ({ends})"
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

@@ -23,6 +23,8 @@ from .matching import FrocEvents, match_detections
 from .records import Detections, Lesions
 
 DEFAULT_FPPI = (0.5, 1.0, 2.0, 3.0, 4.0)
+# Where the challenge LUNA16 reads a curve for its one figure, the mean recall.
+MEAN_FPPI = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 __all__ = [
     "DEFAULT_FPPI",
@@ -30,6 +32,8 @@ __all__ = [
     "FrocCurve",
     "FrocEvents",
     "Lesions",
+    "MEAN_FPPI",
+    "append_mean",
     "check_fppi",
     "froc_curve",
     "match_detections",
@@ -147,6 +151,22 @@ def mean_curve(curves: Sequence[FrocCurve]) -> FrocCurve:
     recall = np.mean([recall_at_fppi(curve, fppi) for curve in curves], axis=0)
     fppi, recall = np.append(0, fppi), np.append(first.recall[0], recall)
     return FrocCurve(fppi, recall, np.full(len(fppi), np.nan), first.images, first.lesions)
+
+
+def append_mean(recalls: np.ndarray) -> np.ndarray:
+    """Recalls read at ``(*fppi, *MEAN_FPPI)`` -> those at fppi, and their mean at MEAN_FPPI.
+
+    The mean recall at 1/8, 1/4, 1/2, 1, 2, 4 and 8 FPPI is one figure for a whole curve, as LUNA16
+    has it; where a curve has ended, its last recall counts.
+
+    Args:
+        recalls: (..., K + 7), NaN where there is no lesion.
+
+    Returns:
+        (..., K + 1), the mean last.
+    """
+    own, of_mean = np.split(recalls, [recalls.shape[-1] - len(MEAN_FPPI)], axis=-1)
+    return np.concatenate([own, of_mean.mean(axis=-1, keepdims=True)], axis=-1)
 
 
 def check_fppi(fppi: Sequence[float]) -> None:

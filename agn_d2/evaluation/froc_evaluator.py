@@ -17,7 +17,7 @@ from detectron2.utils.file_io import PathManager
 
 from ..files import write_text
 from .coco_results import ImageId, read_ground_truth
-from .froc import DEFAULT_FPPI, check_fppi, recall_at_fppi
+from .froc import DEFAULT_FPPI, MEAN_FPPI, append_mean, check_fppi, recall_at_fppi
 from .matching import DEFAULT_IOU, check_options
 from .records import Detections
 from .report import curve_to_dict, evaluate_froc, format_report
@@ -115,8 +115,8 @@ class FROCEvaluator(DatasetEvaluator):
         """Gathers the predictions of all ranks and reads the curve.
 
         Returns:
-            ``{"froc": {"recall@<fppi>": percent, ...}}`` on the main process (NaN without a
-            lesion); empty on the others, and if nothing was processed.
+            ``{"froc": {"recall@<fppi>": percent, ..., "mean_recall": percent}}``, NaN without a
+            lesion, on the main process; empty on the others, and if nothing was processed.
         """
         predictions = self._predictions
         if self._distributed:
@@ -134,8 +134,8 @@ class FROCEvaluator(DatasetEvaluator):
         logger.info("%s\n%s", self._dataset_name, format_report(report))
         if self._output_dir:
             self._write({"dataset": self._dataset_name, **report, "curve": curve_to_dict(curve)})
-        recall = 100 * recall_at_fppi(curve, report["fppi"])
-        names = [f"recall@{x:g}" for x in report["fppi"]]
+        recall = 100 * append_mean(recall_at_fppi(curve, (*report["fppi"], *MEAN_FPPI)))
+        names = [*(f"recall@{x:g}" for x in report["fppi"]), "mean_recall"]
         return OrderedDict(froc=dict(zip(names, recall.tolist(), strict=True)))
 
     def _join(self, predictions: Sequence[Prediction]) -> Detections:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .bootstrap import bootstrap_recall
+from .bootstrap import bootstrap_recalls, percentile_interval
 from .froc import (
     DEFAULT_FPPI,
+    MEAN_FPPI,
     Detections,
     FrocCurve,
     Lesions,
+    append_mean,
     check_fppi,
     froc_curve,
     match_detections,
@@ -50,10 +52,12 @@ def evaluate_froc(
 
     Returns:
         A report that JSON can hold, and the curve. Report keys: ``fppi``, ``recall`` (0 .. 1; null
-        without a lesion), ``truncated`` (those of ``fppi`` that the curve does not reach),
+        without a lesion), ``mean_recall`` (at 1/8 to 8 FPPI, see :func:`append_mean`),
+        ``truncated`` (those of ``fppi`` that the curve does not reach),
         ``max_fppi`` (its end), ``images``, ``lesions``, ``detections`` (counted ones), ``iou``
         (null if not used), ``hit``, ``duplicates``, ``lesion_images_only``; with draws also
-        ``bootstrap``: ``draws``, ``level``, ``seed``, ``patients``, ``low``, ``high``.
+        ``bootstrap``: ``draws``, ``level``, ``seed``, ``patients``, ``low``, ``high``, and the ends
+        ``mean_low``, ``mean_high``.
 
     Raises:
         ValueError: for an option out of range, or draws without patients.
@@ -64,9 +68,10 @@ def evaluate_froc(
     if lesion_images_only:
         weights = (events.lesions_per_image > 0).astype(np.float64)
     curve = froc_curve(events, weights)
+    read_at = (*fppi, *MEAN_FPPI)
     report = {
         "fppi": [float(x) for x in fppi],
-        "recall": or_null(recall_at_fppi(curve, fppi)),
+        **with_mean("recall", append_mean(recall_at_fppi(curve, read_at))),
         "truncated": [float(x) for x in fppi if x > curve.max_fppi],
         "max_fppi": curve.max_fppi,
         "images": curve.images,
@@ -80,16 +85,17 @@ def evaluate_froc(
     if draws:
         if patients is None:
             raise ValueError("the bootstrap needs the patient of each image")
-        low, high = bootstrap_recall(
-            events, patients, fppi, image_weights=weights, draws=draws, level=LEVEL, seed=seed
+        drawn = bootstrap_recalls(
+            [events], patients, read_at, image_weights=weights, draws=draws, seed=seed
         )
+        low, high = percentile_interval(append_mean(drawn[:, 0]), LEVEL)
         report["bootstrap"] = {
             "draws": int(draws),
             "level": LEVEL,
             "seed": int(seed),
             "patients": len({p for p, w in zip(patients, weights, strict=True) if w}),
-            "low": or_null(low),
-            "high": or_null(high),
+            **with_mean("low", low),
+            **with_mean("high", high),
         }
     return report, curve
 
@@ -130,6 +136,10 @@ def format_report(report: dict[str, Any]) -> str:
         if interval:
             line += f"  {_percent(interval['low'][k])} - {_percent(interval['high'][k])}"
         lines.append(line + " *" * (fppi in report["truncated"] and recall is not None))
+    line = f"  mean  {_percent(report['mean_recall'])}"
+    if interval:
+        line += f"  {_percent(interval['mean_low'])} - {_percent(interval['mean_high'])}"
+    lines.append(f"{line}  (of 1/8, 1/4, 1/2, 1, 2, 4, 8 FPPI)")
     if not report["lesions"]:
         lines.append("recall is undefined: there is no lesion")
     elif report["truncated"]:
@@ -148,3 +158,9 @@ def _percent(recall: float | None) -> str:
 def or_null(values: Iterable[float]) -> list[float | None]:
     """Numbers as JSON knows them: what is not finite becomes None."""
     return [float(x) if math.isfinite(x) else None for x in values]
+
+
+def with_mean(key: str, values: Sequence[float]) -> dict[str, Any]:
+    """(K + 1,) of :func:`append_mean` as ``{key: [...], "mean_<key>": ...}``, ready for JSON."""
+    *own, mean = or_null(values)
+    return {key: own, f"mean_{key}": mean}

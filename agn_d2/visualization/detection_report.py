@@ -21,7 +21,7 @@ import numpy as np
 
 from ..evaluation.coco_results import GroundTruth
 from ..evaluation.comparison import Comparison, FrocRule
-from ..evaluation.comparison_text import TITLES, difference_cell, recall_cell, remarks
+from ..evaluation.comparison_text import TITLES, difference_cells, recall_cells, remarks
 from ..evaluation.matching import match_detections
 from ..evaluation.operating_point import OperatingPoint, operating_curve
 from ..evaluation.records import Detections
@@ -191,11 +191,9 @@ def _tables(content: dict[str, Any]) -> list[dict[str, Any]]:
         rows = []
         for part in parts:
             for model, row in part["models"].items():
-                cells = [recall_cell(row, k) for k in range(len(content["fppi"]))]
                 change = row.get("difference")
-                differences = change and [
-                    difference_cell(change, k) for k in range(len(content["fppi"]))
-                ]
+                differences = change and difference_cells(change)
+                cells = recall_cells(row)
                 rows.append({"part": part, "model": model, "cells": cells, "change": differences})
         tables.append({"title": TITLES[breakdown], "rows": rows, "open": breakdown == "all"})
     return tables

@@ -50,6 +50,8 @@ def test_parts_by_hand(truth, models):
     one = whole["models"]["one"]
     assert one["recall"] == [0.25, 0.5]
     assert one["difference"]["value"] == [0.25, 0.5]
+    # 0.25 at 1/8 FPPI, 0.5 at 1/4 to 8; the other model finds nothing.
+    assert one["mean_recall"] == one["difference"]["mean_value"] == pytest.approx(3.25 / 7)
     assert whole["models"]["none"]["recall"] == [0, 0]
     assert "difference" not in whole["models"]["none"]
     # The two hits are the two views of m1: 1 of 3 lesions, 1 of 2 breasts, with the first hit.
@@ -84,6 +86,11 @@ def test_intervals_are_those_of_the_same_draws(truth, models, coco_dt):
     np.testing.assert_array_equal((one["low"], one["high"]), percentile_interval(drawn[:, 0]))
     low, high = percentile_interval(drawn[:, 0] - drawn[:, 1])
     assert (one["difference"]["low"], one["difference"]["high"]) == (low.tolist(), high.tolist())
+    at = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
+    means = bootstrap_recalls(events, truth.patients, at, draws=40, seed=3).mean(axis=2)
+    for values, found in ((means[:, 0], one), (means[:, 0] - means[:, 1], one["difference"])):
+        low, high = percentile_interval(values[:, None])
+        assert (found["mean_low"], found["mean_high"]) == pytest.approx((low[0], high[0]))
 
 
 def test_runs_of_a_model_count_by_their_mean(truth, models):
@@ -126,13 +133,14 @@ def test_text_of_runs(truth, models):
     runs = {"both": [models["one"][0], NOTHING], "none": [NOTHING]}
     text = comparison_markdown(compare(runs, truth, fppi=(0.2, 4), draws=20).report)
     assert "The recall of a model with several runs is their mean." in text
-    assert "| model | run | 0.2 FPPI | 4 FPPI |" in text
-    assert "| both | 1 | 25.0 | 50.0 |\n| both | 2 | 0.0 | 0.0 |\n" in text
-    assert "| both | mean | 12.5 ± 17.7 | 25.0 ± 35.4 |" in text
+    assert "| model | run | 0.2 FPPI | 4 FPPI | mean |" in text
+    # 46.4: 1/4 at 1/8 FPPI, 1/2 at 1/4 to 8. Two values lie 2 ** 0.5 standard deviations apart.
+    assert "| both | 1 | 25.0 | 50.0 | 46.4 |\n| both | 2 | 0.0 | 0.0 | 0.0 |\n" in text
+    assert "| both | mean | 12.5 ± 17.7 | 25.0 ± 35.4 | 23.2 ± 32.8 |" in text
     assert "none" not in text.partition("## Run by run")[2].partition("\n- ")[0]
     assert "both (run 1) ends at 1 FPPI" in text and "both (run 2) has no detection" in text
     alone = comparison_markdown(compare(models, truth, draws=0).report)
-    assert "Run by run" not in alone and "mean" not in alone
+    assert "Run by run" not in alone and "is their mean" not in alone
 
 
 def test_lesion_images_only_and_other_rules(truth, models):

@@ -53,10 +53,15 @@ def evaluate(evaluator, batches):
 def test_percent_and_file(dataset, batches, tmp_path):
     evaluator = FROCEvaluator(dataset, output_dir=str(tmp_path / "new"), fppi=(0.2, 1, 4))
     results = evaluate(evaluator, batches)
-    assert results == {"froc": {"recall@0.2": 25, "recall@1": 50, "recall@4": 50}}
+    # The mean: 1/4 of the lesions at 1/8 FPPI, 1/2 at 1/4 to 8.
+    mean = 100 * 3.25 / 7
+    assert results["froc"] == pytest.approx(
+        {"recall@0.2": 25, "recall@1": 50, "recall@4": 50, "mean_recall": mean}
+    )
     content = json.loads((tmp_path / "new" / f"froc_{dataset}.json").read_text())
     assert content["dataset"] == dataset
     assert content["recall"] == [0.25, 0.5, 0.5]
+    assert content["mean_recall"] == pytest.approx(3.25 / 7)
     assert content["truncated"] == [4]
     assert content["curve"]["recall"] == [0, 0.25, 0.5, 0.5]
 
@@ -70,13 +75,15 @@ def test_batches_of_any_size_and_a_second_round(dataset, batches):
 
 
 def test_options_reach_the_metric(dataset, batches):
-    assert evaluate(FROCEvaluator(dataset, iou=0.815, fppi=(1,)), batches) == {
-        "froc": {"recall@1": 25}  # 90/110 = 0.818 is still a hit, 81/100 is none
-    }
+    result = evaluate(FROCEvaluator(dataset, iou=0.815, fppi=(1,)), batches)
+    # 90/110 = 0.818 is still a hit, 81/100 is none: nothing at 1/8 and 1/4 FPPI.
+    assert result["froc"] == pytest.approx({"recall@1": 25, "mean_recall": 25 * 5 / 7})
     # Of three images with a lesion a third is one false positive.
     options = {"fppi": (0.3, 0.34), "lesion_images_only": True}
     result = evaluate(FROCEvaluator(dataset, **options), batches)
-    assert result == {"froc": {"recall@0.3": 25, "recall@0.34": 50}}
+    mean = (2 * 25 + 5 * 50) / 7
+    expected = {"recall@0.3": 25, "recall@0.34": 50, "mean_recall": mean}
+    assert result["froc"] == pytest.approx(expected)
 
 
 def test_duplicates_option(dataset, batches):
@@ -87,27 +94,30 @@ def test_duplicates_option(dataset, batches):
     # two false positives in four images, or three, where two lesions are found.
     options = {"fppi": (0.5, 0.75)}
     result = evaluate(FROCEvaluator(dataset, duplicates="ignore", **options), batches)
-    assert result == {"froc": {"recall@0.5": 50, "recall@0.75": 50}}
+    expected = {"recall@0.5": 50, "recall@0.75": 50, "mean_recall": (2 * 25 + 5 * 50) / 7}
+    assert result["froc"] == pytest.approx(expected)
     result = evaluate(FROCEvaluator(dataset, duplicates="fp", **options), batches)
-    assert result == {"froc": {"recall@0.5": 25, "recall@0.75": 50}}
+    # The duplicate comes with the first hit: nothing at 1/8 FPPI.
+    expected = {"recall@0.5": 25, "recall@0.75": 50, "mean_recall": (2 * 25 + 4 * 50) / 7}
+    assert result["froc"] == pytest.approx(expected)
 
 
 def test_images_never_processed_count(dataset, batches, caplog):
     evaluator = FROCEvaluator(dataset, fppi=(0.25,))
     with caplog.at_level(logging.WARNING):
-        assert evaluate(evaluator, batches)["froc"] == {"recall@0.25": 50}
+        assert evaluate(evaluator, batches)["froc"]["recall@0.25"] == 50
     assert not caplog.records
     with caplog.at_level(logging.WARNING):
         # Without image 12 FPPI still divides by four.
         result = evaluate(evaluator, [batches[0], batches[1], batches[3]])
-    assert result["froc"] == {"recall@0.25": 50}
+    assert result["froc"]["recall@0.25"] == 50
     assert "1 of 4 images were never processed" in caplog.text
 
 
 def test_image_processed_twice_counts_once(dataset, batches, caplog):
     evaluator = FROCEvaluator(dataset, fppi=(0.25,))
     result = evaluate(evaluator, [*batches, batches[0]])
-    assert result["froc"] == {"recall@0.25": 50}
+    assert result["froc"]["recall@0.25"] == 50
     assert "1 images came more than once" in caplog.text
 
 
@@ -127,8 +137,9 @@ def test_no_lesion_is_nan(coco_gt, batches, write, tmp_path):
     MetadataCatalog.get(name).json_file = str(write("free.json", coco_gt))
     result = evaluate(FROCEvaluator(name, output_dir=str(tmp_path), fppi=(1,)), batches)
     MetadataCatalog.remove(name)
-    assert math.isnan(result["froc"]["recall@1"])
-    assert json.loads((tmp_path / f"froc_{name}.json").read_text())["recall"] == [None]
+    assert math.isnan(result["froc"]["recall@1"]) and math.isnan(result["froc"]["mean_recall"])
+    content = json.loads((tmp_path / f"froc_{name}.json").read_text())
+    assert (content["recall"], content["mean_recall"]) == ([None], None)
 
 
 def test_ranks_are_gathered(dataset, batches, monkeypatch):
@@ -139,9 +150,10 @@ def test_ranks_are_gathered(dataset, batches, monkeypatch):
         froc_evaluator.comm, "gather", lambda data, dst: [data, rank_1._predictions]
     )
     evaluator = FROCEvaluator(dataset, fppi=(0.2, 1))
-    assert evaluate(evaluator, batches[2:])["froc"] == {"recall@0.2": 25, "recall@1": 50}
+    result = evaluate(evaluator, batches[2:])["froc"]
+    assert (result["recall@0.2"], result["recall@1"]) == (25, 50)
     alone = FROCEvaluator(dataset, fppi=(0.2, 1), distributed=False)
-    assert evaluate(alone, batches[2:])["froc"] == {"recall@0.2": 0, "recall@1": 0}
+    assert set(evaluate(alone, batches[2:])["froc"].values()) == {0}
     monkeypatch.setattr(froc_evaluator.comm, "is_main_process", lambda: False)
     assert evaluate(evaluator, batches[2:]) == {}
 
@@ -155,7 +167,7 @@ def test_in_the_loop_of_detectron2(dataset, batches):
 
     loader = [inputs for inputs, _ in batches]
     evaluators = DatasetEvaluators([FROCEvaluator(dataset, fppi=(1,))])
-    assert inference_on_dataset(Model(), loader, evaluators) == {"froc": {"recall@1": 50}}
+    assert inference_on_dataset(Model(), loader, evaluators)["froc"]["recall@1"] == 50
 
 
 def test_bad_input(dataset, batches):

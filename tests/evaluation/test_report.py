@@ -21,6 +21,7 @@ def test_default_report(data):
     assert report == {
         "fppi": [0.5, 1, 2, 3, 4],
         "recall": [0.5] * 5,
+        "mean_recall": pytest.approx(3.25 / 7),  # 0.25 at 1/8 FPPI, 0.5 at 1/4 to 8
         "truncated": [2, 3, 4],
         "max_fppi": 1,
         "images": 4,
@@ -56,8 +57,11 @@ def test_bootstrap_in_the_report(data):
         "patients": 1,
         "low": [0.5],
         "high": [0.5],
+        "mean_low": pytest.approx(3.25 / 7),
+        "mean_high": pytest.approx(3.25 / 7),
     }
-    assert " 50.00 -  50.00" in format_report(report)
+    text = format_report(report)
+    assert " 50.00 -  50.00" in text and " 46.43   46.43 -  46.43" in text
     with pytest.raises(ValueError, match="needs the patient of each image"):
         evaluate_froc(*data, draws=10)
 
@@ -86,6 +90,7 @@ def test_no_lesion_is_null():
     assert report["recall"] == [None, None]
     assert report["truncated"] == [1]
     assert report["bootstrap"]["low"] == [None, None]
+    assert (report["mean_recall"], report["bootstrap"]["mean_low"]) == (None, None)
     assert curve_to_dict(curve)["recall"] == [None, None]
     assert "recall is undefined: there is no lesion" in format_report(report)
     report, _ = evaluate_froc(detections, lesions, lesion_images_only=True)
@@ -100,6 +105,7 @@ def test_text_states_the_rule_and_the_end_of_the_curve(data):
         "   0.2   25.00",
         "     1   50.00",
         "     2   50.00 *",
+        "  mean   46.43  (of 1/8, 1/4, 1/2, 1, 2, 4, 8 FPPI)",
         "* the curve ends at 1 FPPI: its last recall",
     ]
     report, _ = evaluate_froc(*data, hit="center", duplicates="fp")

@@ -174,7 +174,5 @@ def _import_timm():
     try:
         import timm
     except ImportError as error:
-        raise ImportError(
-            "MODEL.BACKBONE.NAME AGNTimmFPN needs timm (pip install 'agn_d2[timm]')"
-        ) from error
+        raise ImportError("MODEL.BACKBONE.NAME AGNTimmFPN needs timm (pip install timm)") from error
     return timm
