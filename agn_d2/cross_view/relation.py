@@ -3,22 +3,24 @@
 Shape legend
     V: views      B: examined images      K: candidates of a view (padded)
 
-A mass shows in both views of a breast, at about the same depth behind the nipple. So a candidate
-is the more likely a mass, the larger the share of the auxiliary view's evidence that lies where
-its counterpart would be; and the less likely one, the more the contralateral view shows the same
-at the mirrored place. With s the classification logits of the detector, i a candidate of the
-examined view and j one of a partner view (auxiliary or contralateral), each partner view has
+A mass shows in both views of a breast, at about the same depth behind the nipple; tissue that looks
+like a mass is likely to show at the mirrored place of the other breast. So a candidate is the more
+likely a mass, the more evidence the auxiliary view has where its counterpart would be, by itself
+and as a share of what that view has at all; the contralateral view speaks for or against it in the
+same way. With s the classification logits of the detector, i a candidate of the examined view and
+j one of a partner view (auxiliary or contralateral), each partner view has
 
     e_ij = - (d_i - d_j)^2 / 2 sigma_d^2 - (log l_i - log l_j)^2 / 2 sigma_l^2
            - (h_i - h_j)^2 / 2 sigma_h^2                                           affinity
     a_ij = s_j + e_ij,   a_i0 = n                           attention; 0: no counterpart
-    r_i  = log sum_{j >= 0} exp a_ij - log (exp n + sum_{j > 0} exp s_j)          log share
-    delta_i = u s_i + w r_i + b
+    p_i  = log sum_{j >= 0} exp a_ij                             evidence for a counterpart
+    r_i  = p_i - log (exp n + sum_{j > 0} exp s_j)                             its share
+    delta_i = u s_i + v p_i + w r_i + b
 
 and the detector's logit s_i becomes s_i + delta_i^aux + delta_i^con. Here d is the depth behind
 the nipple and h the height along the chest wall, both in breast heights, and l the size of the
-box. The height counts in the contralateral view only: CC and MLO share no height. u, w and b start
-at 0, so that the logits start as the detector's.
+box. The height counts in the contralateral view only: CC and MLO share no height. u, v, w and b
+start at 0, so that the logits start as the detector's.
 
 The looks of the candidates are left out: pooled features of the detector were tried and told no
 more than place and size do (docs/cross_view.md). So the module serves any detector, and one that
@@ -84,7 +86,7 @@ class PartnerAttention(nn.Module):
         self.log_sigma_size = logarithm(sigma_size)
         self.log_sigma_height = None if sigma_height is None else logarithm(sigma_height)
         self.null = nn.Parameter(torch.tensor(-4.0))
-        self.change = nn.Linear(2, 1)
+        self.change = nn.Linear(3, 1)
         nn.init.zeros_(self.change.weight)
         nn.init.zeros_(self.change.bias)
 
@@ -111,8 +113,8 @@ class PartnerAttention(nn.Module):
         to_null = null[:, None].expand(-1, evidence.shape[1], -1)
         a = torch.cat([self.affinity(own, partner) + evidence[:, None], to_null], dim=-1)
         whole = torch.cat([evidence, null], dim=-1).logsumexp(dim=-1, keepdim=True)
-        share = a.logsumexp(dim=-1) - whole
-        delta = self.change(torch.stack([own.logits, share], dim=-1))
+        evident = a.logsumexp(dim=-1)
+        delta = self.change(torch.stack([own.logits, evident, evident - whole], dim=-1))
         return delta[..., 0], a.log_softmax(dim=-1)
 
 

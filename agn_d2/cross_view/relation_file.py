@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from detectron2.config import CfgNode
+from detectron2.utils.file_io import PathManager
 
 from ..files import write_json
 from .relation import CandidateRelation
@@ -27,12 +29,13 @@ def write_relation(
 
 
 def read_relation(path: str | os.PathLike[str]) -> CandidateRelation:
-    """Read a relation.
+    """Read a relation, also from a path of Detectron2's ``PathManager`` such as ``zoo://``.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not a relation of this version; names the file.
     """
+    path = PathManager.get_local_path(os.fspath(path))
     if not Path(path).is_file():
         raise FileNotFoundError(f"No such relation: {path}; tools/cross_view.py fit makes one")
     relation = CandidateRelation()
@@ -47,3 +50,9 @@ def read_relation(path: str | os.PathLike[str]) -> CandidateRelation:
     if not all(bool(value.isfinite().all()) for value in state.values()):
         raise ValueError(f"{path}: a parameter is not finite")
     return relation.eval()
+
+
+def configured_relation(cfg: CfgNode) -> CandidateRelation | None:
+    """The relation of ``MODEL.CROSS_VIEW.RELATION``, or None where the config names none."""
+    path = cfg.MODEL.CROSS_VIEW.RELATION
+    return read_relation(path) if path else None

@@ -3,14 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from detectron2.structures import Instances
 
 from ..data.cases import Case
 from .candidates import MAX_CANDIDATES, CaseCandidates, ViewDetections, collect_candidates
 from .relation import CandidateRelation
+
+
+def rescore_case(
+    relation: CandidateRelation, case: Case, found: Sequence[Instances]
+) -> list[Instances]:
+    """Detections of all views of a case with new scores, by falling score.
+
+    Args:
+        relation: a fitted one.
+        case: with ``landmarks``.
+        found: of each image of the case, with ``pred_boxes`` in pixels of its record.
+
+    Returns:
+        the same detections; further fields move along.
+
+    Raises:
+        ValueError: a view has no landmarks.
+    """
+    numbered = replace(
+        case, images=tuple(image | {"image_id": n} for n, image in enumerate(case.images))
+    )
+    detections = {
+        n: ViewDetections(
+            instances.pred_boxes.tensor.detach().cpu().double().numpy(),
+            instances.scores.detach().cpu().double().numpy(),
+        )
+        for n, instances in enumerate(found)
+    }
+    scores = rescore(relation, [numbered], detections)
+    rescored = []
+    for n, instances in enumerate(found):
+        order = torch.from_numpy(np.argsort(-scores[n], kind="stable"))
+        moved = instances[order.to(instances.scores.device)]
+        moved.scores = torch.as_tensor(scores[n])[order].to(instances.scores)
+        rescored.append(moved)
+    return rescored
 
 
 @torch.no_grad()

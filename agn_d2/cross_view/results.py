@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,13 @@ class DatasetDetections:
 
     def rescored(self, relation: CandidateRelation) -> list[dict[str, Any]]:
         """The results in COCO's format with the scores of a relation."""
-        scores = rescore(relation, self.cases, self.by_image)
+        return self._as_coco(rescore(relation, self.cases, self.by_image))
+
+    def unchanged(self) -> list[dict[str, Any]]:
+        """The results in COCO's format as the detector gave them."""
+        return self._as_coco({key: found.scores for key, found in self.by_image.items()})
+
+    def _as_coco(self, scores: Mapping[Any, np.ndarray]) -> list[dict[str, Any]]:
         return [
             {
                 "image_id": image_id,

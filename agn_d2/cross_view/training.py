@@ -77,23 +77,25 @@ def fit_relation(
     floor: float = -3.0,
     link_weight: float = 0.3,
     weight_decay: float = 1e-3,
+    fit_widths: bool = False,
     steps: int = 60,
 ) -> float:
-    """Fit all parameters but the widths sigma, in place, by L-BFGS on all views at once.
+    """Fit a relation in place, by L-BFGS on all views at once.
 
     The loss is the sum over the candidates of a view of the binary cross-entropy of
     sigmoid(c z + c_0), z the new logit, plus ``link_weight`` times the negative logarithm of the
     attention on the counterpart, plus ``weight_decay`` times the squared parameters, a mean over
     views. The calibration c, c_0 belongs to the loss alone: detectors are too sure of what they
-    find, and the order of the candidates does not depend on it. The widths stay as they are: fitted
-    by the cross-entropy they serve the many candidates of low score, at the expense of the few that
-    decide the FROC curve.
+    find, and the order of the candidates does not depend on it. The widths sigma stay as they are
+    unless asked for: on CBIS-DDSM, fitted by the cross-entropy, they served the many candidates of
+    low score at the expense of the few that decide the FROC curve.
 
     Args:
         relation: what to fit.
         data: candidates and targets, of detectors that have *not* seen these cases.
         floor: least logit of a candidate that enters the cross-entropy.
         link_weight, weight_decay: see above.
+        fit_widths: fit the widths sigma too.
         steps: of L-BFGS at most.
 
     Returns:
@@ -106,9 +108,13 @@ def fit_relation(
         raise ValueError("no candidate lies on a lesion: there is nothing to learn from")
     views = sum(int((~part.borrowed).sum()) for part, _ in data)
     calibration = nn.Parameter(torch.tensor([0.5, -1.0]))
+    widths = [p for name, p in relation.named_parameters() if "sigma" in name]
     fitted = [p for name, p in relation.named_parameters() if "sigma" not in name]
     optimizer = torch.optim.LBFGS(
-        [*fitted, calibration], max_iter=steps, history_size=20, line_search_fn="strong_wolfe"
+        [*fitted, *(widths if fit_widths else ()), calibration],
+        max_iter=steps,
+        history_size=20,
+        line_search_fn="strong_wolfe",
     )
 
     def closure() -> Tensor:

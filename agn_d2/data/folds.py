@@ -80,7 +80,7 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
 
     Raises:
         FileNotFoundError: no such data set.
-        ValueError: no images, or too few patients.
+        ValueError: an image is in two splits, or too few patients.
     """
     source = Path(root) / dataset
     content = _read_all(source)
@@ -102,6 +102,7 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
 def _read_all(source: Path) -> dict[str, Any]:
     """Images, context images and annotations of all splits, with new ids."""
     merged: dict[str, Any] = {"images": [], "annotations": [], "context_images": []}
+    splits: dict[str, str] = {}
     for split in SPLITS:
         path = source / "annotations" / f"{split}.json"
         if not path.is_file():
@@ -110,6 +111,10 @@ def _read_all(source: Path) -> dict[str, Any]:
         merged.setdefault("categories", content["categories"])
         new_id = {}
         for image in content["images"]:
+            name = image["file_name"]
+            if name in splits:
+                raise ValueError(f"{path}: {name} is in {splits[name]}.json too")
+            splits[name] = split
             new_id[image["id"]] = len(merged["images"]) + 1
             merged["images"].append(image | {"id": new_id[image["id"]], "original_split": split})
         for annotation in content["annotations"]:

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..cross_view.relation import CandidateRelation
+from ..cross_view.rescoring import rescore_case
 from ..data.cases import Case
 from ..data.mapper import CaseMapper
 from ..results import ViewResult
@@ -16,7 +18,12 @@ from .inside import map_of_image
 
 @torch.no_grad()
 def predict_case(
-    model: nn.Module, mapper: CaseMapper, case: Case, *, attention_level: str | None = None
+    model: nn.Module,
+    mapper: CaseMapper,
+    case: Case,
+    *,
+    relation: CandidateRelation | None = None,
+    attention_level: str | None = None,
 ) -> list[ViewResult]:
     """Run a detector on all views of a case.
 
@@ -24,6 +31,7 @@ def predict_case(
         model: a multi-view detector in eval mode.
         mapper: of test time.
         case: the views.
+        relation: re-scores the detections by those of the other views; None: none.
         attention_level: level whose attention is handed back; None: the finest one with AGN.
 
     Returns:
@@ -31,10 +39,13 @@ def predict_case(
     """
     inputs = mapper(case, range(len(case)))
     outputs = model(inputs)
+    found = [output["instances"].to("cpu") for output in outputs]
+    if relation is not None:
+        found = rescore_case(relation, case, found)
     maps = _attention(model, inputs, attention_level)
     return [
-        ViewResult(record, output["instances"].to("cpu"), attention)
-        for record, output, attention in zip(case.images, outputs, maps, strict=True)
+        ViewResult(record, instances, attention)
+        for record, instances, attention in zip(case.images, found, maps, strict=True)
     ]
 
 

@@ -13,6 +13,8 @@ from detectron2.structures import Instances
 from torch import nn
 
 from .. import model_zoo
+from ..cross_view.relation_file import configured_relation
+from ..cross_view.rescoring import rescore_case
 from ..data.breast_crop import uncropped
 from ..data.cases import Case
 from ..data.examination import Examination
@@ -60,6 +62,7 @@ class Predictor:
         self.cfg = cfg
         self.model = build_trained(cfg)
         self.mapper = CaseMapper(cfg, is_train=False)
+        self.relation = configured_relation(cfg)
         self.tone = Tone(cfg.INPUT.DICOM_TONE, cfg.INPUT.DICOM_VOI)
 
     @classmethod
@@ -133,7 +136,7 @@ class Predictor:
             tone=self.tone,
             name=name,
             crop=self.cfg.INPUT.CROP_TO_BREAST,
-            needs_landmarks=self.cfg.MODEL.AGN.ENABLED,
+            needs_landmarks=self.cfg.MODEL.AGN.ENABLED or self.relation is not None,
         )
 
     @torch.no_grad()
@@ -148,10 +151,16 @@ class Predictor:
         positions = range(len(keys)) if examined is None else positions_of(examined, keys)
         if not positions:
             return {}
-        outputs = self.model(self.mapper(case, positions))
+        # A relation hears the candidates of all views, whichever are asked for.
+        read = positions if self.relation is None else range(len(keys))
+        outputs = self.model(self.mapper(case, read))
+        found = [output["instances"].to("cpu") for output in outputs]
+        if self.relation is not None:
+            found = rescore_case(self.relation, case, found)
+        of_position = dict(zip(read, found, strict=True))
         return {
-            keys[position]: uncropped(output["instances"].to("cpu"), case.images[position])
-            for position, output in zip(positions, outputs, strict=True)
+            keys[position]: uncropped(of_position[position], case.images[position])
+            for position in positions
         }
 
 

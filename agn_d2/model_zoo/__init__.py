@@ -1,8 +1,9 @@
 """Trained models that come with the package, after ``detectron2.model_zoo``.
 
 A model is a folder of this package, named as the model: ``config.yaml``, complete in itself,
-``model.safetensors`` (float16, at most 12 MB), ``model_card.md``; and a line in ``SHA256SUMS``. A
-weight file is loaded only if its checksum is the one that stands there, and nothing in it is run.
+``model.safetensors`` (float16, at most 12 MB) or, for a model that re-scores the detections of
+another one, ``relation.json``; ``model_card.md``; and a line in ``SHA256SUMS``. A file with learned
+numbers is loaded only if its checksum is the one that stands there, and nothing in it is run.
 
     from agn_d2 import model_zoo
     model_zoo.list_models()

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import yaml
+
 PREFIX = "zoo://"
 CONFIG, WEIGHTS, CARD = "config.yaml", "model.safetensors", "model_card.md"
+# Of a model that re-scores the detections of another one, whose weights it shares.
+RELATION = "relation.json"
 
 # Both are given to ``shasum -c`` or ``sha256sum -c`` as they are.
 ROOT = Path(__file__).resolve().parent
@@ -15,7 +19,7 @@ INDEX = "SHA256SUMS"
 
 def list_models() -> list[str]:
     """The names of all models, sorted."""
-    return sorted(_checksums())
+    return sorted({path.partition("/")[0] for path in _checksums()})
 
 
 def get_config_file(name: str) -> str:
@@ -41,11 +45,16 @@ def get_model_card_file(name: str) -> str:
 def get_checkpoint_url(name: str) -> str:
     """What ``MODEL.WEIGHTS`` takes for a model's weights, on whichever machine: ``zoo://NAME``.
 
+    A model without weights of its own has those that its config names, of another model.
+
     Raises:
         ValueError: no model of this name.
     """
     _check_name(name)
-    return PREFIX + name
+    if f"{name}/{WEIGHTS}" in _checksums():
+        return PREFIX + name
+    config = yaml.safe_load(Path(get_config_file(name)).read_text(encoding="utf-8"))
+    return config["MODEL"]["WEIGHTS"]
 
 
 def get_checkpoint_file(name: str) -> str:
@@ -55,15 +64,21 @@ def get_checkpoint_file(name: str) -> str:
         ValueError: no model of this name, or its file is not the one that was published.
         FileNotFoundError: the installed package lacks the file.
     """
-    path = _file(name, WEIGHTS)
-    found = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    expected = _checksums()[name]
-    if found != expected:
-        raise ValueError(
-            f"{path}: SHA-256 is {found}, expected {expected} ({INDEX}): the file is damaged or "
-            "was changed; fetch it again (git checkout, or install agn_d2 anew)"
-        )
-    return path
+    owner = get_checkpoint_url(name).removeprefix(PREFIX)
+    return _verified(owner, WEIGHTS)
+
+
+def get_relation_file(name: str) -> str:
+    """The path of the relation by which a model re-scores detections, checksum verified.
+
+    Raises:
+        ValueError: no model of this name, it has none, or its file is not the published one.
+        FileNotFoundError: the installed package lacks the file.
+    """
+    _check_name(name)
+    if f"{name}/{RELATION}" not in _checksums():
+        raise ValueError(f"the model {name} has no {RELATION}: it is a detector alone")
+    return _verified(name, RELATION)
 
 
 def local_file(url: str) -> str:
@@ -75,6 +90,8 @@ def local_file(url: str) -> str:
     name, _, file = url.removeprefix(PREFIX).partition("/")
     if file in ("", WEIGHTS):
         return get_checkpoint_file(name)
+    if file == RELATION:
+        return get_relation_file(name)
     if file not in (CONFIG, CARD):
         _check_name(name)
         raise ValueError(f"{url}: a model has the files {CONFIG}, {WEIGHTS} and {CARD}")
@@ -90,14 +107,26 @@ def _file(name: str, file: str) -> str:
 
 
 def _check_name(name: str) -> None:
-    if name not in _checksums():
+    if name not in list_models():
         raise ValueError(
             f"no model {name!r} in the model zoo; there are {', '.join(list_models())}"
         )
 
 
+def _verified(name: str, file: str) -> str:
+    """The path of a file whose checksum is that of the index."""
+    path = _file(name, file)
+    found = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    expected = _checksums()[f"{name}/{file}"]
+    if found != expected:
+        raise ValueError(
+            f"{path}: SHA-256 is {found}, expected {expected} ({INDEX}): the file is damaged or "
+            "was changed; fetch it again (git checkout, or install agn_d2 anew)"
+        )
+    return path
+
+
 def _checksums() -> dict[str, str]:
-    """Name -> SHA-256 of the weights, out of lines ``<sum>  <name>/model.safetensors``."""
+    """``<name>/<file>`` -> SHA-256, out of lines ``<sum>  <name>/<file>``."""
     lines = (ROOT / INDEX).read_text(encoding="ascii").splitlines()
-    pairs = (line.split() for line in lines)
-    return {path.removesuffix(f"/{WEIGHTS}"): checksum for checksum, path in pairs}
+    return {path: checksum for checksum, path in (line.split() for line in lines)}

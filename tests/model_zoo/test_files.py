@@ -37,7 +37,7 @@ def test_shipped_files_are_whole_and_small(name):
 
 
 def test_index_and_folders_name_the_same_models():
-    folders = {path.parent.name for path in files.ROOT.glob("*/model.safetensors")}
+    folders = {path.parent.name for path in files.ROOT.glob("*/config.yaml")}
     assert folders == set(model_zoo.list_models()) != set()
     assert len(folders) <= 3
 
@@ -68,6 +68,27 @@ def test_a_changed_weight_file_is_refused(zoo):
             ValueError, match=r"small_one/model\.safetensors: SHA-256 is .* damaged"
         ):
             find()
+
+
+def test_a_model_that_rescores_shares_the_weights_of_its_detector(zoo):
+    folder = zoo / "rescored"
+    folder.mkdir()
+    (folder / "config.yaml").write_text('MODEL:\n  WEIGHTS: "zoo://small_one"\n')
+    (folder / "relation.json").write_bytes(b"relation")
+    checksum = hashlib.sha256(b"relation").hexdigest()
+    with (zoo / "SHA256SUMS").open("a") as file:
+        file.write(f"{checksum}  rescored/relation.json\n")
+    assert model_zoo.list_models() == ["rescored", "small_one"]
+    assert model_zoo.get_checkpoint_url("rescored") == "zoo://small_one"
+    assert model_zoo.get_checkpoint_file("rescored") == str(zoo / "small_one/model.safetensors")
+    assert PathManager.get_local_path("zoo://rescored/relation.json") == str(
+        folder / "relation.json"
+    )
+    with pytest.raises(ValueError, match=r"small_one has no relation\.json"):
+        PathManager.get_local_path("zoo://small_one/relation.json")
+    (folder / "relation.json").write_bytes(b"relatiom")
+    with pytest.raises(ValueError, match=r"rescored/relation\.json: SHA-256 is .* damaged"):
+        PathManager.get_local_path("zoo://rescored/relation.json")
 
 
 def test_what_is_not_there_is_named(zoo):

@@ -25,7 +25,6 @@ def no_settings_of_the_user(monkeypatch):
 def test_threads_of_the_programs_wait_passively(monkeypatch, program):
     monkeypatch.setattr(sys, "argv", [str(ROOT / program)])
     monkeypatch.setattr(startup.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(startup, "_is_worker", lambda: False)
     startup.set_up_program()
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 

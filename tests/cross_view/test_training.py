@@ -1,0 +1,99 @@
+"""Targets by hand, and that a fit finds what tells masses from false marks."""
+
+import numpy as np
+import pytest
+import torch
+
+from agn_d2.cross_view import CandidateRelation
+from agn_d2.cross_view.candidates import collect_candidates
+from agn_d2.cross_view.rescoring import rescore
+from agn_d2.cross_view.training import fit_relation, make_targets
+from agn_d2.data.cases import group_cases
+from agn_d2.data.partners import shuffle_partners
+
+from .views import box_at, detections, record
+
+
+def test_targets_by_hand(breast):
+    cases, found = breast
+    data = collect_candidates(cases, found)
+    assert [r["image_id"] for r in data.records] == ["cc", "mlo"]
+    assert data.auxiliary.tolist() == [1, 0] and data.contralateral.tolist() == [-1, -1]
+    # By falling score: the false mark of CC (0.7) comes first.
+    assert [chosen.tolist() for chosen in data.chosen] == [[1, 0], [0, 1]]
+    targets = make_targets(data, found)
+    assert targets.is_mass.tolist() == [[False, True], [False, False]]
+    # The mass of CC lies on candidate 1; no candidate of MLO reaches its mass (20 px too high).
+    assert targets.counterpart[0].tolist() == [[False] * 3, [False, False, True]]
+    assert not targets.counterpart[1].any()
+    found["mlo"] = detections((box_at(41), 0.5), (box_at(10, -40), 0.4))
+    targets = make_targets(collect_candidates(cases, found), found)
+    assert targets.counterpart[0, 1].tolist() == [True, False, False]
+    assert targets.counterpart[1, 0].tolist() == [False, True, False]
+
+
+def test_a_context_view_has_no_known_counterpart(breast):
+    cases, found = breast
+    del cases[0].images[1]["annotations"]
+    targets = make_targets(collect_candidates(cases, found), found)
+    assert not targets.counterpart.any()
+
+
+def many_cases(count=60, seed=0):
+    """Masses show in both views at one depth, false marks in one view only."""
+    rng = np.random.default_rng(seed)
+    images, found = [], {}
+    for n in range(count):
+        depth = rng.uniform(15, 75)
+        for view in ("CC", "MLO"):
+            key = f"{n}{view}"
+            mass = box_at(depth + rng.normal(0, 1), rng.uniform(-40, 40))
+            images.append(record(key, "L", view, patient=f"P{n}", boxes=[mass]))
+            false = box_at((depth + rng.uniform(20, 60)) % 80, rng.uniform(-40, 40))
+            scores = rng.uniform(0.2, 0.8, 2)
+            found[key] = detections((mass, scores[0]), (false, scores[1]))
+    return group_cases(images), found
+
+
+def ordered_rightly(cases, found, relation):
+    """Share of the views whose mass scores above the false mark."""
+    scores = rescore(relation, cases, found)
+    return np.mean([s[0] > s[1] for s in scores.values()])
+
+
+def fitted(cases, found):
+    data = collect_candidates(cases, found)
+    # Masses lie within some pixels of 200 of one depth.
+    relation = CandidateRelation(sigma_depth=0.02)
+    fit_relation(relation, [(data, make_targets(data, found))])
+    return relation
+
+
+def test_a_fit_tells_masses_from_false_marks_and_the_control_does_not():
+    cases, found = many_cases()
+    tested, tested_found = many_cases(seed=1)
+    relation = fitted(cases, found)
+    assert 0.4 < ordered_rightly(tested, tested_found, CandidateRelation()) < 0.6
+    assert ordered_rightly(tested, tested_found, relation) > 0.8
+    assert ordered_rightly(shuffle_partners(tested), tested_found, relation) < 0.75
+    control = fitted(shuffle_partners(cases), found)
+    assert ordered_rightly(shuffle_partners(tested), tested_found, control) < 0.65
+
+
+def test_widths_stay_unless_they_are_to_be_fitted():
+    cases, found = many_cases(20)
+    data = collect_candidates(cases, found)
+    part = [(data, make_targets(data, found))]
+    relation, start = CandidateRelation(), CandidateRelation()
+    fit_relation(relation, part)
+    assert torch.equal(relation.auxiliary.log_sigma_depth, start.auxiliary.log_sigma_depth)
+    fit_relation(relation, part, fit_widths=True)
+    assert not torch.equal(relation.auxiliary.log_sigma_depth, start.auxiliary.log_sigma_depth)
+
+
+def test_nothing_to_learn_from_is_said(breast):
+    cases, found = breast
+    found["cc"] = detections((box_at(5), 0.5))
+    data = collect_candidates(cases, found)
+    with pytest.raises(ValueError, match="no candidate lies on a lesion"):
+        fit_relation(CandidateRelation(), [(data, make_targets(data, found))])

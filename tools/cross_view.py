@@ -1,0 +1,130 @@
+#!/usr/bin/env python
+"""Object-level cross-view reasoning: re-score a detector's candidates by those of the other views.
+
+tools/cross_view.py fit --results cbis_ddsm_fold1of3_test=fold_1.json ... --output relation.json
+tools/cross_view.py apply --relation relation.json --results cbis_ddsm_mass_test=results.json \\
+    --output rescored.json
+tools/cross_view.py validate --results cbis_ddsm_fold1of3_test=fold_1.json ... --output folder
+
+Results are COCO results files of registered data sets, each of a detector that has not been trained
+on them. ``validate`` re-scores each data set by a relation fitted on the others and writes pooled
+results for tools/compare.py: detector.json, rescored.json, and of the control, where every image
+reads the views of another patient, shuffled.json.
+"""
+
+from __future__ import annotations
+
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import agn_d2  # noqa: F401  registers what data sets need
+from agn_d2.cross_view.relation import CandidateRelation
+from agn_d2.cross_view.relation_file import read_relation, write_relation
+from agn_d2.cross_view.results import DatasetDetections, cross_validate, fit_on
+from agn_d2.data.build import load_cases
+from agn_d2.data.builtin import check_registered, register_builtin_datasets
+from agn_d2.evaluation.runs import named_paths
+from agn_d2.files import check_writable, check_writable_folder, write_json
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (
+        ("fit", "fit a relation on results of known data sets"),
+        ("apply", "re-score the results of one data set"),
+        ("validate", "cross-validate over the folds of a data set"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument(
+            "--results", nargs="+", required=True, metavar="DATASET=FILE", help="COCO results"
+        )
+        command.add_argument("--output", type=Path, required=True)
+        command.add_argument(
+            "--shuffle-partners",
+            action="store_true",
+            help="the control: every image reads the views of another patient",
+        )
+        if name != "apply":
+            command.add_argument(
+                "--fit-widths", action="store_true", help="fit the widths of the soft bias too"
+            )
+        else:
+            command.add_argument("--relation", type=Path, required=True, help="file made by fit")
+        if name == "fit":
+            command.add_argument(
+                "--patients-of", nargs="+", metavar="DATASET", help="fit on their patients alone"
+            )
+    return parser.parse_args(argv)
+
+
+def read_results(args: argparse.Namespace, shuffled: bool) -> list[DatasetDetections]:
+    paths = named_paths(args.results, name_needed=True)
+    others = getattr(args, "patients_of", None)
+    check_registered([*paths, *(others or ())], "--results")
+    patients = None
+    if others:
+        patients = {image["patient_id"] for case in load_cases(others) for image in case.images}
+    return [
+        DatasetDetections(name, path, patients=patients, shuffled=shuffled)
+        for name, path in paths.items()
+    ]
+
+
+def fit(args: argparse.Namespace) -> None:
+    check_writable(args.output)
+    parts = read_results(args, args.shuffle_partners)
+    relation = fit_on(parts, CandidateRelation(), fit_widths=args.fit_widths)
+    write_relation(
+        args.output,
+        relation,
+        {
+            "datasets": [part.dataset for part in parts],
+            "patients_of": args.patients_of,
+            "views": sum(len(case) for part in parts for case in part.cases),
+        },
+    )
+
+
+def apply(args: argparse.Namespace) -> None:
+    check_writable(args.output)
+    relation = read_relation(args.relation)
+    pooled = [
+        detection
+        for part in read_results(args, args.shuffle_partners)
+        for detection in part.rescored(relation)
+    ]
+    write_json(args.output, pooled)
+
+
+def validate(args: argparse.Namespace) -> None:
+    check_writable_folder(args.output)
+    for shuffled in (False, True):
+        parts = read_results(args, shuffled)
+        pooled, relations = cross_validate(parts, fit_widths=args.fit_widths)
+        if not shuffled:
+            write_json(args.output / "detector.json", [d for p in parts for d in p.unchanged()])
+            for part, relation in zip(parts, relations, strict=True):
+                path = args.output / f"relation_{part.dataset}.json"
+                write_relation(path, relation, {"left_out": part.dataset})
+        write_json(args.output / ("shuffled.json" if shuffled else "rescored.json"), pooled)
+
+
+@command_line_tool
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    register_builtin_datasets()
+    {"fit": fit, "apply": apply, "validate": validate}[args.command](args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
