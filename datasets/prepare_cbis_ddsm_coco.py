@@ -22,23 +22,19 @@ from functools import partial
 from pathlib import Path
 
 from agn_d2.data.cases import count_links, group_cases
-from agn_d2.data.cbis_ddsm import split_patients
-from agn_d2.data.cbis_density import Place, read_densities
-from agn_d2.data.cbis_source import read_source
-from agn_d2.data.prepare import (
-    PreparedImage,
-    PreparedImages,
-    prepare_image,
-    prepare_images,
-    write_annotations,
-)
-from agn_d2.data.priors import write_priors
 from agn_d2.files import check_writable
 from agn_d2.landmarks import METHODS
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import Correction, apply_corrections
 from agn_d2.landmarks.record import write_landmarks
 from agn_d2.paths import datasets_root
+from agn_d2.prepare.cbis_ddsm.density import Place, read_densities
+from agn_d2.prepare.cbis_ddsm.image_800 import prepare_image
+from agn_d2.prepare.cbis_ddsm.source_800 import read_source
+from agn_d2.prepare.coco_files import write_annotations
+from agn_d2.prepare.images import PreparedImage, PreparedImages, prepare_images
+from agn_d2.prepare.priors import write_priors
+from agn_d2.prepare.splits import split_patients
 
 
 def parse_args() -> argparse.Namespace:

@@ -12,10 +12,10 @@ from detectron2.modeling import build_model
 
 import agn_d2
 from agn_d2.data.build import build_test_loader, load_cases
-from agn_d2.data.cbis_source import SourceImage
-from agn_d2.data.prepare import prepare_image
 from agn_d2.engine.predictor import Predictor
 from agn_d2.images import read_gray
+from agn_d2.prepare.cbis_ddsm.image_800 import prepare_image
+from agn_d2.prepare.cbis_ddsm.source_800 import SourceImage
 
 from ..modeling.tiny_model import make_cfg, make_model, randomize_graph
 
