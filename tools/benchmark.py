@@ -31,7 +31,7 @@ from agn_d2.benchmark.measure import interleaved_times, peak_memory
 from agn_d2.benchmark.report import Row, markdown_table, time_ratio
 from agn_d2.benchmark.subjects import ONE_AT_A_TIME, STOCK, Subject, build_subjects
 from agn_d2.engine.setup import load_cfg
-from agn_d2.files import check_writable, write_json
+from agn_d2.utils.files import check_writable, write_json
 
 AMP = {"cpu": torch.bfloat16, "cuda": torch.float16}
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

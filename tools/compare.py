@@ -31,7 +31,7 @@ from agn_d2.evaluation.groups import BREAKDOWNS
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
 from agn_d2.evaluation.report import curve_to_dict
 from agn_d2.evaluation.runs import named_runs
-from agn_d2.files import check_writable_folder, write_text
+from agn_d2.utils.files import check_writable_folder, write_text
 from agn_d2.visualization.froc import plot_froc
 
 

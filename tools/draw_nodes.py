@@ -14,12 +14,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from agn_d2.files import distinct_names
 from agn_d2.graph.prior import read_prior
 from agn_d2.images import read_gray
 from agn_d2.landmarks import METHODS, NodeLayout, detect_landmarks, read_landmarks, view_from_name
 from agn_d2.landmarks.record import Landmarks
 from agn_d2.landmarks.seed import pectoral_stages
+from agn_d2.utils.safe_names import distinct_names
+from agn_d2.utils.view_names import VIEWS
 from agn_d2.visualization.figure_files import FORMATS, write_figure
 from agn_d2.visualization.node_regions import CELLS, node_figure
 from agn_d2.visualization.pectoral_stages import stages_figure
@@ -29,7 +30,7 @@ from agn_d2.visualization.prior_map import prior_figure
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, nargs="+", default=[], help="image files")
-    parser.add_argument("--view", choices=("CC", "MLO"), help="of all images; default: file name")
+    parser.add_argument("--view", choices=VIEWS, help="of all images; default: file name")
     parser.add_argument("--landmarks", type=Path, help="JSON file; default: detect them")
     parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="of detection")
     parser.add_argument("--layout", default="22,26", help="nodes of CC, MLO (default: %(default)s)")

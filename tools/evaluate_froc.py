@@ -25,7 +25,7 @@ from agn_d2.evaluation.coco_results import GroundTruth, read_detections, read_gr
 from agn_d2.evaluation.froc import DEFAULT_FPPI
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
 from agn_d2.evaluation.report import curve_to_dict, describe_rule, evaluate_froc, format_report
-from agn_d2.files import check_writable, write_text
+from agn_d2.utils.files import check_writable, write_text
 from agn_d2.visualization.figure_files import check_figure_place
 from agn_d2.visualization.froc import plot_froc
 

@@ -17,7 +17,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from agn_d2.files import check_writable, write_json, write_text
 from agn_d2.landmarks.batch import extract
 from agn_d2.landmarks.detect import METHODS
 from agn_d2.landmarks.errors import (
@@ -27,6 +26,7 @@ from agn_d2.landmarks.errors import (
     summarize_errors,
 )
 from agn_d2.landmarks.record import Landmarks, read_landmarks
+from agn_d2.utils.files import check_writable, write_json, write_text
 
 ROWS = {  # figure -> (what it is called in the table, factor, digits)
     "nipple_median": ("nipple, median, % of breast height", 100, 2),

@@ -22,13 +22,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from agn_d2.files import check_writable, check_writable_folder, write_atomically
 from agn_d2.images import is_image, read_gray
 from agn_d2.landmarks import METHODS, Landmarks, NodeLayout, extract, place_nodes, write_landmarks
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import apply_corrections
-from agn_d2.landmarks.record import VIEWS
 from agn_d2.landmarks.view_table import read_views, views_of
+from agn_d2.utils.files import check_writable, check_writable_folder, write_atomically
+from agn_d2.utils.view_names import VIEWS
 from agn_d2.visualization.landmarks import draw_landmarks
 
 

@@ -34,7 +34,7 @@ from agn_d2.evaluation.matching import (
 from agn_d2.evaluation.operating_point import OperatingCurve, OperatingPoint, operating_curve
 from agn_d2.evaluation.records import Detections
 from agn_d2.evaluation.report import describe_rule
-from agn_d2.files import write_text
+from agn_d2.utils.files import write_text
 from agn_d2.visualization.operating_figures import plot_confidence, plot_metrics, plot_sizes
 
 

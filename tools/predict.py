@@ -39,7 +39,7 @@ from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.report_sr import ReportedImage, check_highdicom, structured_report
 from agn_d2.engine.examination_results import examination_record, write_results
 from agn_d2.engine.setup import add_model_arguments, load_model_cfg
-from agn_d2.files import clear_parts, write_atomically
+from agn_d2.utils.files import clear_parts, write_atomically
 from agn_d2.utils.read_ahead import read_ahead
 from agn_d2.visualization.examination_figure import examination_figure
 from agn_d2.visualization.figure_files import write_figure

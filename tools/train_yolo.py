@@ -31,7 +31,7 @@ from detectron2.data import MetadataCatalog
 from agn_d2.data.builtin import check_registered, register_builtin_datasets
 from agn_d2.data.yolo_export import coco_results, export_split, write_data_yaml
 from agn_d2.evaluation.runs import RESULTS
-from agn_d2.files import check_writable_folder, write_json
+from agn_d2.utils.files import check_writable_folder, write_json
 
 REPORTERS = (
     "sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb"

@@ -8,7 +8,7 @@ import torch
 from detectron2.structures import Boxes, Instances
 
 from ..landmarks.contour import breast_box
-from ..pixels import record_pixels
+from .pixels import record_pixels
 
 
 def crop_to_breast(record: dict[str, Any]) -> dict[str, Any]:

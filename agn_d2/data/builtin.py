@@ -8,7 +8,7 @@ from pathlib import Path
 
 from detectron2.data import DatasetCatalog
 
-from ..paths import datasets_root
+from ..utils.paths import datasets_root
 from .multi_view_coco import register_multi_view_coco
 
 # name -> folder below the root; each has the splits train, val and test.

@@ -18,13 +18,14 @@ from ..dicom.tone import Tone
 from ..images import read_gray, seeming_bits, to_float
 from ..landmarks.detect import detect_landmarks
 from ..landmarks.record import INVERTED, WHOLE_IMAGE, Landmarks
+from ..utils.view_names import SIDE_AND_VIEW, side_and_view
 from .breast_crop import crop_to_breast
 from .cases import Case, group_cases
 from .examination import ExaminationImage
 
 logger = logging.getLogger(__name__)
 
-_VIEW = re.compile(r"(LEFT|RIGHT|L|R)[_\- ]?(CC|MLO)", re.IGNORECASE)
+_VIEW = re.compile(SIDE_AND_VIEW, re.IGNORECASE)
 
 
 def parse_view(key: Hashable) -> tuple[str, str]:
@@ -46,7 +47,7 @@ def parse_view(key: Hashable) -> tuple[str, str]:
             f"case: the key {key!r} names no view; give side and view, such as 'L-CC', 'R-MLO' or "
             "('L', 'CC')"
         )
-    return match[1][0].upper(), match[2].upper()
+    return side_and_view(match)
 
 
 def read_given_case(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..images import narrow_range_warning, seeming_bits
-from ..pixels import record_pixels
+from .pixels import record_pixels
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from detectron2.data import transforms as T
 
 from ..dicom.tone import Tone
 from ..landmarks.nodes import NodeLayout, place_nodes
-from ..pixels import record_shares
 from ..structures import View
 from .cases import Case
 from .draws import DRAWS, numpy_seed
 from .node_jitter import jitter_nodes
+from .pixels import record_shares
 from .transforms import build_augmentations
 from .warps import WarpTransform, tight_box
 

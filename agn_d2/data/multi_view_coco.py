@@ -14,7 +14,7 @@ from ..coco.entries import Entry
 from ..coco.file import CocoFile, read_coco, require_keys
 from ..coco.reading import once
 from ..landmarks.record import Landmarks, read_landmarks
-from .cases import OTHER_SIDE, OTHER_VIEW
+from ..utils.view_names import OTHER_SIDE, OTHER_VIEW
 from .landmark_fit import landmarks_of
 
 VIEW_KEYS = ("patient_id", "laterality", "view", "case_id")

@@ -16,7 +16,7 @@ from detectron2.structures import Instances
 
 from ..data.cases import Case
 from ..data.examination import Examination, ExaminationImage
-from ..files import write_atomically, write_json
+from ..utils.files import write_atomically, write_json
 
 FORMAT = 1
 _CORNERS = ("x0", "y0", "x1", "y1")

@@ -12,7 +12,7 @@ from ..cross_view.relation import CandidateRelation
 from ..cross_view.rescoring import rescore_case
 from ..data.cases import Case
 from ..data.mapper import CaseMapper
-from ..results import ViewResult
+from ..structures import ViewResult
 from .inside import map_of_image
 
 

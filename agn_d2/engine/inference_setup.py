@@ -9,7 +9,7 @@ from detectron2.config import CfgNode
 from torch import nn
 
 from ..modeling.backbone.agn_fpn import PRIOR_OF_CHECKPOINT
-from ..paths import resolve_data_path
+from ..utils.paths import resolve_data_path
 from .checkpoint import AGNCheckpointer, read_state
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..data.cases import Case
 from ..data.mapper import CaseMapper
 from ..modeling import LayerIntermediates
-from ..results import ViewInside
+from ..structures import ViewInside
 
 
 def check_level(model: nn.Module, level: str = "") -> str:

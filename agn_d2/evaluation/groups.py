@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..utils.view_names import SIDES, VIEWS
 from .coco_results import GroundTruth, ImageFacts
 from .matching import FrocEvents
 
@@ -186,7 +187,7 @@ def _views_at_hand(truth: GroundTruth) -> list[str | None]:
 
 
 def _place(image: ImageFacts) -> tuple[str, str, str] | None:
-    if image.case is None or image.laterality not in ("L", "R") or image.view not in ("CC", "MLO"):
+    if image.case is None or image.laterality not in SIDES or image.view not in VIEWS:
         return None
     return image.case, image.laterality, image.view
 

@@ -18,14 +18,15 @@ from ..dicom.acceptance import UnknownView, Wishes, reason_to_leave_out, view_of
 from ..dicom.header import read_header
 from ..dicom.reader import is_dicom
 from ..images import narrow_range_warning, read_gray, seeming_bits
+from ..utils.view_names import ANY_VIEW, VIEWS
 from .detect import detect_landmarks
-from .record import INVERTED, VIEWS, Landmarks
+from .record import INVERTED, Landmarks
 
 logger = logging.getLogger(__name__)
 
 FROM_HEADER = "header"  # in the place of a view: a DICOM file tells its own
 
-_VIEW = re.compile(r"(?<![A-Za-z])[LR]?(CC|MLO)(?![A-Za-z])", re.IGNORECASE)
+_VIEW = re.compile(rf"(?<![A-Za-z])[LR]?({ANY_VIEW})(?![A-Za-z])", re.IGNORECASE)
 
 
 @dataclass

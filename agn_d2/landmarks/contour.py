@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.linalg import solveh_banded
 
+from .curves import outward_normals, resample, smooth_curve
 from .folds import WALL
 from .record import Landmarks
 from .segment import oriented_copy, segment
@@ -91,9 +91,7 @@ def skin_confidence(small: np.ndarray, film: np.ndarray, curve: np.ndarray) -> f
         In 0..1.
     """
     height, width = small.shape
-    tangent = np.gradient(curve, axis=0)
-    tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
-    outward = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1) * _STEP * height
+    outward = outward_normals(curve) * _STEP * height
     blurred = cv2.GaussianBlur(small, (0, 0), height / 512).astype(np.float32)
 
     def read(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,39 +103,6 @@ def skin_confidence(small: np.ndarray, film: np.ndarray, curve: np.ndarray) -> f
     (inner, inner_seen), (outer, outer_seen) = read(curve - outward), read(curve + outward)
     step = inner - outer > _DARKER * max(float(np.median(inner)), 1.0)
     return float((step & inner_seen & outer_seen).mean())
-
-
-def resample(curve: np.ndarray, points: int) -> np.ndarray:
-    """Points at equal distances along a polyline: (M, 2) -> (points, 2)."""
-    steps = np.hypot(*np.diff(curve, axis=0).T)
-    length = np.concatenate([[0.0], np.cumsum(steps)])
-    where = np.linspace(0.0, length[-1], points)
-    return np.stack([np.interp(where, length, curve[:, axis]) for axis in (0, 1)], axis=1)
-
-
-def smooth_curve(curve: np.ndarray, wavelength: float) -> np.ndarray:
-    """Smoothing spline min Σ|C_i − S_i|² + s Σ|Δ²S_i|² through equally spaced points ([S]).
-
-    The weight s follows from the wavelength that is halved, given as a share of the curve's
-    length, and so depends on neither the scale nor the number of points.
-
-    Args:
-        curve: (M, 2) points at equal distances.
-        wavelength: share of the length of the curve.
-
-    Returns:
-        (M, 2) float64.
-    """
-    count = curve.shape[0]
-    weight = (wavelength * count / (2 * np.pi)) ** 4
-    second = np.array([1.0, -2.0, 1.0])
-    bands = np.zeros((3, count))
-    bands[2] = 1.0
-    for row in range(3):
-        for column in range(row, 3):
-            start = np.s_[column : count - 2 + column]
-            bands[2 - (column - row), start] += weight * second[row] * second[column]
-    return solveh_banded(bands, curve)
 
 
 def breast_box(landmarks: Landmarks, margin: float = 0.03) -> tuple[int, int, int, int]:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import write_atomically
+from ..utils.files import write_atomically
 from .corrections import Correction
 
 COLUMNS = (

@@ -6,20 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..utils.view_names import VIEWS
 from .contour import CONTOUR_POINTS, skin_confidence, skin_line
 from .folds import trim_folds
 from .inversion import SURE_CONTOUR, seems_negative
 from .nipple import find_nipple
 from .pectoral import find_pectoral_line
-from .record import (
-    DEFAULT_LINE,
-    FARTHEST_POINT,
-    INVERTED,
-    STATUS_OK,
-    VIEWS,
-    WHOLE_IMAGE,
-    Landmarks,
-)
+from .record import DEFAULT_LINE, FARTHEST_POINT, INVERTED, STATUS_OK, WHOLE_IMAGE, Landmarks
 from .seed.detect import detect_seed
 from .segment import film_border, oriented_copy, segment
 

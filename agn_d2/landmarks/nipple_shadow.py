@@ -9,6 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .curves import outward_normals
+
 _RADII = (0.023, 0.032)  # of the breast's height: a nipple is about a centimetre wide
 _DEPTHS = np.linspace(0.02, 0.12, 21)  # of the breast's height, from the skin inwards
 _USUAL_DEPTH, _DEPTH_SPREAD = 0.06, 0.025
@@ -40,9 +42,7 @@ def find_nipple_shadow(
     distance = (contour - line[0]) @ np.array([direction[1], -direction[0]])
     reach, farthest = float(distance.max()), contour[int(np.argmax(distance))]
     wide = distance >= reach - _WIDE * abs(reach)
-    tangent = np.gradient(contour, axis=0)
-    tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
-    inward = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
+    inward = -outward_normals(contour)
     points = contour[:, None] + inward[:, None] * (_DEPTHS * height)[None, :, None]
     merit = np.max([_standing_out(small, points, r * height, wide) for r in _RADII], axis=0)
     along = (points - farthest) @ direction / height

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..utils.view_names import VIEWS
 from .record import Landmarks
 
 # The span of a line within the breast is read this far (as a share of the distance to the nipple)
@@ -51,7 +52,7 @@ class NodeLayout:
 
     def count(self, view: str) -> int:
         """Number of nodes of a view, "CC" or "MLO"."""
-        if view not in ("CC", "MLO"):
+        if view not in VIEWS:
             raise ValueError(f"view must be CC or MLO, not {view!r}")
         return self.cc if view == "CC" else self.mlo
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..coco.reading import without_collector
-from ..files import write_json
+from ..utils.files import write_json
+from ..utils.view_names import VIEWS
 
-VIEWS = ("CC", "MLO")
 SIDES = ("left", "right")
 # What a status is made of: ok, or the steps that fell back and what is wrong with the image, joined
 # by "; ".

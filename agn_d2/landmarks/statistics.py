@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..utils.view_names import VIEWS
 from .nodes import breast_polygon
-from .record import PARTS, STATUS_OK, VIEWS, Landmarks
+from .record import PARTS, STATUS_OK, Landmarks
 
 LOW_CONFIDENCE = 0.5
 # Of nipple x and y, pectoral angle and area share, so that values which are nearly all equal do not

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..utils.view_names import VIEWS
 from .anatomy import Breast
 from .lesions import MASS, SUPERIMPOSED, SYMMETRIC, Blob, sample_blob, twin
 from .params import PhantomParams
@@ -40,7 +41,7 @@ def plan_blobs(
         rng = stream(seed, index, "superimposition", laterality)
         if rng.random() < params.superimposition_share:
             blob = sample_blob(SUPERIMPOSED, f"{index:06d}-{laterality}i", laterality, params, rng)
-            blob = replace(blob, only_view=("CC", "MLO")[int(rng.integers(2))])
+            blob = replace(blob, only_view=VIEWS[int(rng.integers(2))])
             blob = _place(blob, placed, breasts, geometries, rng)
             placed += [blob] if blob else []
     return tuple(placed)
@@ -57,7 +58,7 @@ def _add_mass(
     laterality = ("L", "R")[int(rng.integers(2))]
     blob = sample_blob(MASS, name, laterality, params, rng)
     if rng.random() < params.hidden_share:
-        blob = replace(blob, hidden_view=("CC", "MLO")[int(rng.integers(2))])
+        blob = replace(blob, hidden_view=VIEWS[int(rng.integers(2))])
     blob = _place(blob, placed, breasts, geometries, rng)
     placed += [blob] if blob else []
 
@@ -123,7 +124,7 @@ def _fits(
     x, y, z = blob.position
     if breast.level(x + blob.radius, *(1.08 * np.array([y, z]))) > 0.93:
         return False
-    for view in ("CC", "MLO"):
+    for view in VIEWS:
         if blob.shown_in(blob.laterality, view):
             geometry = geometries[blob.laterality, view]
             xu = geometry.project(blob.position)
@@ -145,7 +146,7 @@ def _apart(blob: Blob, other: Blob, geometries: Geometries) -> bool:
     if SUPERIMPOSED in (blob.kind, other.kind) and same_depth:
         # The other view would seem to confirm the superimposition.
         return False
-    for view in ("CC", "MLO"):
+    for view in VIEWS:
         geometry = geometries[blob.laterality, view]
         gap = geometry.project(blob.position) - geometry.project(other.position)
         if np.hypot(*gap) < reach:

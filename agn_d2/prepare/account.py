@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import write_atomically, write_json
+from ..utils.files import write_atomically, write_json
 
 
 def write_account(

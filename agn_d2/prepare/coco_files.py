@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import write_json
+from ..utils.files import write_json
 from .images import PreparedImage
 
 CATEGORIES = [{"id": 1, "name": "mass", "supercategory": "lesion"}]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import write_json
+from ..utils.files import write_json
 from .priors import write_priors
 
 SPLITS = ("train", "val", "test")

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ..files import write_atomically
 from ..landmarks.contour import breast_box
 from ..landmarks.detect import detect_landmarks
 from ..landmarks.record import Landmarks
-from ..workers import map_in_workers
+from ..utils.files import write_atomically
+from ..utils.workers import map_in_workers
 from .open_files import ReadFailure, tries
 
 CUT_TOLERANCE = 1.0  # px that a box may stick out of the crop before it counts as cut

@@ -26,8 +26,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..files import write_json
-from ..workers import map_in_workers
+from ..utils.files import write_json
+from ..utils.workers import map_in_workers
 from .open_files import ReadFailure, tries
 
 logger = logging.getLogger(__name__)

@@ -25,8 +25,9 @@ from ..evaluation.comparison_text import TITLES, difference_cells, recall_cells,
 from ..evaluation.matching import match_detections
 from ..evaluation.operating_point import OperatingPoint, operating_curve
 from ..evaluation.records import Detections
-from ..files import check_writable, safe_name, safe_names, write_atomically
 from ..images import read_gray
+from ..utils.files import check_writable, write_atomically
+from ..utils.safe_names import safe_name, safe_names
 from .detection_cases import SLOTS, case_entries
 from .froc import froc_figure
 from .landmark_distributions import figure_svg

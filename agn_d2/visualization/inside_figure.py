@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.path import Path
 
+from ..data.pixels import record_shares
 from ..landmarks.nodes import NodeLayout, breast_polygon, place_nodes
-from ..pixels import record_shares
-from ..results import ViewInside
+from ..structures import ViewInside
 from .case_figure import HANGING, NODE
 
 # Panels of [S]: name of the map -> its title and the maps that share its scale.

@@ -19,7 +19,6 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..files import check_writable
 from ..images import is_image
 from ..landmarks.correction_files import COLUMNS
 from ..landmarks.corrections import Correction, apply_corrections
@@ -33,6 +32,7 @@ from ..landmarks.statistics import (
     summary_rows,
     unusualness,
 )
+from ..utils.files import check_writable
 from .landmark_distributions import distribution_figure, figure_svg
 from .pages import write_page
 from .screen_pictures import picture_path, write_pictures

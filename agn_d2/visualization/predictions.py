@@ -9,9 +9,9 @@ import numpy as np
 from detectron2.structures import BoxMode
 from matplotlib.figure import Figure
 
+from ..data.pixels import record_shares
 from ..landmarks.nodes import NodeLayout, place_nodes
-from ..pixels import record_shares
-from ..results import ViewResult
+from ..structures import ViewResult
 from .case_figure import ViewPanel, case_figure
 
 

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.contour import CONTOUR_POINTS, smooth_curve
+from agn_d2.landmarks.contour import CONTOUR_POINTS
+from agn_d2.landmarks.curves import smooth_curve
 from agn_d2.landmarks.detect import detect_landmarks
 from agn_d2.landmarks.nipple import find_bump, find_nipple
 from agn_d2.landmarks.nodes import place_nodes

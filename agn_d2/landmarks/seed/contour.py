@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from scipy.interpolate import BSpline, make_interp_spline
 
-from ..contour import resample, smooth_curve
+from ..curves import resample, smooth_curve
 
 WORK_HEIGHT = 1024  # [S] works at 1024 px: its weights are those of this height, in our reading
 SMOOTHING = {"CC": 100.0, "MLO": 1e7}  # weight s of |S''|^2, for points 1 px apart

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..contour import CONTOUR_POINTS, resample
-from ..record import DEFAULT_LINE, FARTHEST_POINT, STATUS_OK, VIEWS, WHOLE_IMAGE, Landmarks
+from ...utils.view_names import VIEWS
+from ..contour import CONTOUR_POINTS
+from ..curves import resample
+from ..record import DEFAULT_LINE, FARTHEST_POINT, STATUS_OK, WHOLE_IMAGE, Landmarks
 from ..segment import film_border, oriented_copy
 from .contour import WORK_HEIGHT, SeedContour, find_contour
 from .nipple import find_nipple

@@ -11,8 +11,8 @@ from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
 from torch import Tensor, nn
 
 from ...graph.prior import awaited_prior, read_prior, uniform_prior
-from ...paths import resolve_data_path
 from ...structures import MultiViewBatch
+from ...utils.paths import resolve_data_path
 from ..agn import AnatomyGraphNetwork
 from ..agn_layer import AGNLayer, LayerIntermediates
 from .timm_bottom_up import build_timm_bottom_up

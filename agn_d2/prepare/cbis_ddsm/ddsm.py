@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ...utils.view_names import WORD_OF_SIDE
 from .links import Plan, partners
 from .shared_films import SHARED_FILMS
 from .tables import Film, SeriesRef
@@ -15,7 +16,6 @@ SOURCE = "ddsm"
 # The table's measure of how far a CBIS-DDSM image is from its DDSM image: 315 in the median, 1733
 # at 99 %, 59663 for pairs that are none.
 DOUBTFUL = 2000.0
-_SIDES = {"L": "LEFT", "R": "RIGHT"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def missing_views(
                 continue
             path, reason = _path_of(film, place, table, folder, leaking)
             if path is None:
-                missed.append((name, f"{_SIDES[place[1]]}_{place[2]}: {reason}"))
+                missed.append((name, f"{WORD_OF_SIDE[place[1]]}_{place[2]}: {reason}"))
                 continue
             available.add(place)
             found.append(DdsmView(_as_film(film, place, path), path, split))
@@ -111,16 +111,16 @@ def _path_of(
         return None, "patient is in both released splits"
     if film.split == "train" and place in SHARED_FILMS:
         patient, side, view = SHARED_FILMS[place]
-        return None, f"the same film is in the test split: {patient}_{_SIDES[side]}_{view}"
+        return None, f"the same film is in the test split: {patient}_{WORD_OF_SIDE[side]}_{view}"
     if film.name not in table:
         return None, "not in the table"
     image, difference = table[film.name]
     if difference > DOUBTFUL:
         return None, f"doubtful match: difference {difference:.0f}"
-    own = f".{_SIDES[film.laterality]}_{film.view}."
+    own = f".{WORD_OF_SIDE[film.laterality]}_{film.view}."
     if own not in image:
         return None, f"the table names another view: {image}"
-    path = image.replace(own, f".{_SIDES[place[1]]}_{place[2]}.")
+    path = image.replace(own, f".{WORD_OF_SIDE[place[1]]}_{place[2]}.")
     if not (Path(folder) / path).is_file():
         return None, f"no file: {path}"
     return path, ""

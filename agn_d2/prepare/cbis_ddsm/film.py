@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from ...files import write_atomically
 from ...images import read_gray
 from ...landmarks.contour import breast_box
 from ...landmarks.detect import detect_landmarks
+from ...utils.files import write_atomically
 from ..clean import erase, find_breast
 from ..frames import boxes_from_film
 from ..images import CUT_TOLERANCE, write_image

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ...data.cases import OTHER_SIDE, OTHER_VIEW
+from ...utils.view_names import OTHER_SIDE, OTHER_VIEW
 from ..splits import split_patients
 from .tables import Film
 

@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...files import clear_parts, write_json
-from ...image_header import pixel_limit
 from ...landmarks.record import Landmarks, write_landmarks
+from ...utils.files import clear_parts, write_json
+from ...utils.image_header import pixel_limit
 from ..priors import write_priors
 from ..steps import DiskFull, Steps, digest_of, file_stamps, is_full, locked, run_steps
 from .annotate import coco_files, films_with_lost_findings

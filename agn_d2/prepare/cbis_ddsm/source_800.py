@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ...utils.view_names import SIDE_OF_WORD, VIEWS
+
 logger = logging.getLogger(__name__)
 
-LATERALITY = {"LEFT": "L", "RIGHT": "R"}
-VIEWS = ("CC", "MLO")
 SPLITS = ("train", "test")
 COLUMNS = (
     "patient",
@@ -122,7 +122,7 @@ def _rows(table: Path) -> Iterable[tuple[int, dict[str, str]]]:
 def _source_image(
     folder: Path, row: Mapping[str, str], boxes: Mapping[str, Mapping[str, np.ndarray]]
 ) -> SourceImage:
-    for column, allowed in (("breast", LATERALITY), ("view", VIEWS), ("split", SPLITS)):
+    for column, allowed in (("breast", SIDE_OF_WORD), ("view", VIEWS), ("split", SPLITS)):
         if row[column] not in allowed:
             raise ValueError(f"{column} is {row[column]!r}, expected {' or '.join(allowed)}")
     for column in ("patient", "file"):
@@ -137,7 +137,7 @@ def _source_image(
     return SourceImage(
         path,
         row["patient"],
-        LATERALITY[row["breast"]],
+        SIDE_OF_WORD[row["breast"]],
         row["view"],
         split,
         (_whole(row, "original_height", 1), _whole(row, "original_width", 1)),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .source_800 import LATERALITY
+from ...utils.view_names import SIDE_OF_WORD, VIEWS
 
 SUBSETS = ("mass", "calc")
 SPLITS = ("train", "test")
@@ -204,8 +204,8 @@ def _finding(where: str, header: list[str], cells: list[str], subset: str, split
         raise ValueError(f"{where}: {len(cells)} cells instead of {len(header)}")
     row = {key: cell.strip() for key, cell in zip(header, cells, strict=True)}
     for key, allowed in (
-        ("left_or_right_breast", tuple(LATERALITY)),
-        ("image_view", ("CC", "MLO")),
+        ("left_or_right_breast", tuple(SIDE_OF_WORD)),
+        ("image_view", VIEWS),
         ("abnormality_type", (TYPES[subset],)),
     ):
         if row[key] not in allowed:
@@ -221,7 +221,7 @@ def _finding(where: str, header: list[str], cells: list[str], subset: str, split
         subset,
         split,
         row["patient_id"],
-        LATERALITY[row["left_or_right_breast"]],
+        SIDE_OF_WORD[row["left_or_right_breast"]],
         row["image_view"],
         abnormality,
         facts,

@@ -11,8 +11,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ...files import write_json
-from ...workers import map_in_workers
+from ...utils.files import write_json
+from ...utils.workers import map_in_workers
 from ..open_files import reason_of, tries
 from ..steps import file_stamps
 from .ddsm import DdsmView

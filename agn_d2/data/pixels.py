@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .dicom.tone import Tone
-from .images import read_gray, to_float
+from ..dicom.tone import Tone
+from ..images import read_gray, to_float
 
 
 def record_pixels(record: dict[str, Any], tone: Tone | None = None) -> np.ndarray:

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agn_d2.pixels import record_pixels, record_shares
+from agn_d2.data.pixels import record_pixels, record_shares
 
 VALUES = np.array([[0, 819, 4095]], np.uint16)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import joblib
 import pytest
 
-from agn_d2.workers import map_in_workers
+from agn_d2.utils.workers import map_in_workers
 
 # With a package that has the modules and imports none: its workers would import PyTorch.
 PROGRAM = """
 import os, signal, sys, time
-from agn_d2.workers import map_in_workers
+from agn_d2.utils.workers import map_in_workers
 
 def sleep(number):
     time.sleep(0.2)
@@ -38,7 +38,7 @@ if __name__ == "__main__":
 def _start(folder, function):
     (folder / "program.py").write_text(PROGRAM)
     (folder / "agn_d2").mkdir()
-    modules = str(Path(__file__).parents[1] / "agn_d2")
+    modules = str(Path(__file__).parents[2] / "agn_d2")
     (folder / "agn_d2" / "__init__.py").write_text(f"__path__ = [{modules!r}]\n")
     return subprocess.Popen(
         [sys.executable, "program.py", function],

@@ -11,7 +11,7 @@ from typing import Any
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from .utils.command_line import end_workers
+from .command_line import end_workers
 
 _WATCH = 1.0  # seconds between two looks at the parent
 _watched: set[int] = set()  # parents that this process watches

@@ -14,7 +14,8 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-PROJECTIONS = ("CC", "MLO")
+from ..utils.view_names import VIEWS
+
 ROLES = ("examined_view", "auxiliary_view", "contralateral_view")
 USE_OURS = (
     "For detections in images use agn_d2.Predictor: Detectron2's DefaultPredictor gives the model "
@@ -53,8 +54,8 @@ class View:
     nodes: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.projection not in PROJECTIONS:
-            raise ValueError(f"projection must be one of {PROJECTIONS}, got {self.projection!r}")
+        if self.projection not in VIEWS:
+            raise ValueError(f"projection must be one of {VIEWS}, got {self.projection!r}")
 
 
 @dataclass
@@ -182,7 +183,7 @@ def pad_nodes(views: Sequence[View], layout: tuple[int, int]) -> tuple[Tensor, T
     Raises:
         ValueError: a view has no nodes, or not as many as its projection has in the layout.
     """
-    expected = dict(zip(PROJECTIONS, layout, strict=True))
+    expected = dict(zip(VIEWS, layout, strict=True))
     for number, view in enumerate(views):
         if view.nodes is None:
             raise ValueError(
