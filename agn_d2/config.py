@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode as CN
 
+# What training starts a part of the model from is MODEL.<PART>.WEIGHTS or .PRETRAINED.
+FIRST_WEIGHTS = ("WEIGHTS", "PRETRAINED")
+
 
 def add_agn_config(cfg: CN) -> None:
     """Add the keys of agn_d2 to a Detectron2 config.
@@ -13,10 +16,11 @@ def add_agn_config(cfg: CN) -> None:
     _add_graph(cfg)
     _add_cross_view(cfg)
     _add_backbone(cfg)
-    _add_detr(cfg)
     _add_input(cfg)
     _add_solver(cfg)
     _add_evaluation(cfg)
+    # Of configs written when the core had it; its project adds it.
+    cfg.register_deprecated_key("MODEL.DETR")
 
 
 def _add_graph(cfg: CN) -> None:
@@ -98,27 +102,6 @@ def _add_backbone(cfg: CN) -> None:
     cfg.MODEL.TIMM.WEIGHTS = ""
     # Stochastic depth.
     cfg.MODEL.TIMM.DROP_PATH_RATE = 0.0
-
-
-def _add_detr(cfg: CN) -> None:
-    # META_ARCHITECTURE "DETR". Its trunk: "resnet" (of MODEL.RESNETS.DEPTH) or "timm" (MODEL.TIMM),
-    # and the feature map that the transformer reads: "res5" (stride 32) or "res4" (stride 16, for
-    # small lesions; four times as many positions).
-    cfg.MODEL.DETR = CN()
-    cfg.MODEL.DETR.TRUNK = "resnet"
-    cfg.MODEL.DETR.TRUNK_FEATURE = "res5"
-    # First weights: a folder of save_pretrained, or "name" or "name@revision" of the Hugging Face
-    # hub (needs a network) whose backbone is transformers' own ResNet; empty: random.
-    cfg.MODEL.DETR.PRETRAINED = ""
-    # Queries, the most boxes of an image [S]; width and depth as in the paper.
-    cfg.MODEL.DETR.NUM_QUERIES = 100
-    cfg.MODEL.DETR.HIDDEN_DIM = 256
-    cfg.MODEL.DETR.FFN_DIM = 2048
-    cfg.MODEL.DETR.ENCODER_LAYERS = 6
-    cfg.MODEL.DETR.DECODER_LAYERS = 6
-    cfg.MODEL.DETR.NUM_HEADS = 8
-    # Losses after every decoder layer, not only the last.
-    cfg.MODEL.DETR.AUXILIARY_LOSS = True
 
 
 def _add_input(cfg: CN) -> None:

@@ -52,9 +52,7 @@ def test_an_unread_key_would_be_found():
 @pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.stem)
 def test_every_config_builds_a_model(path):
     overrides = ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "MODEL.AGN.BGN.PRIOR", ""]
-    cfg = load_cfg(str(path), [*overrides, "MODEL.DETR.PRETRAINED", ""])
-    if cfg.MODEL.META_ARCHITECTURE == "DETR":
-        pytest.importorskip("transformers", reason="the extra detr is not installed")
+    cfg = load_cfg(str(path), overrides)
     model = build_model(cfg)
     has_graph = getattr(model.backbone, "agn", None) is not None
     assert has_graph == cfg.MODEL.AGN.ENABLED

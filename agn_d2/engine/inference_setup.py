@@ -8,6 +8,7 @@ from typing import Any
 from detectron2.config import CfgNode
 from torch import nn
 
+from ..config import FIRST_WEIGHTS
 from ..modeling.backbone.agn_fpn import PRIOR_OF_CHECKPOINT
 from ..utils.paths import resolve_data_path
 from .checkpoint import AGNCheckpointer, read_state
@@ -43,8 +44,10 @@ def settle_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
     _settle_masks(cfg, state)
     _settle_prior(cfg, state)
     # First weights of training; the checkpoint has them all.
-    cfg.MODEL.TIMM.WEIGHTS = ""
-    cfg.MODEL.DETR.PRETRAINED = ""
+    for part in cfg.MODEL.values():
+        for key in FIRST_WEIGHTS:
+            if isinstance(part, CfgNode) and key in part:
+                part[key] = ""
 
 
 def _settle_masks(cfg: CfgNode, state: dict[str, Any]) -> None:

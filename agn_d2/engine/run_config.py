@@ -8,20 +8,19 @@ from typing import Any
 
 import yaml
 
+from ..config import FIRST_WEIGHTS
 from .checkpoint_fit import describe
 
 logger = logging.getLogger(__name__)
 
 Changes = dict[str, tuple[Any, Any]]
 
-# What a resumed training takes from its checkpoint, whatever the config says.
+# What a resumed training takes from its checkpoint, whatever the config says, beside the first
+# weights of all parts.
 FROM_CHECKPOINT = frozenset(
     {
         "SEED",
-        "MODEL.WEIGHTS",
         "MODEL.STEM_TO_GRAY",
-        "MODEL.TIMM.WEIGHTS",
-        "MODEL.DETR.PRETRAINED",
         "MODEL.AGN.BGN.PRIOR",
         "MODEL.AGN.BGN.PRIOR_BANDWIDTH",
     }
@@ -66,7 +65,7 @@ def check_resumed(changed: Mapping[str, tuple[Any, Any]], path: str) -> None:
             "anew in another OUTPUT_DIR"
         )
     for key, (then, now) in changed.items():
-        if key in FROM_CHECKPOINT:
+        if _is_from_checkpoint(key):
             logger.warning("--resume: %s stays %r, not %r: it is the checkpoint's", key, then, now)
         elif key not in _QUIET:
             logger.warning("--resume: %s was %r and is %r from here on", key, then, now)
@@ -77,6 +76,11 @@ def _is_refused(key: str) -> bool:
         return True
     graph = key.removeprefix("MODEL.AGN.")
     return graph != key and graph not in _FREE_OF_GRAPH
+
+
+def _is_from_checkpoint(key: str) -> bool:
+    model, _, part = key.partition(".")
+    return key in FROM_CHECKPOINT or (model == "MODEL" and part.split(".")[-1] in FIRST_WEIGHTS)
 
 
 def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

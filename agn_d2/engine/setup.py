@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 import yaml
@@ -19,11 +19,22 @@ from .inference_setup import settle_for_inference
 
 logger = logging.getLogger(__name__)
 
+AddConfig = Callable[[CfgNode], None]
 
-def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
+
+def load_cfg(
+    config_file: str | None,
+    overrides: Iterable[str] = (),
+    add_configs: Iterable[AddConfig] = (),
+) -> CfgNode:
     """Detectron2's defaults with the keys of agn_d2, a YAML and KEY VALUE overrides.
 
     Only plain YAML is read. (Detectron2 runs what the Python tags of a YAML say.)
+
+    Args:
+        config_file: the YAML; None: none.
+        overrides: KEY, VALUE, KEY, VALUE, ...
+        add_configs: of a project, each adds keys of its own.
 
     Raises:
         FileNotFoundError: no such YAML, or none of its ``_BASE_``.
@@ -32,6 +43,8 @@ def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
     """
     cfg = get_cfg()
     add_agn_config(cfg)
+    for add_config in add_configs:
+        add_config(cfg)
     if config_file and not PathManager.isfile(config_file):
         raise FileNotFoundError(f"No config file {config_file}")
     try:
@@ -82,7 +95,7 @@ def load_model_cfg(args: argparse.Namespace) -> CfgNode:
     return load_cfg(model_zoo.get_config_file(args.model), [*weights, *args.opts])
 
 
-def setup_cfg(args: argparse.Namespace) -> CfgNode:
+def setup_cfg(args: argparse.Namespace, add_configs: Iterable[AddConfig] = ()) -> CfgNode:
     """The config of a run: data sets registered, device and masks settled, frozen.
 
     With ``--eval-only`` the checkpoint settles what training reads from the training data.
@@ -90,8 +103,9 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     Args:
         args: with ``config_file`` and ``opts``, as Detectron2's ``default_argument_parser``
             makes them.
+        add_configs: of ``load_cfg``.
     """
-    cfg = load_cfg(args.config_file, args.opts)
+    cfg = load_cfg(args.config_file, args.opts, add_configs)
     register_builtin_datasets()
     inference = getattr(args, "eval_only", False)
     check_registered((*(() if inference else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST), "DATASETS")

@@ -17,10 +17,11 @@ from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
-from ..structures import check_inputs
-from .detr_init import initialise_as_published
-from .detr_trunk import FEATURES, check_trunk, put_timm_trunk
-from .gray_stem import gray_stem
+from agn_d2.modeling.gray_stem import gray_stem
+from agn_d2.structures import check_inputs
+
+from .initialization import initialise_as_published
+from .trunk import FEATURES, check_trunk, put_timm_trunk
 
 _RESNETS = {
     18: {"layer_type": "basic", "depths": [2, 2, 2, 2], "hidden_sizes": [64, 128, 256, 512]},

@@ -10,13 +10,13 @@ from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from torch import nn
 
-from agn_d2.engine.setup import load_cfg
 from agn_d2.engine.solver import build_optimizer
 from agn_d2.modeling.backbone.timm_bottom_up import build_timm_bottom_up
-from agn_d2.modeling.detr import load_pretrained, thaw_batch_norm
 from agn_d2.structures import View
+from detr.detr import load_pretrained, thaw_batch_norm
+from tests.modeling.gradient_check import assert_each_gradient_keeps_its_promise
 
-from .gradient_check import assert_each_gradient_keeps_its_promise
+from .configs import load
 
 TINY = [
     "MODEL.DEVICE", "cpu", "MODEL.DETR.HIDDEN_DIM", "16", "MODEL.DETR.FFN_DIM", "16",
@@ -25,7 +25,7 @@ TINY = [
 
 
 def tiny_cfg(*more):
-    return load_cfg("configs/detr_phantom_demo.yaml", [*TINY, *more])
+    return load("detr_phantom_demo", *TINY, *more)
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ def test_the_transformer_reads_the_chosen_map(trunk, feature, stride):
 
 def test_the_timm_trunk_starts_from_its_own_weights():
     pytest.importorskip("transformers", reason="the extra detr is not installed")
-    cfg = load_cfg("configs/comparison/detr.yaml", ["MODEL.DEVICE", "cpu"])
+    cfg = load("detr_comparison", "MODEL.DEVICE", "cpu")
     trunk = build_model(cfg).backbone.model.bottom_up
     expected = build_timm_bottom_up(cfg, ShapeSpec(channels=1))
     for (name, own), (_, given) in zip(

@@ -13,10 +13,10 @@ import yaml
 from detectron2.data import DatasetCatalog
 from detectron2.structures import BoxMode
 
-from agn_d2.data.yolo_export import coco_results, export_split, label_line, write_data_yaml
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
+from yolo.export import coco_results, export_split, label_line, write_data_yaml
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "train_yolo.py"
+TOOL = Path(__file__).resolve().parents[1] / "train_yolo.py"
 
 
 def test_label_line_by_hand():

@@ -19,8 +19,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import BoxMode
 from tqdm import tqdm
 
-from ..utils.files import write_atomically, write_text
-from .pixels import record_shares
+from agn_d2.data.pixels import record_shares
+from agn_d2.utils.files import write_atomically, write_text
 
 # What an export holds, and what YOLO leaves beside it: a list of the labels that it read.
 _OWN_FILE = re.compile(r"\d{6}\.(png|txt)|\..*\.part")

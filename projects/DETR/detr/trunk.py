@@ -6,7 +6,7 @@ from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from torch import Tensor, nn
 
-from .backbone.timm_bottom_up import TimmBottomUp, build_timm_bottom_up
+from agn_d2.modeling.backbone.timm_bottom_up import TimmBottomUp, build_timm_bottom_up
 
 TRUNKS = ("resnet", "timm")
 FEATURES = {"res4": "stage3", "res5": "stage4"}  # our names -> those of transformers

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Train YOLO on one of our data sets and write its detections as COCO results.
 
-tools/train_yolo.py --train cbis_ddsm_mass_train --val cbis_ddsm_mass_val \
+projects/YOLO/train_yolo.py --train cbis_ddsm_mass_train --val cbis_ddsm_mass_val \
     --test cbis_ddsm_mass_test --output output/yolo --epochs 100 --imgsz 1024
 
 YOLO comes from the package ultralytics, which is licensed under AGPL-3.0: what you build with it
@@ -29,9 +29,9 @@ import numpy as np
 from detectron2.data import MetadataCatalog
 
 from agn_d2.data.builtin import check_registered, register_builtin_datasets
-from agn_d2.data.yolo_export import coco_results, export_split, write_data_yaml
 from agn_d2.evaluation.runs import RESULTS
 from agn_d2.utils.files import check_writable_folder, write_json
+from yolo import coco_results, export_split, write_data_yaml
 
 REPORTERS = (
     "sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb"
