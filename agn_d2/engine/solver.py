@@ -45,7 +45,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         weight_decay_norm=cfg.SOLVER.WEIGHT_DECAY_NORM,
         bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
         weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
-        lr_factor_func=_learning_rate_factor(cfg),
+        lr_factor_func=_learning_rate_factor(cfg, model),
     )
     common = {"lr": cfg.SOLVER.BASE_LR, "weight_decay": cfg.SOLVER.WEIGHT_DECAY}
     if cfg.SOLVER.OPTIMIZER == "SGD":
@@ -69,11 +69,12 @@ def _fused_on_cpu(cfg: CfgNode) -> dict[str, bool]:
     return {"fused": True} if cfg.MODEL.DEVICE == "cpu" and version >= (2, 4) else {}
 
 
-def _learning_rate_factor(cfg: CfgNode) -> Callable[[str], float]:
+def _learning_rate_factor(cfg: CfgNode, model: nn.Module) -> Callable[[str], float]:
     """Parameter name -> factor of the learning rate."""
+    # A model whose convolutional part has another name says so.
+    bottom_up = getattr(model, "bottom_up_prefix", "backbone.bottom_up.")
     factors = {
-        "backbone.bottom_up.": cfg.SOLVER.BACKBONE_LR_FACTOR,
-        "detr.model.backbone.": cfg.SOLVER.BACKBONE_LR_FACTOR,
+        bottom_up: cfg.SOLVER.BACKBONE_LR_FACTOR,
         "backbone.agn.": cfg.SOLVER.AGN_LR_FACTOR,
     }
 

@@ -42,6 +42,9 @@ class DETR(nn.Module):
         max_detections: of an image.
     """
 
+    # The parameters that SOLVER.BACKBONE_LR_FACTOR is for.
+    bottom_up_prefix = "detr.model.backbone."
+
     @configurable
     def __init__(
         self, *, detr: nn.Module, pixel_mean: float, pixel_std: float, max_detections: int

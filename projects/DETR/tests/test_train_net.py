@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import agn_d2
-from agn_d2.engine.inference_setup import settle_for_inference
 
 from .configs import load
 
@@ -47,7 +46,6 @@ def test_train_evaluate_predict(toy_root, tmp_path):
     assert json.loads(results.read_text())
 
     cfg = load("detr_phantom_demo", *options, *asked)
-    settle_for_inference(cfg)
     image = np.zeros((96, 64), np.uint8)
     cv2.circle(image, (0, 48), 30, 150, -1)
     ((key, found),) = agn_d2.Predictor(cfg)({"L-CC": image}).items()
