@@ -5,8 +5,8 @@ import json
 import pytest
 
 from agn_d2.data.builtin import register_builtin_datasets
-from agn_d2.data.folds import assign_folds, write_folds
 from agn_d2.data.multi_view_coco import load_multi_view_coco
+from agn_d2.prepare.folds import assign_folds, write_folds
 
 
 def test_folds_are_balanced_and_hang_on_the_seed_alone():
