@@ -101,12 +101,12 @@ def _add_backbone(cfg: CN) -> None:
 
 
 def _add_detr(cfg: CN) -> None:
-    # META_ARCHITECTURE "DETR". Its trunk: "resnet" (of MODEL.RESNETS.DEPTH) or "timm" (MODEL.TIMM),
-    # and the feature map that the transformer reads: "res5" (stride 32) or "res4" (stride 16, for
-    # small lesions; four times as many positions).
+    # META_ARCHITECTURE "DETR". Its backbone: "resnet" (of MODEL.RESNETS.DEPTH) or "timm"
+    # (MODEL.TIMM), and the feature map that the transformer reads: "res5" (stride 32) or "res4"
+    # (stride 16, for small lesions; four times as many positions).
     cfg.MODEL.DETR = CN()
-    cfg.MODEL.DETR.TRUNK = "resnet"
-    cfg.MODEL.DETR.TRUNK_FEATURE = "res5"
+    cfg.MODEL.DETR.BACKBONE = "resnet"
+    cfg.MODEL.DETR.BACKBONE_FEATURE = "res5"
     # First weights: a folder of save_pretrained, or "name" or "name@revision" of the Hugging Face
     # hub (needs a network) whose backbone is transformers' own ResNet; empty: random.
     cfg.MODEL.DETR.PRETRAINED = ""
@@ -183,16 +183,16 @@ def _add_solver(cfg: CN) -> None:
     # float16, as in Detectron2.
     cfg.SOLVER.AMP.CPU_PRECISION = "auto"
     # Factor of the learning rate for the bottom-up network, and for the graph network.
-    cfg.SOLVER.BACKBONE_LR_FACTOR = 1.0
-    cfg.SOLVER.AGN_LR_FACTOR = 1.0
+    cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
+    cfg.SOLVER.AGN_MULTIPLIER = 1.0
     # Stages of the training, each from the last one's weights with its own optimizer [S]; empty:
     # one training of MAX_ITER iterations. A list of {NAME, EPOCHS, LR, TRAIN}: EPOCHS counts
     # passes over the examined images, LR is BASE_LR of the stage, TRAIN lists what is not frozen:
     # heads, fpn, agn, bottom_up, stem, res2 ... res5, all, or beginnings of parameter names.
     cfg.SOLVER.STAGES = []
-    # Largest norm of all gradients together [S]; 0 for no limit. (Detectron2's own
-    # SOLVER.CLIP_GRADIENTS clips each parameter by itself.)
-    cfg.SOLVER.MAX_GRADIENT_NORM = 0.0
+    # Detectron2's SOLVER.CLIP_GRADIENTS has a third CLIP_TYPE here, as in its projects:
+    # "full_model" limits the norm of all gradients together to CLIP_VALUE [S]; "value" and "norm"
+    # clip each parameter by itself.
     # Exponential moving average of the weights: what is evaluated and what model_final.pth holds.
     cfg.SOLVER.EMA = CN()
     cfg.SOLVER.EMA.ENABLED = False
@@ -204,17 +204,17 @@ def _add_solver(cfg: CN) -> None:
 
 
 def _add_evaluation(cfg: CN) -> None:
-    cfg.TEST.WATCH = CN()
+    cfg.TEST.VALIDATION = CN()
     # Epochs between two measurements of loss and FROC on a validation set ([S]: the loss every
     # two epochs); 0: none.
-    cfg.TEST.WATCH.EPOCHS = 0.0
+    cfg.TEST.VALIDATION.EPOCHS = 0.0
     # The validation set, never the one that results are reported on.
-    cfg.TEST.WATCH.DATASET = ""
+    cfg.TEST.VALIDATION.DATASET = ""
     # Metric of model_best.pth and of PATIENCE: "val_loss" (lower is better), "froc/recall@1",
     # "bbox/AP50", ... (higher is better).
-    cfg.TEST.WATCH.METRIC = "val_loss"
+    cfg.TEST.VALIDATION.METRIC = "val_loss"
     # Measurements without a better one in the last stage after which training stops; 0: never.
-    cfg.TEST.WATCH.PATIENCE = 0
+    cfg.TEST.VALIDATION.PATIENCE = 0
 
     cfg.TEST.FROC = CN()
     # False positives per image at which the recall is reported [S].

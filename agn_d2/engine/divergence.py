@@ -28,6 +28,6 @@ def naming_the_step(iteration: int, epoch: float, stage: str) -> Iterator[None]:
         raise FloatingPointError(
             f"the loss became NaN or infinite at {where}: "
             f"{' '.join(lines[1:] or lines).rstrip('.')}. Lower the learning rate or "
-            "SOLVER.MAX_GRADIENT_NORM, lengthen SOLVER.WARMUP_ITERS, or set "
+            "SOLVER.CLIP_GRADIENTS.CLIP_VALUE, lengthen SOLVER.WARMUP_ITERS, or set "
             "SOLVER.AMP.ENABLED False; --resume goes on from the last checkpoint."
         ) from error

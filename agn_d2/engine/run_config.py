@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from .checkpoint_fit import describe
+from .renamed_keys import rename_keys
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ _QUIET = frozenset({"OUTPUT_DIR", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS", "VER
 
 
 def differences(saved: str, own: str) -> Changes:
-    """Keys of both configs whose values differ.
+    """Keys of both configs whose values differ; those of a former version by their present names.
 
     Args:
         saved, own: what ``CfgNode.dump`` gave.
@@ -42,7 +43,9 @@ def differences(saved: str, own: str) -> Changes:
     Returns:
         key -> (saved value, own value).
     """
-    then, now = (dict(_leaves(yaml.safe_load(text))) for text in (saved, own))
+    then, now = (yaml.safe_load(text) for text in (saved, own))
+    rename_keys(then, "the checkpoint's config")
+    then, now = dict(_leaves(then)), dict(_leaves(now))
     return {k: (then[k], now[k]) for k in sorted(then.keys() & now.keys()) if then[k] != now[k]}
 
 

@@ -16,6 +16,7 @@ from .. import model_zoo
 from ..config import add_agn_config
 from ..data.builtin import check_registered, register_builtin_datasets
 from .inference_setup import settle_for_inference
+from .renamed_keys import RenamingCfgNode
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,8 @@ logger = logging.getLogger(__name__)
 def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
     """Detectron2's defaults with the keys of agn_d2, a YAML and KEY VALUE overrides.
 
-    Only plain YAML is read. (Detectron2 runs what the Python tags of a YAML say.)
+    Only plain YAML is read. (Detectron2 runs what the Python tags of a YAML say.) Keys of former
+    versions are read under their present names, with a warning.
 
     Raises:
         FileNotFoundError: no such YAML, or none of its ``_BASE_``.
@@ -35,9 +37,10 @@ def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
     if config_file and not PathManager.isfile(config_file):
         raise FileNotFoundError(f"No config file {config_file}")
     try:
+        reader = RenamingCfgNode(cfg)
         if config_file:
-            cfg.merge_from_file(config_file, allow_unsafe=False)
-        cfg.merge_from_list(list(overrides))
+            reader.merge_from_file(config_file, allow_unsafe=False)
+        reader.merge_from_list(list(overrides))
     except (AssertionError, KeyError) as error:
         raise ValueError(f"config: {error.args[0] if error.args else error}") from error
     except yaml.constructor.ConstructorError as error:
@@ -53,7 +56,7 @@ def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
         raise ValueError(f"config: {config_file} or its _BASE_ has no keys ({error})") from error
     except RecursionError as error:
         raise ValueError(f"config: {config_file}: _BASE_ leads back to itself") from error
-    return cfg
+    return CfgNode(reader)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

@@ -133,8 +133,8 @@ class AGNTrainer(DefaultTrainer):
         self.sampler.start = self.start_iter
 
     def measure(self) -> dict[str, float]:
-        """Losses and detection metrics on ``TEST.WATCH.DATASET``; metrics on the main process."""
-        name = self.cfg.TEST.WATCH.DATASET
+        """Losses and metrics on ``TEST.VALIDATION.DATASET``; metrics on the main process only."""
+        name = self.cfg.TEST.VALIDATION.DATASET
         losses = validation_losses(self.net, build_validation_loader(self.cfg, name))
         cfg = self.cfg.clone()
         cfg.defrost()

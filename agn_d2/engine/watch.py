@@ -52,17 +52,17 @@ class Watch(HookBase):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, trainer: Any) -> Watch | None:
-        """The hook of ``TEST.WATCH``, or None where it is switched off.
+        """The hook of ``TEST.VALIDATION``, or None where it is switched off.
 
         Args:
             cfg: the config.
             trainer: an ``AGNTrainer``, or a proxy of it.
         """
-        watch = cfg.TEST.WATCH
-        if watch.EPOCHS <= 0:
+        validation = cfg.TEST.VALIDATION
+        if validation.EPOCHS <= 0:
             return None
-        period = max(1, round(watch.EPOCHS * trainer.epoch_length))
-        return cls(period, trainer.measure, watch.METRIC, watch.PATIENCE)
+        period = max(1, round(validation.EPOCHS * trainer.epoch_length))
+        return cls(period, trainer.measure, validation.METRIC, validation.PATIENCE)
 
     def before_train(self) -> None:
         if comm.is_main_process():
@@ -85,7 +85,10 @@ class Watch(HookBase):
 
     def _judge(self, metrics: Mapping[str, float]) -> None:
         if self.metric not in metrics:
-            raise ValueError(f"TEST.WATCH.METRIC: no {self.metric!r}; there are {sorted(metrics)}")
+            raise ValueError(
+                f"TEST.VALIDATION.METRIC must be one of {', '.join(sorted(metrics))}, got "
+                f"{self.metric!r}"
+            )
         value, trainer = float(metrics[self.metric]), self.trainer
         if self._is_better(value, self.best):
             self.best, self.stalled = value, 0

@@ -179,7 +179,7 @@ def build_detr(cfg: CfgNode) -> nn.Module:
         )
     backbone = ResNetConfig(
         num_channels=1,
-        out_features=[FEATURES[detr.TRUNK_FEATURE]],
+        out_features=[FEATURES[detr.BACKBONE_FEATURE]],
         **_RESNETS[cfg.MODEL.RESNETS.DEPTH],
     )
     config = DetrConfig(
@@ -202,7 +202,7 @@ def build_detr(cfg: CfgNode) -> nn.Module:
         source = DetrForObjectDetection.from_pretrained(name, revision=revision or "main")
         load_pretrained(model, source.state_dict(), cfg.MODEL.STEM_TO_GRAY)
         return model
-    if detr.TRUNK == "timm":
+    if detr.BACKBONE == "timm":
         put_timm_trunk(model, cfg)
     else:
         # The library freezes the first layers and the batch normalisation of its backbone: that

@@ -83,7 +83,7 @@ def lines(output):
     return [json.loads(line) for line in (output / "metrics.json").open()]
 
 
-NO_WATCH = ("TEST.WATCH.EPOCHS", 0.0, "DATASETS.TEST", "()", "SOLVER.METRICS_PERIOD", 1)
+NO_WATCH = ("TEST.VALIDATION.EPOCHS", 0.0, "DATASETS.TEST", "()", "SOLVER.METRICS_PERIOD", 1)
 
 
 def test_every_line_once_and_a_new_rate_is_taken(toy_datasets, tmp_path, caplog):
@@ -118,7 +118,7 @@ def test_every_line_once_and_a_new_rate_is_taken(toy_datasets, tmp_path, caplog)
         (("MODEL.AGN.ENABLED", False), "MODEL.AGN.ENABLED was True"),
         (("MODEL.ROI_BOX_HEAD.FC_DIM", 48), "another model.*MODEL.ROI_BOX_HEAD.FC_DIM was 32"),
         (("SOLVER.OPTIMIZER", "ADAMW"), "SOLVER.OPTIMIZER was 'SGD'"),
-        (("SOLVER.BACKBONE_LR_FACTOR", 0.1), "SOLVER.BACKBONE_LR_FACTOR was 1.0"),
+        (("SOLVER.BACKBONE_MULTIPLIER", 0.1), "SOLVER.BACKBONE_MULTIPLIER was 1.0"),
         (("SOLVER.MAX_ITER", 1), "has done 2 steps, but the training ends after 1"),
     ],
 )

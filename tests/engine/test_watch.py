@@ -57,7 +57,7 @@ def test_patience_waits_for_the_last_stage(tmp_path):
 
 def test_an_unknown_metric_is_named(tmp_path):
     hook = Watch(1, dict, "val_lost", 0)
-    with pytest.raises(ValueError, match="no 'val_lost'; there are"):
+    with pytest.raises(ValueError, match="METRIC must be one of .*, got 'val_lost'"):
         hook._judge({"val_loss": 1.0})
 
 
