@@ -34,7 +34,7 @@ from agn_d2.data.prepare import (
 )
 from agn_d2.data.priors import write_priors
 from agn_d2.files import check_writable
-from agn_d2.landmarks import METHODS
+from agn_d2.landmarks import METHODS, resolve_method
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import Correction, apply_corrections
 from agn_d2.landmarks.record import write_landmarks
@@ -63,6 +63,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         "--method",
+        type=resolve_method,
         choices=METHODS,
         default=METHODS[0],
         help="of the landmarks: our own steps or the recipe of [S], see docs/landmarks.md; the "

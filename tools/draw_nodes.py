@@ -17,9 +17,16 @@ from pathlib import Path
 from agn_d2.files import distinct_names
 from agn_d2.graph.prior import read_prior
 from agn_d2.images import read_gray
-from agn_d2.landmarks import METHODS, NodeLayout, detect_landmarks, read_landmarks, view_from_name
+from agn_d2.landmarks import (
+    METHODS,
+    NodeLayout,
+    detect_landmarks,
+    read_landmarks,
+    resolve_method,
+    view_from_name,
+)
 from agn_d2.landmarks.record import Landmarks
-from agn_d2.landmarks.seed import pectoral_stages
+from agn_d2.landmarks.thesis import pectoral_stages
 from agn_d2.visualization.figure_files import FORMATS, write_figure
 from agn_d2.visualization.node_regions import CELLS, node_figure
 from agn_d2.visualization.pectoral_stages import stages_figure
@@ -31,7 +38,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--images", type=Path, nargs="+", default=[], help="image files")
     parser.add_argument("--view", choices=("CC", "MLO"), help="of all images; default: file name")
     parser.add_argument("--landmarks", type=Path, help="JSON file; default: detect them")
-    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="of detection")
+    parser.add_argument(
+        "--method",
+        type=resolve_method,
+        choices=METHODS,
+        default=METHODS[0],
+        help="how landmarks are found (default: %(default)s)",
+    )
     parser.add_argument("--layout", default="22,26", help="nodes of CC, MLO (default: %(default)s)")
     parser.add_argument("--k", type=int, default=3, help="nodes of a cell (default: %(default)s)")
     parser.add_argument(

@@ -24,7 +24,15 @@ import numpy as np
 
 from agn_d2.files import check_writable, check_writable_folder, write_atomically
 from agn_d2.images import is_image, read_gray
-from agn_d2.landmarks import METHODS, Landmarks, NodeLayout, extract, place_nodes, write_landmarks
+from agn_d2.landmarks import (
+    METHODS,
+    Landmarks,
+    NodeLayout,
+    extract,
+    place_nodes,
+    resolve_method,
+    write_landmarks,
+)
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import apply_corrections
 from agn_d2.landmarks.record import VIEWS
@@ -46,6 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--method",
+        type=resolve_method,
         choices=METHODS,
         default=METHODS[0],
         help="our own steps or the recipe of [S], see docs/landmarks.md (default: %(default)s)",

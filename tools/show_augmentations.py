@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from agn_d2.data.build import load_cases
 from agn_d2.data.cases import Case
-from agn_d2.data.draws import numpy_seed
 from agn_d2.data.mapper import CaseMapper
+from agn_d2.data.seeding import numpy_seed
 from agn_d2.data.transforms import ResizeTo, build_augmentations
 from agn_d2.engine import setup_cfg
 from agn_d2.visualization.augmentation_grid import InputPicture, augmentation_grid

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 MASK_HEAD = "roi_heads.mask_head."
 
 
-def settle_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
+def configure_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
     """Settle weights, masks and prior of a model that is not trained any more, in place.
 
     Training reads from its data set whether there are masks, and the prior from a file. A
@@ -40,14 +40,14 @@ def settle_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
             "MODEL.WEIGHTS output/agrcnn_R50_FPN/model_final.pth"
         )
     state = read_state(cfg.MODEL.WEIGHTS)
-    _settle_masks(cfg, state)
-    _settle_prior(cfg, state)
+    _resolve_masks(cfg, state)
+    _resolve_prior(cfg, state)
     # First weights of training; the checkpoint has them all.
     cfg.MODEL.TIMM.WEIGHTS = ""
     cfg.MODEL.DETR.PRETRAINED = ""
 
 
-def _settle_masks(cfg: CfgNode, state: dict[str, Any]) -> None:
+def _resolve_masks(cfg: CfgNode, state: dict[str, Any]) -> None:
     if cfg.MODEL.MASK_ON and not any(name.startswith(MASK_HEAD) for name in state):
         logger.warning(
             "%s has no mask head: MODEL.MASK_ON is switched off, boxes only.", cfg.MODEL.WEIGHTS
@@ -55,7 +55,7 @@ def _settle_masks(cfg: CfgNode, state: dict[str, Any]) -> None:
         cfg.MODEL.MASK_ON = False
 
 
-def _settle_prior(cfg: CfgNode, state: dict[str, Any]) -> None:
+def _resolve_prior(cfg: CfgNode, state: dict[str, Any]) -> None:
     """A prior in the checkpoint makes its file dispensable."""
     bgn = cfg.MODEL.AGN.BGN
     if not bgn.PRIOR or not any(name.endswith("bipartite.prior") for name in state):

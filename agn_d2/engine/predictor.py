@@ -26,9 +26,9 @@ from ..dicom.tone import Tone
 from ..landmarks.record import Landmarks
 from .checkpoint import build_checkpointer
 from .checkpoint_fit import GRAPH
-from .inference_setup import settle_for_inference
+from .inference_setup import configure_for_inference
 from .precision import speed_up_on_cpu
-from .setup import settle_device
+from .setup import resolve_device
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,8 @@ class Predictor:
     def __init__(self, cfg: CfgNode) -> None:
         cfg = cfg.clone()
         cfg.defrost()
-        settle_device(cfg)
-        settle_for_inference(cfg)
+        resolve_device(cfg)
+        configure_for_inference(cfg)
         cfg.freeze()
         self.cfg = cfg
         self.model = build_trained(cfg)

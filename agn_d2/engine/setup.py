@@ -15,7 +15,7 @@ from detectron2.utils.file_io import PathManager
 from .. import model_zoo
 from ..config import add_agn_config
 from ..data.builtin import check_registered, register_builtin_datasets
-from .inference_setup import settle_for_inference
+from .inference_setup import configure_for_inference
 from .renamed_keys import RenamingCfgNode
 
 logger = logging.getLogger(__name__)
@@ -99,11 +99,11 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     inference = getattr(args, "eval_only", False)
     check_registered((*(() if inference else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST), "DATASETS")
     check_ignored_keys(cfg)
-    settle_device(cfg)
+    resolve_device(cfg)
     if inference:
-        settle_for_inference(cfg, resume=args.resume)
+        configure_for_inference(cfg, resume=args.resume)
     else:
-        _settle_masks(cfg)
+        _resolve_masks(cfg)
     cfg.freeze()
     return cfg
 
@@ -119,8 +119,8 @@ def setup_inference_cfg(args: argparse.Namespace) -> CfgNode:
     """
     cfg = load_model_cfg(args)
     register_builtin_datasets()
-    settle_device(cfg)
-    settle_for_inference(cfg)
+    resolve_device(cfg)
+    configure_for_inference(cfg)
     cfg.freeze()
     return cfg
 
@@ -170,14 +170,14 @@ def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:
             )
 
 
-def settle_device(cfg: CfgNode) -> None:
+def resolve_device(cfg: CfgNode) -> None:
     """The CPU where there is no CUDA device, and it is said."""
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         logger.warning("No CUDA device: running on the CPU, which takes far longer.")
         cfg.MODEL.DEVICE = "cpu"
 
 
-def _settle_masks(cfg: CfgNode) -> None:
+def _resolve_masks(cfg: CfgNode) -> None:
     """A mask head needs a mask for every mass it trains on; else boxes only, and it is said."""
     if not cfg.MODEL.MASK_ON or not cfg.DATASETS.TRAIN:
         return

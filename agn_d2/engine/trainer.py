@@ -34,11 +34,11 @@ from .output_folder import output_lock, set_aside
 from .parallel import parallel
 from .precision import speed_up_on_cpu, trains_in_bfloat16
 from .progress import Progress
-from .resume import rates_of_config, settle_state
+from .resume import rates_of_config, resolve_state
 from .solver import build_optimizer, check_solver
 from .stage_hook import StageCheckpointer, StageHook
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
-from .watch import Watch, validation_losses
+from .validation import ValidationHook, validation_losses
 from .writers import build_writers
 
 logger = logging.getLogger(__name__)
@@ -230,7 +230,7 @@ class AGNTrainer(DefaultTrainer):
         self._graph_was_loaded = state_dict.get("graph_was_loaded", False)
         if self.stages:
             self.begin_stage(stage_at(self.stages, state_dict["iteration"]))
-        self._unfinished = settle_state(self, state_dict)
+        self._unfinished = resolve_state(self, state_dict)
         with rates_of_config(self._trainer.optimizer, self.scheduler):
             super().load_state_dict(state_dict)
 
@@ -245,7 +245,7 @@ class AGNTrainer(DefaultTrainer):
             hooks.insert(_first(hooks, EvalHook), StageCheckpointer())
         # Before the writer, which only the main process has.
         place = len(hooks) - comm.is_main_process()
-        hooks.insert(place, Watch.from_config(self.cfg, weakref.proxy(self)))
+        hooks.insert(place, ValidationHook.from_config(self.cfg, weakref.proxy(self)))
         if comm.is_main_process():
             hooks.insert(-1, GraphPictures.from_config(self.cfg, self._trainer.model))
             hooks[-1:] = build_writers(self.cfg, self.max_iter)

@@ -68,7 +68,7 @@ def extract(
         paths: image files.
         views: of each path in turn, or path -> view, or one view for all; None reads them from
             the headers of DICOM files and from the names of others.
-        method: "robust" or "seed", as in detect_landmarks.
+        method: "robust" or "thesis", as in detect_landmarks.
         workers: threads (decoding and OpenCV run outside of Python's lock); -1 for one per core.
 
     Returns:

@@ -9,10 +9,10 @@ from detectron2.data import transforms as T
 
 from agn_d2.data.build import CaseDataset, examinable_views
 from agn_d2.data.cases import group_cases
-from agn_d2.data.draws import numpy_seed
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.data.sampler import CaseItem
-from agn_d2.data.warps import AffineTransform, tight_box
+from agn_d2.data.seeding import numpy_seed
+from agn_d2.data.spatial import AffineTransform, tight_box
 from agn_d2.engine.setup import load_cfg
 from agn_d2.landmarks.nodes import place_nodes
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.seed.pectoral import find_pectoral_stages, pectoral_line
+from agn_d2.landmarks.thesis.pectoral import find_pectoral_stages, pectoral_line
 from agn_d2.visualization.pectoral_stages import stages_figure
 
 BOX = (20, 10, 420, 910)

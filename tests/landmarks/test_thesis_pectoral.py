@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.seed.pectoral import (
+from agn_d2.landmarks.thesis.pectoral import (
     ROI,
     PectoralStages,
     find_pectoral_stages,

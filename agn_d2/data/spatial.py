@@ -17,7 +17,7 @@ from scipy.interpolate import BSpline
 ELLIPSE_POINTS = 64
 
 
-class WarpTransform(Transform):
+class SpatialTransform(Transform):
     """A movement that does not keep boxes upright.
 
     What a box holds is a mass, and a mass is round: the box is taken for the ellipse within it,
@@ -37,7 +37,7 @@ class WarpTransform(Transform):
         return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
 
 
-class AffineTransform(WarpTransform):
+class AffineTransform(SpatialTransform):
     """Rotation about the image's centre and scaling in one step; what comes in is black.
 
     Args:
@@ -66,7 +66,7 @@ class AffineTransform(WarpTransform):
         return self.apply_image(segmentation, cv2.INTER_NEAREST)
 
 
-class ElasticTransform(WarpTransform):
+class ElasticTransform(SpatialTransform):
     """out(q) = in(q + d(q)) with a smooth displacement d, a cubic B-spline that is 0 on the edges.
 
     So nothing comes in from outside and nothing is lost. A point p goes to the q with

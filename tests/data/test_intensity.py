@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from agn_d2.data.draws import numpy_seed
-from agn_d2.data.tones import (
+from agn_d2.data.intensity import (
     BlurTransform,
     BrightnessContrastTransform,
     GammaTransform,
@@ -14,6 +13,7 @@ from agn_d2.data.tones import (
     RandomGamma,
     RandomNoise,
 )
+from agn_d2.data.seeding import numpy_seed
 
 TRANSFORMS = (
     GammaTransform(0.5),

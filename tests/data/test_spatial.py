@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from agn_d2.data.draws import numpy_seed
-from agn_d2.data.warps import (
+from agn_d2.data.seeding import numpy_seed
+from agn_d2.data.spatial import (
     AffineTransform,
     ElasticTransform,
     RandomAffine,

@@ -23,7 +23,7 @@ from .last_checkpoint import BEST
 logger = logging.getLogger(__name__)
 
 
-class Watch(HookBase):
+class ValidationHook(HookBase):
     """Measures every so many epochs, keeps the best weights, and stops a training that stalls.
 
     The metrics go to the event storage, and so to ``metrics.json`` and TensorBoard. The best
@@ -51,7 +51,7 @@ class Watch(HookBase):
         self.stalled = 0
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, trainer: Any) -> Watch | None:
+    def from_config(cls, cfg: CfgNode, trainer: Any) -> ValidationHook | None:
         """The hook of ``TEST.VALIDATION``, or None where it is switched off.
 
         Args:

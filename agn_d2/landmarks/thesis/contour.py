@@ -26,7 +26,7 @@ _MIN_POINTS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class SeedContour:
+class ThesisContour:
     """Smooth skin line of a working copy.
 
     Attributes:
@@ -42,7 +42,7 @@ class SeedContour:
     separability: float
 
 
-def find_contour(small: np.ndarray, view: str) -> SeedContour | None:
+def find_contour(small: np.ndarray, view: str) -> ThesisContour | None:
     """Skin line by [S].
 
     Args:
@@ -61,7 +61,7 @@ def find_contour(small: np.ndarray, view: str) -> SeedContour | None:
     if rough is None:
         return None
     points, curvature = smooth_skin_line(rough, SMOOTHING[view])
-    return SeedContour(points, curvature, box, separability(small, threshold))
+    return ThesisContour(points, curvature, box, separability(small, threshold))
 
 
 def largest_component(binary: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]] | None:
