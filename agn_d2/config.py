@@ -50,7 +50,7 @@ def _add_graph(cfg: CN) -> None:
     # DETECTRON2_DATASETS; "{layout}" in it becomes 22_26 or whatever LAYOUT is. Empty: every pair
     # of nodes alike. A checkpoint brings its own, and "checkpoint" wants no file beside it.
     cfg.MODEL.AGN.BGN.PRIOR = ""
-    # Spread of a count over neighbouring nodes, in breast heights; 0: the raw counts of [S].
+    # Spread of a count over neighboring nodes, in breast heights; 0: the raw counts of [S].
     cfg.MODEL.AGN.BGN.PRIOR_BANDWIDTH = 0.08
     # Divide the rows of H by their sums (not in [P]).
     cfg.MODEL.AGN.BGN.NORMALIZE = False
@@ -65,7 +65,7 @@ def _add_graph(cfg: CN) -> None:
     # node and its counterpart: [P] has I and J_s share W_i, which gives both the same weight.
     cfg.MODEL.AGN.IGN.OWN_WEIGHT = False
     # Attention within the breast only: a cell that is farther from its nearest node than this
-    # many times the widest gap between neighbouring nodes of its view keeps the factor 1.
+    # many times the widest gap between neighboring nodes of its view keeps the factor 1.
     # 1 follows the breast with a margin; 0: attention everywhere [P, S].
     cfg.MODEL.AGN.IGN.REACH = 0.0
 
@@ -86,7 +86,7 @@ def _add_backbone(cfg: CN) -> None:
     cfg.MODEL.STEM_TO_GRAY = "luma"
 
     cfg.MODEL.FCOS = CN()
-    # MultiViewFCOS: how far from a box's centre, in cells, a cell may lie to answer for the box.
+    # MultiViewFCOS: how far from a box's center, in cells, a cell may lie to answer for the box.
     # Its other keys are those of MODEL.RETINANET.
     cfg.MODEL.FCOS.CENTER_SAMPLING_RADIUS = 1.5
 

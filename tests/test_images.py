@@ -44,7 +44,7 @@ def test_every_gray_value_survives(tmp_path, dtype):
     assert np.array_equal(np.rint(image * top).astype(dtype), values)
 
 
-def test_colour_with_alpha_becomes_gray(tmp_path):
+def test_color_with_alpha_becomes_gray(tmp_path):
     pixels = np.full((4, 5, 4), 100, np.uint8)
     pixels[..., 3] = 255
     cv2.imwrite(str(tmp_path / "a.png"), pixels)

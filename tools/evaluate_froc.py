@@ -42,7 +42,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fppi", type=float, nargs="+", default=DEFAULT_FPPI, metavar="X")
     parser.add_argument("--iou", type=float, default=DEFAULT_IOU, help="least IoU of a hit")
     parser.add_argument(
-        "--hit", choices=HITS, default="iou", help="IoU of the boxes, or centre in the lesion's box"
+        "--hit", choices=HITS, default="iou", help="IoU of the boxes, or center in the lesion's box"
     )
     parser.add_argument(
         "--duplicates",

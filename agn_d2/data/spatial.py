@@ -1,6 +1,6 @@
 """Augmentations that move pixels: rotation with scaling, and elastic distortion.
 
-Points are (x, y) with pixel centres at .5, as everywhere in Detectron2.
+Points are (x, y) with pixel centers at .5, as everywhere in Detectron2.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class SpatialTransform(Transform):
         box = np.asarray(box, dtype=np.float64).reshape(-1, 4)
         angle = np.linspace(0, 2 * np.pi, ELLIPSE_POINTS, endpoint=False)
         circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        centre, half = (box[:, :2] + box[:, 2:]) / 2, (box[:, 2:] - box[:, :2]) / 2
-        points = centre[:, None] + half[:, None] * circle
+        center, half = (box[:, :2] + box[:, 2:]) / 2, (box[:, 2:] - box[:, :2]) / 2
+        points = center[:, None] + half[:, None] * circle
         moved = self.apply_coords(points.reshape(-1, 2)).reshape(points.shape)
         return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
 
 
 class AffineTransform(SpatialTransform):
-    """Rotation about the image's centre and scaling in one step; what comes in is black.
+    """Rotation about the image's center and scaling in one step; what comes in is black.
 
     Args:
         h, w: size of the image, which stays.
@@ -49,7 +49,7 @@ class AffineTransform(SpatialTransform):
     def __init__(self, h: int, w: int, angle: float, scale: float) -> None:
         super().__init__()
         self.h, self.w, self.angle, self.scale = h, w, angle, scale
-        # OpenCV counts pixels from their centres, coordinates here from their corners.
+        # OpenCV counts pixels from their centers, coordinates here from their corners.
         self.matrix = cv2.getRotationMatrix2D((w / 2, h / 2), angle, scale)
         self.image_matrix = cv2.getRotationMatrix2D(((w - 1) / 2, (h - 1) / 2), angle, scale)
 

@@ -145,7 +145,7 @@ def save_weights(trainer: Any, name: str, extra: Mapping[str, Any]) -> None:
 def validation_losses(model: nn.Module, loader: DataLoader, seed: int = 0) -> dict[str, float]:
     """Mean losses over a data set, by image, without augmentation and without learning.
 
-    Statistics of the batch normalisation are those learnt so far and stay; the sampling of
+    Statistics of the batch normalization are those learned so far and stay; the sampling of
     anchors and proposals is the same each time. Sums run over all processes.
 
     Args:

@@ -112,7 +112,7 @@ def curve_to_dict(curve: FrocCurve) -> dict[str, Any]:
 
 def describe_rule(report: dict[str, Any]) -> str:
     """The rule behind a report in one line, to stand wherever its figures stand."""
-    hit = "centre in box" if report["hit"] == "center" else f"IoU >= {report['iou']:g}"
+    hit = "center in box" if report["hit"] == "center" else f"IoU >= {report['iou']:g}"
     duplicates = {
         "ignore": "duplicates ignored",
         "fp": "duplicates are false positives",

@@ -18,7 +18,7 @@ _NO_SKIN = 0.02  # of the height: so near to the end of the film an outline is n
 
 
 def breast_mask(image: np.ndarray) -> np.ndarray:
-    """Breast without film borders, labels, tape and neighbouring folds of skin.
+    """Breast without film borders, labels, tape and neighboring folds of skin.
 
     Args:
         image: (H, W) mammogram, uint8, uint16 or float.

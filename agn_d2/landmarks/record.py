@@ -1,6 +1,6 @@
 """The landmark record of one mammogram, and the JSON file that holds the records of a data set.
 
-All points are (x, y) in pixels of the stored image; the centre of the top-left pixel is
+All points are (x, y) in pixels of the stored image; the center of the top-left pixel is
 (0.5, 0.5), so that mirroring maps x to W - x.
 """
 

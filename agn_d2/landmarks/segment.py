@@ -3,7 +3,7 @@
 Everything works on a small copy of fixed height, and all lengths are shares of that height, so the
 result depends on neither the resolution nor the bit depth. [S] (thesis, 2025) takes the largest
 region above Otsu's threshold; on scanned film that loses the dim skin and keeps film borders, tape
-and neighbouring folds of skin, hence the further steps here.
+and neighboring folds of skin, hence the further steps here.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class AGNLayer(nn.Module):
         fusion: "residual" ([S]), "paper" ([P]) or "concat", see ``GraphFusion``.
         prior: (N_cc, N_mlo), H^g; None switches BGN off.
         inception_neighbors: branch sizes of IGN; empty switches IGN off.
-        normalize_bipartite, normalize_inception: normalise the rows of the adjacency.
+        normalize_bipartite, normalize_inception: normalize the rows of the adjacency.
         own_weight: IGN's examined node has a weight of its own (not in [P]).
         context_gradient: let gradients flow into the views that an image reads.
     """

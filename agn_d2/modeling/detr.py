@@ -18,7 +18,7 @@ from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
 from ..structures import check_inputs
-from .detr_init import initialise_as_published
+from .detr_init import initialize_as_published
 from .detr_trunk import FEATURES, check_trunk, put_timm_trunk
 from .gray_stem import gray_stem
 
@@ -101,22 +101,22 @@ class DETR(nn.Module):
         ]
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
-        """Normalised images, padded to a common size."""
+        """Normalized images, padded to a common size."""
         images = [one["image"].to(self.device) for one in batched_inputs]
         images = [(image - self.pixel_mean) / self.pixel_std for image in images]
         return ImageList.from_tensors(images, _STRIDE)
 
     def _labels(self, batched_inputs: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
-        """Boxes as centre and size in shares of the image, as DETR wants them."""
+        """Boxes as center and size in shares of the image, as DETR wants them."""
         labels = []
         for one in batched_inputs:
             instances = one["instances"].to(self.device)
             height, width = instances.image_size
             boxes = instances.gt_boxes.tensor
             corners = boxes / boxes.new_tensor([width, height, width, height])
-            centres, sizes = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
+            centers, sizes = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
             labels.append(
-                {"class_labels": instances.gt_classes, "boxes": torch.cat([centres, sizes], dim=1)}
+                {"class_labels": instances.gt_classes, "boxes": torch.cat([centers, sizes], dim=1)}
             )
         return labels
 
@@ -205,11 +205,11 @@ def build_detr(cfg: CfgNode) -> nn.Module:
     if detr.BACKBONE == "timm":
         put_timm_trunk(model, cfg)
     else:
-        # The library freezes the first layers and the batch normalisation of its backbone: that
-        # suits learnt weights only.
+        # The library freezes the first layers and the batch normalization of its backbone: that
+        # suits learned weights only.
         thaw_batch_norm(model.model.backbone)
         model.model.backbone.requires_grad_(True)
-    initialise_as_published(model)
+    initialize_as_published(model)
     return model
 
 
@@ -238,7 +238,7 @@ def load_pretrained(detr: nn.Module, state: dict[str, Tensor], stem_to_gray: str
 
 
 def thaw_batch_norm(module: nn.Module) -> None:
-    """Put a learning batch normalisation in the place of each frozen one, in place."""
+    """Put a learning batch normalization in the place of each frozen one, in place."""
     for name, child in module.named_children():
         if "FrozenBatchNorm" in type(child).__name__:
             setattr(module, name, nn.BatchNorm2d(len(child.weight)))

@@ -169,7 +169,7 @@ class InceptionGraphConvolution(nn.Module):
             (S, B, N, N) float32 of zeros and ones; rows and columns of padded nodes are 0.
 
         Raises:
-            ValueError: a branch wants more neighbours than there are nodes.
+            ValueError: a branch wants more neighbors than there are nodes.
         """
         if max(self.neighbors) > nodes.shape[1]:
             raise ValueError(f"IGN with s = {max(self.neighbors)}, but {nodes.shape[1]} nodes")

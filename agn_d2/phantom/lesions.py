@@ -27,7 +27,7 @@ class Blob:
         kind: MASS, SUPERIMPOSED or SYMMETRIC.
         name: id of the body: the same in every view, and in both breasts if symmetric.
         laterality: breast that holds it, "L" or "R".
-        position: centre (x, y, z) in the breast's frame, mm.
+        position: center (x, y, z) in the breast's frame, mm.
         radius: mean radius, mm.
         axes: (3,) stretch along x, y, z.
         lobes: (K, 5) direction (3), height, sharpness of each lobe.
@@ -52,7 +52,7 @@ class Blob:
     hidden_view: str | None = None
 
     def surface(self) -> np.ndarray:
-        """(M, 3) points on the surface around the centre, mm."""
+        """(M, 3) points on the surface around the center, mm."""
         directions = _sphere(_SPHERE_POINTS)
         cosine = directions @ self.lobes[:, :3].T
         bumps = self.lobes[:, 3] * np.exp(self.lobes[:, 4] * (cosine - 1.0))

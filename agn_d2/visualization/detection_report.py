@@ -133,7 +133,7 @@ def _best_point(
 def _write_attention(
     folder: Path | None, number: int, entry: dict[str, Any], output: Path
 ) -> str | None:
-    """A coloured copy of an attention map; its address, or None if there is no map.
+    """A colored copy of an attention map; its address, or None if there is no map.
 
     One scale for all: F^_I lies in (0, 1). The factor of the fusion is 1 at 0.4, or at 0.5 with
     MODEL.AGN.FUSION "paper" (``GraphFusion.neutral``).
@@ -145,8 +145,8 @@ def _write_attention(
     gray = read_gray(source)
     share = gray.astype(np.float32) / np.iinfo(gray.dtype).max
     target = Path("attention") / str(number) / name
-    coloured = cv2.applyColorMap((255 * share).round().astype(np.uint8), cv2.COLORMAP_INFERNO)
-    _, data = cv2.imencode(".png", coloured)
+    colored = cv2.applyColorMap((255 * share).round().astype(np.uint8), cv2.COLORMAP_INFERNO)
+    _, data = cv2.imencode(".png", colored)
     write_atomically(output / target, data.tobytes())
     return quote(target.as_posix())
 

@@ -147,7 +147,7 @@ def test_lesion_images_only_and_other_rules(truth, models):
     rule = FrocRule(hit="center", duplicates="any", lesion_images_only=True)
     report = compare(models, truth, rule=rule, fppi=(1 / 3,), draws=0, breakdowns=("view",)).report
     assert report["rule"]["text"] == (
-        "hit: centre in box; any-to-any matching; all classes; "
+        "hit: center in box; any-to-any matching; all classes; "
         "FPPI over 3 images with a lesion, 4 lesions"
     )
     assert report["bootstrap"] is None

@@ -87,7 +87,7 @@ def test_views_at_hand_by_hand_and_as_the_cases_say(read):
     }
 
 
-def test_sizes_in_pixels_and_millimetres(read):
+def test_sizes_in_pixels_and_millimeters(read):
     images = [image(1, "a_LCC"), image(2, "b_LCC")]
     boxes = [(1, size, None) for size in (10, 20, 30)] + [(2, 40, None)]
     truth = read(images, boxes)

@@ -44,7 +44,7 @@ def inputs(boxes, height=64, width=96, stored=(128, 192)):
     return item | {"height": stored[0], "width": stored[1]}
 
 
-def test_labels_are_centres_and_sizes_in_shares(model):
+def test_labels_are_centers_and_sizes_in_shares(model):
     labels = model._labels([inputs([[24, 16, 72, 32]]), inputs([])])
     torch.testing.assert_close(labels[0]["boxes"], torch.tensor([[0.5, 0.375, 0.5, 0.25]]))
     assert labels[0]["class_labels"].tolist() == [0]
@@ -177,7 +177,7 @@ def test_backbone_has_its_own_learning_rate(model):
     assert len(backbone) < len(of) and {*of.values()} == {0.001, 0.01}
 
 
-def test_pretrained_weights_with_a_colour_stem(model):
+def test_pretrained_weights_with_a_color_stem(model):
     state = {k: v.clone() + 1 for k, v in model.detr.state_dict().items()}
     stem = next(k for k, v in state.items() if v.ndim == 4 and v.shape[1] == 1)
     gray = state[stem]
@@ -204,7 +204,7 @@ def test_pretrained_folder(model, tmp_path):
         torch.testing.assert_close(own[name], given[name])
 
 
-def test_only_a_random_start_thaws_the_batch_normalisation(model):
+def test_only_a_random_start_thaws_the_batch_normalization(model):
     assert all(p.requires_grad for p in model.backbone.parameters())
     assert any(isinstance(m, nn.BatchNorm2d) for m in model.backbone.modules())
     assert not any("Frozen" in type(m).__name__ for m in model.backbone.modules())

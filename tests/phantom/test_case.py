@@ -177,10 +177,10 @@ def test_round_bodies_end_at_their_polygons():
         without = generate_case(5, index, replace(params, mass_count_shares=(1.0,)))
         for a, b in zip(with_bodies.views, without.views, strict=True):
             for body in a.objects:
-                centre = body.polygon.mean(axis=0)
+                center = body.polygon.mean(axis=0)
                 added = a.image.astype(np.float32) - b.image
                 rings = [
-                    sample(added, centre + scale * (body.polygon - centre)).mean()
+                    sample(added, center + scale * (body.polygon - center)).mean()
                     for scale in (0.0, 0.6, 1.0, 1.35)
                 ]
                 assert rings[1] > 0.5 * rings[0]
@@ -237,7 +237,7 @@ def test_symmetric_tissue_is_at_the_mirrored_place_of_both_breasts():
         )
         assert len({o.lesion_id for *_, o in found}) == 1
         place = {side: o.position_mm for side, _, o in found}
-        # The breasts differ by some percent, the places by some millimetres.
+        # The breasts differ by some percent, the places by some millimeters.
         assert np.linalg.norm(place["L"] - place["R"]) < 20.0
         assert (np.sign(place["L"]) == np.sign(place["R"]))[np.abs(place["L"]) > 15].all()
     assert seen >= 8

@@ -32,7 +32,7 @@ def test_each_stage_has_its_picture():
     for axes, segments in zip(
         figure.axes[5:], (found.segments, found.leaning, found.best[None]), strict=True
     ):
-        # Hough counts from the centre of the first pixel.
+        # Hough counts from the center of the first pixel.
         drawn = axes.collections[0].get_segments()
         np.testing.assert_allclose(np.reshape(drawn, (-1, 4)), segments + 0.5)
     assert figure.axes[5].get_xlabel() == f"{len(found.segments)} segments"

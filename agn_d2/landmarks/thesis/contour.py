@@ -94,7 +94,7 @@ def skin_outline(mask: np.ndarray) -> np.ndarray | None:
         mask: (h, w) uint8 of zeros and ones, one component.
 
     Returns:
-        (M, 2) float64 from the upper to the lower end, (0.5, 0.5) is the centre of the first
+        (M, 2) float64 from the upper to the lower end, (0.5, 0.5) is the center of the first
         pixel; None if less than half of it is skin that can be seen.
     """
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
