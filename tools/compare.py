@@ -58,7 +58,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=BREAKDOWNS,
         default=BREAKDOWNS,
         metavar="BY",
-        help=f"of {', '.join(map(repr, BREAKDOWNS))}; default: all that the annotations give",
+        help=f"some of {', '.join(map(repr, BREAKDOWNS))}; default: all that the annotations give",
     )
     parser.add_argument(
         "--size-edges",
@@ -71,7 +71,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--draws", type=int, default=1000, help="bootstrap over patients; 0: none (default: 1000)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the bootstrap")
     args = parser.parse_args(argv)
     if args.seed < 0:
         parser.error("--seed must not be negative")

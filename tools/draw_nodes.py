@@ -36,7 +36,9 @@ from agn_d2.visualization.prior_map import prior_figure
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, nargs="+", default=[], help="image files")
-    parser.add_argument("--view", choices=("CC", "MLO"), help="of all images; default: file name")
+    parser.add_argument(
+        "--view", choices=("CC", "MLO"), help="view of all images; default: by file name"
+    )
     parser.add_argument("--landmarks", type=Path, help="JSON file; default: detect them")
     parser.add_argument(
         "--method",
@@ -51,7 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--cells",
         type=int,
         default=CELLS,
-        help="of the feature grid, along the longer side (default: %(default)s)",
+        help="cells of the feature grid along the longer side (default: %(default)s)",
     )
     parser.add_argument("--stages", action="store_true", help="[S]'s pectoral line too (MLO)")
     parser.add_argument("--prior", type=Path, nargs="+", default=[], help="files of build_prior.py")
@@ -59,7 +61,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--bandwidth",
         type=float,
         default=0.08,
-        help="of a prior, as MODEL.AGN.BGN.PRIOR_BANDWIDTH (default: %(default)s)",
+        help="smoothing of a prior, as MODEL.AGN.BGN.PRIOR_BANDWIDTH (default: %(default)s)",
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0])

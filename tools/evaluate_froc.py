@@ -61,7 +61,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="DRAWS",
         help="95 %% interval over patients (patient_id of the images), e.g. 1000; default 0: none",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the bootstrap")
     return parser.parse_args(argv)
 
 

@@ -44,7 +44,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, required=True, help="folder, read with subfolders")
     views = parser.add_mutually_exclusive_group()
-    views.add_argument("--view", choices=VIEWS, help="of all images; default: header or file name")
+    views.add_argument(
+        "--view", choices=VIEWS, help="view of all images; default: by header or file name"
+    )
     views.add_argument(
         "--views",
         type=Path,

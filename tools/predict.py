@@ -65,7 +65,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--identity", action="store_true", help="patient's ID and UIDs in the JSON")
     parser.add_argument("--ml-as-mlo", action="store_true", help="take ML and LM views for MLO")
     parser.add_argument("--for-processing", action="store_true", help="take such images too")
-    parser.add_argument("--bits", type=int, help="of the gray values of images that are not DICOM")
+    parser.add_argument("--bits", type=int, help="bit depth of images that are not DICOM")
     parser.add_argument("--workers", type=int, default=1, help="threads that read ahead")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE overrides")
     return parser.parse_args(argv)

@@ -65,12 +65,12 @@ def read_given_case(
         images: view -> path (DICOM, PNG, JPEG, TIFF), array (H, W) of uint8, uint16 or of floats
             in [0, 1], or image of an ``Examination``; None for a view that is missing. Keys as in
             ``parse_view``.
-        landmarks: of views whose landmarks are known, in pixels of the image given; those of
+        landmarks: known landmarks by view, in pixels of the image given; those of
             the others are detected.
         bits: that the gray values have, of all images or by view, where they are fewer than the
             file's or array's; DICOM files and floats need none.
         tone: how the gray values of DICOM files are made; None: as they want to be displayed.
-        name: of the case.
+        name: name of the case.
         crop: cut to the breast; False takes the images as they are.
         needs_landmarks: False: without ``crop`` none are looked for.
 

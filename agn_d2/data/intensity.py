@@ -57,7 +57,7 @@ class NoiseTransform(IntensityTransform):
 
     Args:
         sigma: standard deviation, in gray values of [0, 1].
-        seed: of the noise.
+        seed: random seed of the noise.
     """
 
     def __init__(self, sigma: float, seed: int) -> None:
@@ -91,7 +91,7 @@ class RandomBrightnessContrast(T.Augmentation):
 
     Args:
         brightness: largest change to both sides, in gray values of [0, 1].
-        low, high: of the contrast.
+        low, high: range of the contrast.
 
     Raises:
         ValueError: a negative brightness, or not 0 < low <= high.

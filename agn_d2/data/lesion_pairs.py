@@ -27,7 +27,7 @@ def nipple_distances(points: np.ndarray, landmarks: Landmarks) -> np.ndarray:
 
     Args:
         points: (M, 2), (x, y) in pixels of the stored image.
-        landmarks: of that image.
+        landmarks: landmarks of that image.
 
     Returns:
         (M,) float64.

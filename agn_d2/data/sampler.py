@@ -39,7 +39,7 @@ class CaseBatchSampler(Sampler[list[CaseItem]]):
         examined_per_case: images that a case puts into a batch at most, the others follow in
             other batches; 0: as many as the batch holds.
         shuffle: a new random order each pass.
-        seed: of the order; the same on all ranks. Default: drawn and shared.
+        seed: random seed of the order; the same on all ranks. Default: drawn and shared.
 
     Attributes:
         start: batches to leave out at the beginning, those that a resumed training has had.

@@ -42,7 +42,7 @@ class AffineTransform(SpatialTransform):
 
     Args:
         h, w: size of the image, which stays.
-        angle: in degrees, counter-clockwise as one sees it.
+        angle: rotation in degrees, counter-clockwise as one sees it.
         scale: above 1 the content grows.
     """
 
@@ -142,7 +142,7 @@ class RandomAffine(T.Augmentation):
 
     Args:
         angle: largest angle in degrees, to both sides.
-        low, high: of the scale.
+        low, high: range of the scale.
 
     Raises:
         ValueError: a negative angle, or not 0 < low <= high.

@@ -12,7 +12,7 @@ def naming_the_step(iteration: int, epoch: float, stage: str) -> Iterator[None]:
     """Let Detectron2's errors of a loss within say where the training was.
 
     Args:
-        iteration: of the step.
+        iteration: iteration of the step, from 0.
         epoch: passes over the training images so far.
         stage: its name; empty without stages.
 

@@ -46,7 +46,7 @@ class Predictor:
         found = predictor(predictor.read_examination("folder of DICOM files"))
 
     Args:
-        cfg: of the model, with ``MODEL.WEIGHTS``; it is copied, not changed.
+        cfg: the model's config, with ``MODEL.WEIGHTS``; it is copied, not changed.
 
     Raises:
         FileNotFoundError: MODEL.WEIGHTS cannot be read.

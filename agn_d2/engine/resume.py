@@ -30,7 +30,7 @@ def rates_of_config(optimizer: torch.optim.Optimizer, scheduler: LRScheduler) ->
 
     Args:
         optimizer: as it was built from the config.
-        scheduler: of Detectron2; its rates are functions of the iteration alone.
+        scheduler: Detectron2's scheduler; its rates are functions of the iteration alone.
     """
     own = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
     base_rates = list(scheduler.base_lrs)
@@ -45,7 +45,7 @@ def resolve_state(trainer: Any, state: dict[str, Any]) -> bool:
 
     Args:
         trainer: an ``AGNTrainer`` in the stage of the checkpoint.
-        state: of the checkpoint; changed in place.
+        state: the trainer's state in the checkpoint; changed in place.
 
     Returns:
         Whether the state holds the figures of its last step, which is then still to be measured

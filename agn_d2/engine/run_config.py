@@ -56,8 +56,8 @@ def check_resumed(changed: Mapping[str, tuple[Any, Any]], path: str) -> None:
     start of a training stays as it was.
 
     Args:
-        changed: of ``differences``.
-        path: of the checkpoint, for the messages.
+        changed: what ``differences`` returns.
+        path: the checkpoint's path, for the messages.
 
     Raises:
         ValueError: a key that would make it another model or another optimizer.

@@ -16,7 +16,7 @@ def convert_checkpoint(
     """Turn the one convolution that reads three channels gray; everything else stays.
 
     Args:
-        content: of ``read_checkpoint_file``.
+        content: what ``read_checkpoint_file`` returns.
         kind, order: see ``gray_stem``.
 
     Returns:

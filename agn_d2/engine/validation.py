@@ -150,8 +150,8 @@ def validation_losses(model: nn.Module, loader: DataLoader, seed: int = 0) -> di
 
     Args:
         model: a detector; its mode is restored.
-        loader: of test time, whose inputs carry ``instances``.
-        seed: of the sampling.
+        loader: a loader of test time, whose inputs carry ``instances``.
+        seed: random seed of the sampling.
 
     Returns:
         ``val_loss_...`` by name and their sum ``val_loss``.

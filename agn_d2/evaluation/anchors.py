@@ -70,7 +70,7 @@ def suggest_anchors(sizes: np.ndarray, levels: int, ratios: int = 3) -> Anchors:
 
     Args:
         sizes: (n, 2), width and height in pixels of the input.
-        levels: of the pyramid that get anchors.
+        levels: pyramid levels that get anchors.
         ratios: k of the k-means.
 
     Raises:
@@ -108,7 +108,7 @@ def best_ious(
         image_sizes: (n, 2) height and width of each box's image, before padding.
         anchors: the anchors.
         strides: L, pixels between neighboring cells of a level.
-        offset: of the first anchor from the corner, in strides
+        offset: distance of the first anchor from the corner, in strides
             (``MODEL.ANCHOR_GENERATOR.OFFSET``).
         divisor: the padded image is a multiple of it.
 

@@ -63,7 +63,7 @@ def bootstrap_recalls(
         image_weights: (I,) as in :func:`froc_curve`; 0 leaves an image out of every draw, and a
             patient without any counted image is not drawn.
         draws: R, at least 1.
-        seed: of the random draws.
+        seed: random seed of the draws.
 
     Returns:
         (R, M, K) float64; NaN where a draw has no lesion.

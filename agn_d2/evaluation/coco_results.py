@@ -28,7 +28,7 @@ class ImageFacts:
         laterality: L or R.
         view: CC or MLO.
         density: ``density`` or ``breast_density``, ACR 1 to 4.
-        mm_per_pixel: of the stored image.
+        mm_per_pixel: pixel spacing of the stored image.
     """
 
     file_name: str | None = None

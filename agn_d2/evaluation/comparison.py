@@ -88,13 +88,13 @@ def compare(
     Args:
         models: name -> the detections of each of its runs, mostly a single one.
         truth: the data set.
-        rule: of matching and counting.
+        rule: how detections are matched and counted.
         fppi: (K,) where the curves are read.
         baseline: model that the others are compared with; None for no differences.
         breakdowns: some of ``BREAKDOWNS``.
         size_edges: limits of the mass sizes, see :func:`size_groups`.
-        draws: of the bootstrap over patients; 0 for no intervals.
-        seed: of the bootstrap.
+        draws: bootstrap resamples of the patients; 0 for no intervals.
+        seed: random seed of the bootstrap.
 
     Raises:
         ValueError: no model or one without a run, an unknown baseline or breakdown, an option out

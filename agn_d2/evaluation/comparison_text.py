@@ -20,7 +20,7 @@ def comparison_markdown(report: dict[str, Any]) -> str:
     """Tables of recall in % with intervals, and of differences in percentage points.
 
     Args:
-        report: of ``compare``.
+        report: what ``compare`` returns.
     """
     lines = ["# FROC", "", report["rule"]["text"] + "."]
     lines += ["mean: of the recall at 1/8, 1/4, 1/2, 1, 2, 4 and 8 FPPI."]

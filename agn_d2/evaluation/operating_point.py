@@ -117,7 +117,7 @@ def operating_curve(events: FrocEvents) -> OperatingCurve:
     """Counts lesions found and false positives at each distinct score.
 
     Args:
-        events: from :func:`match_detections`.
+        events: what :func:`match_detections` returns.
     """
     is_last = np.append(events.scores[1:] != events.scores[:-1], True)
     last = np.flatnonzero(is_last[: len(events.scores)])

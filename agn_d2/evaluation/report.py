@@ -48,7 +48,7 @@ def evaluate_froc(
             only the detections on them.
         patients: (I,) patient of each image, needed for the bootstrap only.
         draws: bootstrap draws for a 95 % interval; 0 for none.
-        seed: of the bootstrap.
+        seed: random seed of the bootstrap.
 
     Returns:
         A report that JSON can hold, and the curve. Report keys: ``fppi``, ``recall`` (0 .. 1; null

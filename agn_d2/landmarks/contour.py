@@ -48,7 +48,7 @@ def skin_line(
     Args:
         mask: (h, w) bool, one region.
         film: (h, w) bool, where the film ends: no skin line along it.
-        points: of the curve, at equal distances.
+        points: points of the curve, at equal distances.
 
     Returns:
         (points, 2) float64 in pixels of the mask, or None if the mask has no usable outline.
@@ -147,7 +147,7 @@ def breast_box(landmarks: Landmarks, margin: float = 0.03) -> tuple[int, int, in
     the image, where breast and axilla go on.
 
     Args:
-        landmarks: of the image.
+        landmarks: landmarks of the image.
         margin: added all around, as a share of the longer side of the breast's box.
 
     Returns:

@@ -94,7 +94,7 @@ def standing_out(curve: np.ndarray, stiffness: float, outward: np.ndarray) -> np
 
     Args:
         curve: (M, 2), points at about equal distances.
-        stiffness: of the copy: the wavelength that it halves, as a share of its length.
+        stiffness: wavelength that the copy halves, as a share of its length.
         outward: (M, 2) unit normals.
 
     Returns:

@@ -117,7 +117,7 @@ def place_nodes(landmarks: Landmarks, layout: NodeLayout | str | Sequence[int]) 
     each line.
 
     Args:
-        landmarks: of one image.
+        landmarks: landmarks of one image.
         layout: a NodeLayout, or what NodeLayout.parse reads.
 
     Returns:

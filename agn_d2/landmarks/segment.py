@@ -35,7 +35,7 @@ def working_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> np.ndarray:
 
     Args:
         image: (H, W), uint8, uint16 or float.
-        height: of the copy in pixels; the aspect ratio is kept.
+        height: height of the copy in pixels; the aspect ratio is kept.
 
     Returns:
         (height, w) uint8.

@@ -194,7 +194,7 @@ class InceptionGraphConvolution(nn.Module):
 
         Args:
             x_examined, x_contralateral: (B, N, C).
-            nodes, node_valid: of the contralateral view, see ``correspondence``.
+            nodes, node_valid: those of the contralateral view, see ``correspondence``.
 
         Returns:
             (B, N, C).

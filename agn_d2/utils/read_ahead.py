@@ -18,7 +18,7 @@ def read_ahead(
 
     Args:
         function: what takes the time; whatever it raises, ``result()`` of its outcome raises.
-        items: in order.
+        items: what is read, in order.
         workers: threads, and items that are worked on ahead at most: memory stays bounded.
 
     Returns:

@@ -57,7 +57,7 @@ class ReportOptions:
     """How the page is made.
 
     Attributes:
-        title: of the page.
+        title: title of the page.
         most: detections of an image and model on the page, the surest ones. The numbers beside
             the slider count these.
         attention: model -> folder with the attention over each image, gray, as a PNG file named
@@ -88,11 +88,11 @@ def build_report(
     Args:
         models: name -> detections.
         truth: the data set; its images must have ``file_name``, ``height`` and ``width``.
-        comparison: of these models by this rule, from ``compare``.
+        comparison: what ``compare`` returns for these models and this rule.
         images: folder of the mammograms.
         output: folder of the page; made if need be.
-        rule: of matching.
-        options: of the page.
+        rule: how detections are matched.
+        options: options of the page.
 
     Raises:
         ValueError: an image without name or size, a name that leads out of the folder, or two ids

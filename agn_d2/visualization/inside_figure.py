@@ -33,7 +33,7 @@ def features_figure(title: str, insides: Sequence[ViewInside]) -> Figure:
 
     Args:
         title: above the figure.
-        insides: of the views of one case and one level.
+        insides: one for each view of a case, all of one level.
     """
     ordered = in_hanging_order(insides)
     columns = 1 + len(PANELS)
@@ -73,8 +73,8 @@ def correspondence_figure(
 
     Args:
         title: above the figure.
-        insides: of the views of one case and one level, in the order of the case.
-        layout: of the nodes.
+        insides: one for each view of a case, in its order, all of one level.
+        layout: number of nodes of each view.
         lines: so many of the strongest pairs of nodes are drawn.
     """
     pairs = [

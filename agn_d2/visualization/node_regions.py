@@ -48,7 +48,7 @@ def node_regions(
         nodes: (N, 2), pixels of the image.
         image_size: (H, W) pixels.
         k: nodes of each cell.
-        cells: of the grid, along the longer side of the image.
+        cells: number of grid cells along the longer side of the image.
 
     Returns:
         (H, W, N) bool, and the side of a cell in pixels. The grid begins at the upper left corner
@@ -129,10 +129,10 @@ def node_figure(
 
     Args:
         image: (H, W) uint8 or uint16.
-        landmarks: of that image.
-        layout: of the nodes.
+        landmarks: landmarks of that image.
+        layout: number of nodes of each view.
         k: nodes of each cell.
-        cells: of the grid, along the longer side of the image.
+        cells: number of grid cells along the longer side of the image.
         title: above the figure.
 
     Returns:

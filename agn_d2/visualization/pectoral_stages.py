@@ -27,7 +27,7 @@ def stages_figure(stages: PectoralStages, title: str = "") -> Figure:
     """Draw the eight stages.
 
     Args:
-        stages: from ``agn_d2.landmarks.thesis.pectoral_stages``; chest wall at the left.
+        stages: what ``agn_d2.landmarks.thesis.pectoral_stages`` returns; chest wall at the left.
         title: above the figure.
 
     Returns:

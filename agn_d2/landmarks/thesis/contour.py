@@ -33,7 +33,7 @@ class ThesisContour:
         points: (M, 2) float64, from the upper to the lower end, about 1 px apart.
         curvature: (M,) float64, κ in 1 / px; its sign is that of the way along the line.
         box: (x0, y0, x1, y1) of the breast in pixels, x1 and y1 exclusive.
-        separability: of tissue and background, 0 .. 1 (see separability).
+        separability: that of tissue and background, 0 to 1 (see ``separability``).
     """
 
     points: np.ndarray

@@ -19,7 +19,7 @@ def find_nipple(contour: ThesisContour, view: str) -> tuple[np.ndarray, float, b
     """Nipple by [S].
 
     Args:
-        contour: of the breast.
+        contour: contour of the breast.
         view: "CC" or "MLO".
 
     Returns:
