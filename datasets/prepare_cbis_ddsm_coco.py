@@ -121,7 +121,7 @@ def print_summary(splits: dict[str, list[PreparedImage]]) -> None:
 
 
 def count_priors(output: Path) -> None:
-    """Write H^g of BGN; a release in which no mass is seen twice has none, which is said."""
+    """Write H^g of BGN; a release in which no mass is seen twice has none (a warning)."""
     try:
         counted = write_priors(output, "cbis_ddsm_mass_train")
     except ValueError as error:

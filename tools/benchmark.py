@@ -54,7 +54,7 @@ def parse_args() -> argparse.Namespace:
         "--layout",
         choices=("auto", "channels_last", "contiguous"),
         default="auto",
-        help="memory layout of weights and features; auto: channels_last on the CPU, contiguous on CUDA",
+        help="memory layout; auto: channels_last on the CPU, contiguous on CUDA",
     )
     parser.add_argument(
         "--clock",

@@ -27,7 +27,7 @@ from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.comparison_text import comparison_markdown
 from agn_d2.evaluation.froc import DEFAULT_FPPI
-from agn_d2.evaluation.groups import BREAKDOWNS
+from agn_d2.evaluation.groups import BREAKDOWNS, resolve_breakdown
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
 from agn_d2.evaluation.report import curve_to_dict
 from agn_d2.evaluation.runs import named_runs
@@ -55,6 +55,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--breakdowns",
         nargs="*",
+        type=resolve_breakdown,
         choices=BREAKDOWNS,
         default=BREAKDOWNS,
         metavar="BY",

@@ -6,10 +6,10 @@
         MODEL.WEIGHTS model.pth
 
 DICOM files tell examination, side and view by their headers, whatever their names; PNG, JPEG and
-TIFF files by names <case>_<LEFT|RIGHT>_<CC|MLO>.png. What cannot be read is said, one line a file,
-and the rest goes on; the exit status is 1 then. A second run takes up where the first one ended.
-Formats: docs/dicom.md. Nothing of a patient's identity is written, except with --identity, and
-with --sr, as a DICOM SR carries the patient of its images.
+TIFF files by names <case>_<LEFT|RIGHT>_<CC|MLO>.png. What cannot be read is reported, one line a
+file, and the rest goes on; the exit status is 1 then. A second run takes up where the first one
+ended. Formats: docs/dicom.md. Nothing of a patient's identity is written, except with --identity,
+and with --sr, as a DICOM SR carries the patient of its images.
 """
 
 from __future__ import annotations

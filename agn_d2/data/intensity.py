@@ -142,7 +142,7 @@ class RandomNoise(T.Augmentation):
 
     def get_transform(self, image: np.ndarray) -> Transform:
         sigma = float(np.random.uniform(self.low, self.high))
-        # A number of draws that does not hang on the image's size.
+        # A number of draws that does not depend on the image's size.
         return NoiseTransform(sigma, int(np.random.randint(2**31)))
 
 

@@ -16,7 +16,7 @@ class CaseItem:
     """A case, the positions of its views to be examined, and the number of its draw.
 
     ``draw`` counts the items of the whole stream, over all ranks: what augmentations draw
-    hangs on it alone, not on the process that reads the item.
+    depends on it alone, not on the process that reads the item.
     """
 
     case: int

@@ -18,7 +18,7 @@ MASK_HEAD = "roi_heads.mask_head."
 
 
 def configure_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
-    """Settle weights, masks and prior of a model that is not trained any more, in place.
+    """Set weights, masks and prior of a model that is not trained any more, in place.
 
     Training reads from its data set whether there are masks, and the prior from a file. A
     trained model needs neither: its checkpoint holds the mask head if there is one, and the prior.
@@ -42,7 +42,7 @@ def configure_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
     state = read_state(cfg.MODEL.WEIGHTS)
     _resolve_masks(cfg, state)
     _resolve_prior(cfg, state)
-    # First weights of training; the checkpoint has them all.
+    # Initial weights of training; the checkpoint has them all.
     cfg.MODEL.TIMM.WEIGHTS = ""
     cfg.MODEL.DETR.PRETRAINED = ""
 

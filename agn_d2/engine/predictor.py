@@ -188,7 +188,8 @@ def build_trained(cfg: CfgNode) -> nn.Module:
 def load_trained(cfg: CfgNode, model: nn.Module) -> nn.Module:
     """Load ``MODEL.WEIGHTS`` into a model, and refuse those that leave a part of it untrained.
 
-    A detector without graph weights is let through: its graph does nothing, and that is said.
+    A detector without graph weights is let through: its graph does nothing, and a warning
+    says so.
 
     Raises:
         FileNotFoundError: the file is missing.

@@ -30,7 +30,7 @@ FROM_CHECKPOINT = frozenset(
 # Keys of the graph that may change within a training; any other makes it another model.
 _FREE_OF_GRAPH = ("VIEW_DROP", "VIS_PERIOD", "CONTEXT_GRADIENT", "BGN.PRIOR", "BGN.PRIOR_BANDWIDTH")
 _REFUSED = frozenset({"SOLVER.OPTIMIZER", "MODEL.META_ARCHITECTURE", "MODEL.BACKBONE.NAME"})
-# Nothing of the training hangs on them.
+# Nothing of the training depends on them.
 _QUIET = frozenset({"OUTPUT_DIR", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS", "VERSION"})
 
 

@@ -86,9 +86,9 @@ def load_model_cfg(args: argparse.Namespace) -> CfgNode:
 
 
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
-    """The config of a run: data sets registered, device and masks settled, frozen.
+    """The config of a run: data sets registered, device and masks resolved, frozen.
 
-    With ``--eval-only`` the checkpoint settles what training reads from the training data.
+    With ``--eval-only`` the checkpoint decides what training reads from the training data.
 
     Args:
         args: with ``config_file`` and ``opts``, as Detectron2's ``default_argument_parser``
@@ -171,14 +171,14 @@ def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:
 
 
 def resolve_device(cfg: CfgNode) -> None:
-    """The CPU where there is no CUDA device, and it is said."""
+    """Fall back on the CPU where there is no CUDA device, with a warning."""
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         logger.warning("No CUDA device: running on the CPU, which takes far longer.")
         cfg.MODEL.DEVICE = "cpu"
 
 
 def _resolve_masks(cfg: CfgNode) -> None:
-    """A mask head needs a mask for every mass it trains on; else boxes only, and it is said."""
+    """Switch the mask head off, with a warning, unless every mass it trains on has a mask."""
     if not cfg.MODEL.MASK_ON or not cfg.DATASETS.TRAIN:
         return
     masks = [

@@ -50,7 +50,7 @@ FINAL = "model_final"
 class AGNTrainer(DefaultTrainer):
     """Trains and evaluates on whole cases, in the stages of ``SOLVER.STAGES`` if there are any.
 
-    Everything else is Detectron2's ``DefaultTrainer``. What a step computes hangs on the seed,
+    Everything else is Detectron2's ``DefaultTrainer``. What a step computes depends on the seed,
     the iteration and the weights alone, so that a resumed training goes on as if undisturbed.
 
     Attributes:
@@ -202,7 +202,7 @@ class AGNTrainer(DefaultTrainer):
         self.iter = self.start_iter
 
     def run_step(self) -> None:
-        """One step, whose random draws hang on seed, iteration and rank.
+        """One step, whose random draws depend on seed, iteration and rank.
 
         Raises:
             FloatingPointError: the loss is NaN or infinite; says where, and what to do.

@@ -9,6 +9,7 @@ Shapes: I images, L lesions (boxes), T targets.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,9 +19,19 @@ import numpy as np
 from .coco_results import GroundTruth, ImageFacts
 from .matching import FrocEvents
 
+logger = logging.getLogger(__name__)
+
 UNITS = ("box", "lesion", "breast")
-BREAKDOWNS = ("view", "density", "views at hand", "mass size")
+BREAKDOWNS = ("view", "density", "available views", "mass size")
+_FORMER_BREAKDOWNS = {"views at hand": "available views"}
 _OTHER = {"CC": "MLO", "MLO": "CC", "L": "R", "R": "L"}
+
+
+def resolve_breakdown(name: str) -> str:
+    """The present name of a breakdown, for the command line; a former one raises a warning."""
+    if name in _FORMER_BREAKDOWNS:
+        logger.warning("Breakdown %r is now called %r.", name, _FORMER_BREAKDOWNS[name])
+    return _FORMER_BREAKDOWNS.get(name, name)
 
 
 def image_groups(truth: GroundTruth, breakdown: str) -> dict[str, np.ndarray]:
@@ -28,15 +39,15 @@ def image_groups(truth: GroundTruth, breakdown: str) -> dict[str, np.ndarray]:
 
     Args:
         truth: I images.
-        breakdown: "view", "density" or "views at hand" (the auxiliary and the contralateral view
+        breakdown: "view", "density" or "available views" (the auxiliary and the contralateral view
             of the image in its case, context images included).
 
     Returns:
         name -> (I,) bool. Empty if the data set does not say. Images that alone do not say are
         the group "not stated".
     """
-    if breakdown == "views at hand":
-        names = _views_at_hand(truth)
+    if breakdown == "available views":
+        names = _available_views(truth)
     else:
         names = [getattr(image, breakdown) for image in truth.images]
     known = sorted({name for name in names if name is not None}, key=_order)
@@ -163,7 +174,7 @@ def find_targets(events: FrocEvents, targets: np.ndarray, lesion_images: np.ndar
     )
 
 
-def _views_at_hand(truth: GroundTruth) -> list[str | None]:
+def _available_views(truth: GroundTruth) -> list[str | None]:
     everything = (*truth.images, *truth.context_images)
     present = {_place(image) for image in everything} - {None}
     names: list[str | None] = []

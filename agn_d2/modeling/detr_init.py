@@ -1,4 +1,4 @@
-"""First weights of DETR's transformer as published (Carion et al., ECCV 2020)."""
+"""Initial weights of DETR's transformer as published (Carion et al., ECCV 2020)."""
 
 from __future__ import annotations
 

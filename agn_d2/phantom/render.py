@@ -21,7 +21,7 @@ _HIDDEN_CONTRAST = 0.3
 
 @dataclass(frozen=True)
 class Shadow:
-    """A body as one view shows it, pixels: its outline polygon and its spicules."""
+    """An object as one view shows it, pixels: its outline polygon and its spicules."""
 
     blob: Blob
     center: np.ndarray
@@ -30,7 +30,7 @@ class Shadow:
 
 
 def cast_shadow(blob: Blob, geometry: ViewGeometry) -> Shadow:
-    """Project a body into a view; compression moves it but does not change its shape."""
+    """Project an object into a view; compression moves it but does not change its shape."""
     center = geometry.to_image(geometry.project(blob.position))
     sin, cos = np.sin(geometry.tilt), np.cos(geometry.tilt)
     turn = np.array([[cos, sin], [sin, -cos]]) / geometry.frame.mm
@@ -65,7 +65,7 @@ def render_view(
         breast: the breast's shape.
         geometry: the view.
         gland: the breast's projected volume and its reach, see ``texture.project_volume``.
-        shadows: the bodies that this view shows.
+        shadows: the objects that this view shows.
         shape: (H, W) of the image.
         rng: decides the fine texture of this view.
     """

@@ -75,7 +75,7 @@ class PhantomView:
 
 @dataclass(frozen=True)
 class PhantomCase:
-    """The images of one woman; ``density`` is ACR 1 to 4, ``blobs`` all bodies in 3-D."""
+    """The images of one woman; ``density`` is ACR 1 to 4, ``blobs`` all objects in 3-D."""
 
     index: int
     patient_id: str
