@@ -8,7 +8,8 @@ from detectron2.config import CfgNode as CN
 def add_agn_config(cfg: CN) -> None:
     """Add the keys of agn_d2 to a Detectron2 config.
 
-    [P]: Liu et al., Act Like a Radiologist, TPAMI 2021; [S]: a 2025 thesis on AG-RCNN.
+    [P]: Liu et al., Act Like a Radiologist, TPAMI 2021; [S]: a thesis defense of 2025 on AG-RCNN;
+    docs/method.md cites both.
     """
     _add_graph(cfg)
     _add_cross_view(cfg)

@@ -8,8 +8,7 @@ from typing import Any
 from detectron2.config import CfgNode
 from torch import nn
 
-from ..modeling.backbone.agn_fpn import PRIOR_OF_CHECKPOINT
-from ..paths import resolve_data_path
+from ..modeling.backbone.agn_fpn import PRIOR_OF_CHECKPOINT, find_prior_file
 from .checkpoint import AGNCheckpointer, read_state
 
 logger = logging.getLogger(__name__)
@@ -61,6 +60,6 @@ def _resolve_prior(cfg: CfgNode, state: dict[str, Any]) -> None:
     if not bgn.PRIOR or not any(name.endswith("bipartite.prior") for name in state):
         return
     try:
-        resolve_data_path(bgn.PRIOR)
+        find_prior_file(cfg)
     except FileNotFoundError:
         bgn.PRIOR = PRIOR_OF_CHECKPOINT
