@@ -119,7 +119,7 @@ def test_the_limit_on_pixels_can_be_changed(tmp_path, monkeypatch, shades, suffi
     monkeypatch.setenv("AGN_D2_MAX_PIXELS", "1200")
     assert read_gray(tmp_path / f"a{suffix}").shape == (40, 30)
     monkeypatch.setenv("AGN_D2_MAX_PIXELS", "many")
-    with pytest.raises(ValueError, match="AGN_D2_MAX_PIXELS must be .* not 'many'"):
+    with pytest.raises(ValueError, match="AGN_D2_MAX_PIXELS must be .* got 'many'"):
         read_gray(tmp_path / f"a{suffix}")
 
 

@@ -114,7 +114,7 @@ def _each(
 ) -> tuple[Entry, ...]:
     entries = content.get(kind) or []
     if not isinstance(entries, list):
-        raise ValueError(f"{path}: {kind} must be a list, found {entries!r:.60}")
+        raise ValueError(f"{path}: {kind} must be a list, got {entries!r:.60}")
     checked = []
     for n, entry in enumerate(entries):
         try:

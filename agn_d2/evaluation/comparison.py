@@ -156,7 +156,7 @@ def _check(
     if unknown:
         raise ValueError(f"unknown breakdown {unknown[0]!r}; known: {', '.join(BREAKDOWNS)}")
     if draws < 0:
-        raise ValueError(f"draws must not be negative, found {draws}")
+        raise ValueError(f"draws must not be negative, got {draws}")
     if draws and None in truth.patients:
         image_id = truth.image_ids[truth.patients.index(None)]
         raise ValueError(f"intervals need the patient_id of each image, {image_id!r} has none")

@@ -173,4 +173,4 @@ def check_fppi(fppi: Sequence[float]) -> None:
     """Raises ValueError if the FPPI values are not at least one finite number of at least 0."""
     values = np.asarray(fppi, dtype=np.float64)
     if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values >= 0)).all():
-        raise ValueError(f"FPPI values must be finite and at least 0, found {fppi}")
+        raise ValueError(f"FPPI values must be finite and at least 0, got {fppi}")

@@ -82,7 +82,7 @@ def size_groups(
         edges = np.unique(np.quantile(sizes[counted], (1 / 3, 2 / 3)).round(1))
     limits = [0.0, *map(float, edges), np.inf]
     if not (np.diff(limits) > 0).all():
-        raise ValueError(f"the limits of the mass sizes must rise from above 0, found {edges}")
+        raise ValueError(f"the limits of the mass sizes must rise from above 0, got {edges}")
     groups = {}
     for low, high in zip(limits, limits[1:], strict=False):
         name = f"{low:g} - {high:g} {unit}"
@@ -125,7 +125,7 @@ def lesion_targets(truth: GroundTruth, unit: str) -> np.ndarray:
             not known where they are needed.
     """
     if unit not in UNITS:
-        raise ValueError(f"unit must be one of {', '.join(UNITS)}, found {unit!r}")
+        raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
     counted = np.flatnonzero(~truth.lesions.ignored)
     if unit == "box":
         keys = [(int(n),) for n in counted]

@@ -161,11 +161,11 @@ def assign_detections(
 def check_options(iou: float, hit: str, duplicates: str) -> None:
     """Raises ValueError if a matching option is out of range."""
     if not 0 < iou <= 1:
-        raise ValueError(f"iou must be above 0 and at most 1, found {iou}")
+        raise ValueError(f"iou must be above 0 and at most 1, got {iou}")
     if hit not in HITS:
-        raise ValueError(f"hit must be one of {', '.join(HITS)}, found {hit!r}")
+        raise ValueError(f"hit must be one of {', '.join(HITS)}, got {hit!r}")
     if duplicates not in DUPLICATES:
-        raise ValueError(f"duplicates must be one of {', '.join(DUPLICATES)}, found {duplicates!r}")
+        raise ValueError(f"duplicates must be one of {', '.join(DUPLICATES)}, got {duplicates!r}")
 
 
 def _same_image_pairs(images: np.ndarray, lesions: Lesions) -> tuple[np.ndarray, np.ndarray]:

@@ -95,7 +95,7 @@ class OperatingCurve:
     def at_threshold(self, threshold: float) -> OperatingPoint:
         """What a given threshold gives; without a detection precision is None."""
         if not math.isfinite(threshold):
-            raise ValueError(f"a threshold must be a finite number, found {threshold}")
+            raise ValueError(f"a threshold must be a finite number, got {threshold}")
         number = int(np.searchsorted(-self.thresholds, -threshold, side="right")) - 1
         if number < 0:
             nothing = 0.0 if self.lesions else None

@@ -81,7 +81,7 @@ def extract(
     names = [os.fspath(path) for path in paths]
     view_of = _views(names, views)
     if workers == 0 or workers < -1:
-        raise ValueError(f"workers must be positive, or -1 for one per core, not {workers}")
+        raise ValueError(f"workers must be positive, or -1 for one per core, got {workers}")
     jobs = Parallel(n_jobs=workers, backend="threading", return_as="generator")(
         delayed(_detect_file)(name, view, method) for name, view in zip(names, view_of, strict=True)
     )

@@ -157,7 +157,7 @@ def breast_box(landmarks: Landmarks, margin: float = 0.03) -> tuple[int, int, in
         ValueError: on a negative margin.
     """
     if margin < 0:
-        raise ValueError(f"margin must not be negative, not {margin}")
+        raise ValueError(f"margin must not be negative, got {margin}")
     height, width = landmarks.image_size
     (x0, y0), (x1, y1) = landmarks.contour.min(axis=0), landmarks.contour.max(axis=0)
     if landmarks.chest_wall == "left":

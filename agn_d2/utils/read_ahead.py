@@ -25,7 +25,7 @@ def read_ahead(
         pairs of an item and its outcome.
     """
     if workers < 1:
-        raise ValueError(f"workers must be 1 or more, not {workers}")
+        raise ValueError(f"workers must be 1 or more, got {workers}")
     waiting: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:

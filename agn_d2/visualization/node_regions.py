@@ -58,7 +58,7 @@ def node_regions(
         ValueError: k is below 1 or above N, or there is no cell.
     """
     if cells < 1:
-        raise ValueError(f"a grid needs at least one cell, not {cells}")
+        raise ValueError(f"a grid needs at least one cell, got {cells}")
     side = max(image_size) / cells
     # n cells have their last center at n - 1/2.
     grid = tuple(max(1, int(np.ceil(length / side - 0.5 - 1e-9))) for length in image_size)

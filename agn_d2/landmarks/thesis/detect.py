@@ -38,7 +38,7 @@ def detect_thesis(image: np.ndarray, view: str) -> Landmarks:
         ValueError: on another view, or if the image is no gray image of finite numbers.
     """
     if view not in VIEWS:
-        raise ValueError(f"view must be one of {VIEWS}, not {view!r}")
+        raise ValueError(f"view must be one of {VIEWS}, got {view!r}")
     small, mirrored = _without_film_border(image)
     height, width = np.shape(image)
     notes = []
