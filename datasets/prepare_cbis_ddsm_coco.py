@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from agn_d2.data.cases import count_links, group_cases
-from agn_d2.landmarks import METHODS
+from agn_d2.landmarks import METHODS, resolve_method
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import Correction, apply_corrections
 from agn_d2.landmarks.record import write_landmarks
@@ -60,6 +60,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         "--method",
+        type=resolve_method,
         choices=METHODS,
         default=METHODS[0],
         help="of the landmarks: our own steps or the recipe of [S], see docs/landmarks.md; the "
@@ -117,7 +118,7 @@ def print_summary(splits: dict[str, list[PreparedImage]]) -> None:
 
 
 def count_priors(output: Path) -> None:
-    """Write H^g of BGN; a release in which no mass is seen twice has none, which is said."""
+    """Write H^g of BGN; a release in which no mass is seen twice has none (a warning)."""
     try:
         counted = write_priors(output, "cbis_ddsm_mass_train")
     except ValueError as error:

@@ -49,7 +49,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="result file to write")
     parser.add_argument("--figures", type=Path, help="folder of figures to write")
     parser.add_argument("--iou", type=float, default=DEFAULT_IOU, help="least IoU of a hit")
-    parser.add_argument("--hit", choices=HITS, default="iou", help="IoU, or centre in the box")
+    parser.add_argument("--hit", choices=HITS, default="iou", help="IoU, or center in the box")
     parser.add_argument(
         "--duplicates", choices=DUPLICATES, default="ignore", help="see docs/evaluation.md"
     )

@@ -41,7 +41,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--base", type=Path, help="put the rows on top of this config")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
-    parser.add_argument("--num-gpus", type=int, default=1, help="of each run (0 on a CPU)")
+    parser.add_argument("--num-gpus", type=int, default=1, help="GPUs of each run (0 on a CPU)")
     parser.add_argument(
         "--trainer", type=Path, default=TRAINER, help="script to run (default: train_net.py)"
     )

@@ -80,7 +80,7 @@ class Subject:
 def build_subjects(cfg: CfgNode, size: int, *, channels_last: bool) -> list[Subject]:
     """The stock detector and ours, on the same made-up case.
 
-    Both have the same first weights, and a graph starts as the identity: so both propose,
+    Both have the same initial weights, and a graph starts as the identity: so both propose,
     detect and train on the same boxes, and what differs is the graph.
 
     Args:

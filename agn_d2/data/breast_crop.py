@@ -37,7 +37,7 @@ def uncropped(instances: Instances, record: dict[str, Any]) -> Instances:
     """Detections in pixels of the film that ``crop_to_breast`` has cut.
 
     Args:
-        instances: in pixels of the cut image, boxes and masks on the CPU.
+        instances: detections in pixels of the cut image, boxes and masks on the CPU.
         record: the dict of the cut image; one that was not cut changes nothing.
     """
     if "crop" not in record:

@@ -49,8 +49,8 @@ def check_registered(names: Iterable[str], key: str = "") -> None:
     """Raise a ValueError if a data set is not registered; says where it was looked for.
 
     Args:
-        names: of data sets.
-        key: of the config that names them, if any; begins the message.
+        names: names of data sets.
+        key: config key that names them, if any; begins the message.
     """
     for name in names:
         if name not in DatasetCatalog:

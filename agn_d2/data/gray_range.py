@@ -23,7 +23,7 @@ def warn_of_narrow_range(records: Sequence[Mapping[str, Any]], name: str) -> Non
 
     Args:
         records: dataset dicts.
-        name: of the data set.
+        name: name of the data set.
     """
     if name in _looked_through:
         return

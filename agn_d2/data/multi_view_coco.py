@@ -139,8 +139,7 @@ def _check(coco: CocoFile, images_anywhere: bool) -> None:
             for key, allowed in (("laterality", OTHER_SIDE), ("view", OTHER_VIEW)):
                 if image[key] not in allowed:
                     raise ValueError(
-                        f"{where}: {key} must be {' or '.join(sorted(allowed))}, found "
-                        f"{image[key]!r}"
+                        f"{where}: {key} must be {' or '.join(sorted(allowed))}, got {image[key]!r}"
                     )
             if not images_anywhere:
                 _check_inside(image["file_name"], where)

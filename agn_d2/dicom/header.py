@@ -44,7 +44,7 @@ class Header:
     """What a DICOM file says of its image.
 
     Attributes:
-        identity: of the patient; goes into no result unless asked.
+        identity: identity of the patient; goes into no result unless asked.
         stated: side, view and modifiers.
         syntax: name of the transfer syntax, the coding of the pixels.
         modality: such as "MG".
@@ -58,7 +58,7 @@ class Header:
         frames: number of frames.
         size: (height, width) in pixels.
         photometric: photometric interpretation.
-        spacing: of the pixels, see ``Spacing``.
+        spacing: pixel spacing, see ``Spacing``.
         taken: date and time of the acquisition, as text that sorts; "" where unknown.
         instance: number of the instance in its series; 0 where unknown.
         notes: what is odd.

@@ -29,7 +29,7 @@ def predict_case(
 
     Args:
         model: a multi-view detector in eval mode.
-        mapper: of test time.
+        mapper: the mapper of test time.
         case: the views.
         relation: re-scores the detections by those of the other views; None: none.
         attention_level: level whose attention is handed back; None: the finest one with AGN.

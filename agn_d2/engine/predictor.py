@@ -26,9 +26,9 @@ from ..dicom.tone import Tone
 from ..landmarks.record import Landmarks
 from .checkpoint import build_checkpointer
 from .checkpoint_fit import GRAPH
-from .inference_setup import settle_for_inference
+from .inference_setup import configure_for_inference
 from .precision import speed_up_on_cpu
-from .setup import settle_device
+from .setup import resolve_device
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Predictor:
         found = predictor(predictor.read_examination("folder of DICOM files"))
 
     Args:
-        cfg: of the model, with ``MODEL.WEIGHTS``; it is copied, not changed.
+        cfg: the model's config, with ``MODEL.WEIGHTS``; it is copied, not changed.
 
     Raises:
         FileNotFoundError: MODEL.WEIGHTS cannot be read.
@@ -56,8 +56,8 @@ class Predictor:
     def __init__(self, cfg: CfgNode) -> None:
         cfg = cfg.clone()
         cfg.defrost()
-        settle_device(cfg)
-        settle_for_inference(cfg)
+        resolve_device(cfg)
+        configure_for_inference(cfg)
         cfg.freeze()
         self.cfg = cfg
         self.model = build_trained(cfg)
@@ -188,7 +188,8 @@ def build_trained(cfg: CfgNode) -> nn.Module:
 def load_trained(cfg: CfgNode, model: nn.Module) -> nn.Module:
     """Load ``MODEL.WEIGHTS`` into a model, and refuse those that leave a part of it untrained.
 
-    A detector without graph weights is let through: its graph does nothing, and that is said.
+    A detector without graph weights is let through: its graph does nothing, and a warning
+    says so.
 
     Raises:
         FileNotFoundError: the file is missing.

@@ -15,7 +15,8 @@ from detectron2.utils.file_io import PathManager
 from .. import model_zoo
 from ..config import add_agn_config
 from ..data.builtin import check_registered, register_builtin_datasets
-from .inference_setup import settle_for_inference
+from .inference_setup import configure_for_inference
+from .renamed_keys import RenamingCfgNode
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ def load_cfg(
 ) -> CfgNode:
     """Detectron2's defaults with the keys of agn_d2, a YAML and KEY VALUE overrides.
 
-    Only plain YAML is read. (Detectron2 runs what the Python tags of a YAML say.)
+    Only plain YAML is read. (Detectron2 runs what the Python tags of a YAML say.) Keys of former
+    versions are read under their present names, with a warning.
 
     Args:
         config_file: the YAML; None: none.
@@ -48,9 +50,10 @@ def load_cfg(
     if config_file and not PathManager.isfile(config_file):
         raise FileNotFoundError(f"No config file {config_file}")
     try:
+        reader = RenamingCfgNode(cfg)
         if config_file:
-            cfg.merge_from_file(config_file, allow_unsafe=False)
-        cfg.merge_from_list(list(overrides))
+            reader.merge_from_file(config_file, allow_unsafe=False)
+        reader.merge_from_list(list(overrides))
     except (AssertionError, KeyError) as error:
         raise ValueError(f"config: {error.args[0] if error.args else error}") from error
     except yaml.constructor.ConstructorError as error:
@@ -66,7 +69,7 @@ def load_cfg(
         raise ValueError(f"config: {config_file} or its _BASE_ has no keys ({error})") from error
     except RecursionError as error:
         raise ValueError(f"config: {config_file}: _BASE_ leads back to itself") from error
-    return cfg
+    return CfgNode(reader)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,9 +99,9 @@ def load_model_cfg(args: argparse.Namespace) -> CfgNode:
 
 
 def setup_cfg(args: argparse.Namespace, add_configs: Iterable[AddConfig] = ()) -> CfgNode:
-    """The config of a run: data sets registered, device and masks settled, frozen.
+    """The config of a run: data sets registered, device and masks resolved, frozen.
 
-    With ``--eval-only`` the checkpoint settles what training reads from the training data.
+    With ``--eval-only`` the checkpoint decides what training reads from the training data.
 
     Args:
         args: with ``config_file`` and ``opts``, as Detectron2's ``default_argument_parser``
@@ -110,11 +113,11 @@ def setup_cfg(args: argparse.Namespace, add_configs: Iterable[AddConfig] = ()) -
     inference = getattr(args, "eval_only", False)
     check_registered((*(() if inference else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST), "DATASETS")
     check_ignored_keys(cfg)
-    settle_device(cfg)
+    resolve_device(cfg)
     if inference:
-        settle_for_inference(cfg, resume=args.resume)
+        configure_for_inference(cfg, resume=args.resume)
     else:
-        _settle_masks(cfg)
+        _resolve_masks(cfg)
     cfg.freeze()
     return cfg
 
@@ -130,8 +133,8 @@ def setup_inference_cfg(args: argparse.Namespace) -> CfgNode:
     """
     cfg = load_model_cfg(args)
     register_builtin_datasets()
-    settle_device(cfg)
-    settle_for_inference(cfg)
+    resolve_device(cfg)
+    configure_for_inference(cfg)
     cfg.freeze()
     return cfg
 
@@ -181,15 +184,15 @@ def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:
             )
 
 
-def settle_device(cfg: CfgNode) -> None:
-    """The CPU where there is no CUDA device, and it is said."""
+def resolve_device(cfg: CfgNode) -> None:
+    """Fall back on the CPU where there is no CUDA device, with a warning."""
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         logger.warning("No CUDA device: running on the CPU, which takes far longer.")
         cfg.MODEL.DEVICE = "cpu"
 
 
-def _settle_masks(cfg: CfgNode) -> None:
-    """A mask head needs a mask for every mass it trains on; else boxes only, and it is said."""
+def _resolve_masks(cfg: CfgNode) -> None:
+    """Switch the mask head off, with a warning, unless every mass it trains on has a mask."""
     if not cfg.MODEL.MASK_ON or not cfg.DATASETS.TRAIN:
         return
     masks = [

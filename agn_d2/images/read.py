@@ -33,7 +33,7 @@ def read_gray(path: str | os.PathLike[str], tone: Tone | None = None) -> np.ndar
     the largest is taken (the others are thumbnails), which is logged.
 
     Args:
-        path: PNG, JPEG or TIFF of 8 or 16 bits; colour images are turned gray (luma). Or DICOM.
+        path: PNG, JPEG or TIFF of 8 or 16 bits; color images are turned gray (luma). Or DICOM.
         tone: how the gray values of a DICOM file are made; None: as it wants to be displayed.
 
     Returns:

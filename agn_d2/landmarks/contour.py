@@ -18,7 +18,7 @@ _NO_SKIN = 0.02  # of the height: so near to the end of the film an outline is n
 
 
 def breast_mask(image: np.ndarray) -> np.ndarray:
-    """Breast without film borders, labels, tape and neighbouring folds of skin.
+    """Breast without film borders, labels, tape and neighboring folds of skin.
 
     Args:
         image: (H, W) mammogram, uint8, uint16 or float.
@@ -48,7 +48,7 @@ def skin_line(
     Args:
         mask: (h, w) bool, one region.
         film: (h, w) bool, where the film ends: no skin line along it.
-        points: of the curve, at equal distances.
+        points: points of the curve, at equal distances.
 
     Returns:
         (points, 2) float64 in pixels of the mask, or None if the mask has no usable outline.
@@ -112,7 +112,7 @@ def breast_box(landmarks: Landmarks, margin: float = 0.03) -> tuple[int, int, in
     the image, where breast and axilla go on.
 
     Args:
-        landmarks: of the image.
+        landmarks: landmarks of the image.
         margin: added all around, as a share of the longer side of the breast's box.
 
     Returns:
@@ -122,7 +122,7 @@ def breast_box(landmarks: Landmarks, margin: float = 0.03) -> tuple[int, int, in
         ValueError: on a negative margin.
     """
     if margin < 0:
-        raise ValueError(f"margin must not be negative, not {margin}")
+        raise ValueError(f"margin must not be negative, got {margin}")
     height, width = landmarks.image_size
     (x0, y0), (x1, y1) = landmarks.contour.min(axis=0), landmarks.contour.max(axis=0)
     if landmarks.chest_wall == "left":

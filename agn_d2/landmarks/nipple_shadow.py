@@ -1,7 +1,7 @@
 """A nipple that is not in profile: a small round shadow within the breast. Chest wall at the left.
 
 [S] and [P] take it to lie on the skin line always. Where it does not stand out there, it lies up to
-two centimetres inside, and shows as a disc a little brighter than the tissue around it.
+two centimeters inside, and shows as a disc a little brighter than the tissue around it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from .curves import outward_normals
 
-_RADII = (0.023, 0.032)  # of the breast's height: a nipple is about a centimetre wide
+_RADII = (0.023, 0.032)  # of the breast's height: a nipple is about a centimeter wide
 _DEPTHS = np.linspace(0.02, 0.12, 21)  # of the breast's height, from the skin inwards
 _USUAL_DEPTH, _DEPTH_SPREAD = 0.06, 0.025
 _ALONG_SPREAD = 0.035  # of the breast's height, along the skin from the farthest point
@@ -34,7 +34,7 @@ def find_nipple_shadow(
         line: (2, 2) pectoral line, upper point first; the chest wall in a CC view.
 
     Returns:
-        (2,) float64 centre of the disc, and its merit: how many spreads it stands out, less what
+        (2,) float64 center of the disc, and its merit: how many spreads it stands out, less what
         its place costs (a Gaussian prior).
     """
     height = max(float(np.ptp(contour[:, 1])), 1.0)

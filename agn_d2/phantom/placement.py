@@ -105,7 +105,7 @@ def _place(
 
 
 def _give_way(blob: Blob, trial: int) -> Blob:
-    """Smaller, but late: bodies placed last would else be small, and their size tell their kind."""
+    """Smaller, but late: else objects placed last would be small, and size would tell the kind."""
     return blob if trial < _TRIES_AT_FULL_SIZE else replace(blob, radius=blob.radius * 0.985)
 
 
@@ -137,7 +137,7 @@ def _fits(
 
 
 def _apart(blob: Blob, other: Blob, geometries: Geometries) -> bool:
-    """No two bodies overlap in a view, and none sits where it could pass as the other's partner."""
+    """No two overlap in a view, and none sits where it could pass as the other's partner."""
     reach = 1.2 * (blob.radius + other.radius)
     if blob.laterality != other.laterality:
         # A mass mirrored by another mass or by a distractor would break the meaning of symmetry.

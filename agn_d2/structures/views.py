@@ -63,7 +63,7 @@ class MultiViewBatch:
     """Every distinct view once, and which of them each examined image reads.
 
     Attributes:
-        views: (V, C, H, W) normalised and padded images.
+        views: (V, C, H, W) normalized and padded images.
         view_sizes: (V, 2) int64, height and width before padding.
         is_mlo: (V,) bool, the projection of each view.
         nodes: (V, N, 2) float32, padded with zeros.

@@ -74,7 +74,7 @@ def pixel_limit() -> int:
     if not text:
         return MAX_PIXELS
     if not text.isdecimal() or int(text) == 0:
-        raise ValueError(f"{LIMIT_VARIABLE} must be a positive whole number, not {text!r}")
+        raise ValueError(f"{LIMIT_VARIABLE} must be a positive whole number, got {text!r}")
     return int(text)
 
 

@@ -76,8 +76,8 @@ def build_report(
         images: folder of the mammograms.
         output: folder of the page; made if need be.
         corrections: applied before anything is counted or drawn, and kept in the page.
-        layout: of the nodes that are drawn.
-        title: of the page.
+        layout: number of nodes drawn in each view.
+        title: title of the page.
         workers: threads, -1 for one per core.
 
     Raises:

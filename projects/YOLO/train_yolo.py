@@ -5,7 +5,7 @@ projects/YOLO/train_yolo.py --train cbis_ddsm_mass_train --val cbis_ddsm_mass_va
     --test cbis_ddsm_mass_test --output output/yolo --epochs 100 --imgsz 1024
 
 YOLO comes from the package ultralytics, which is licensed under AGPL-3.0: what you build with it
-and pass on, or offer over a network, falls under that licence too, unless you buy another one. This
+and pass on, or offer over a network, falls under that license too, unless you buy another one. This
 project does not contain it and does not need it. Its settings file, reports to its makers, other
 loggers and installations on its own account are switched off here.
 

@@ -44,7 +44,7 @@ def test_every_gray_value_survives(tmp_path, dtype):
     assert np.array_equal(np.rint(image * top).astype(dtype), values)
 
 
-def test_colour_with_alpha_becomes_gray(tmp_path):
+def test_color_with_alpha_becomes_gray(tmp_path):
     pixels = np.full((4, 5, 4), 100, np.uint8)
     pixels[..., 3] = 255
     cv2.imwrite(str(tmp_path / "a.png"), pixels)
@@ -119,7 +119,7 @@ def test_the_limit_on_pixels_can_be_changed(tmp_path, monkeypatch, shades, suffi
     monkeypatch.setenv("AGN_D2_MAX_PIXELS", "1200")
     assert read_gray(tmp_path / f"a{suffix}").shape == (40, 30)
     monkeypatch.setenv("AGN_D2_MAX_PIXELS", "many")
-    with pytest.raises(ValueError, match="AGN_D2_MAX_PIXELS must be .* not 'many'"):
+    with pytest.raises(ValueError, match="AGN_D2_MAX_PIXELS must be .* got 'many'"):
         read_gray(tmp_path / f"a{suffix}")
 
 

@@ -27,9 +27,9 @@ def test_landmarks_of_a_sketch(view, make_sketch):
     assert found.contour.shape == (CONTOUR_POINTS, 2)
     assert found.contour[0, 1] < found.contour[-1, 1]
     # Away from the ends the contour follows the ellipse.
-    centre = 270 if view == "CC" else 300
-    lower = found.contour[(found.contour[:, 1] > centre + 40) & (found.contour[:, 0] > 40)]
-    radius = np.hypot(lower[:, 0] / 190, (lower[:, 1] - centre) / 200)
+    center = 270 if view == "CC" else 300
+    lower = found.contour[(found.contour[:, 1] > center + 40) & (found.contour[:, 0] > 40)]
+    radius = np.hypot(lower[:, 0] / 190, (lower[:, 1] - center) / 200)
     assert len(lower) > 20
     assert np.abs(radius - 1).max() < 0.03
 

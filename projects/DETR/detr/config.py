@@ -11,8 +11,8 @@ def add_detr_config(cfg: CN) -> None:
     # and the feature map that the transformer reads: "res5" (stride 32) or "res4" (stride 16, for
     # small lesions; four times as many positions).
     cfg.MODEL.DETR = CN()
-    cfg.MODEL.DETR.TRUNK = "resnet"
-    cfg.MODEL.DETR.TRUNK_FEATURE = "res5"
+    cfg.MODEL.DETR.BACKBONE = "resnet"
+    cfg.MODEL.DETR.BACKBONE_FEATURE = "res5"
     # First weights: a folder of save_pretrained, or "name" or "name@revision" of the Hugging Face
     # hub (needs a network) whose backbone is transformers' own ResNet; empty: random.
     cfg.MODEL.DETR.PRETRAINED = ""

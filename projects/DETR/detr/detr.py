@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from agn_d2.modeling.gray_stem import gray_stem
 from agn_d2.structures import check_inputs
 
-from .initialization import initialise_as_published
+from .initialization import initialize_as_published
 from .trunk import FEATURES, check_trunk, put_timm_trunk
 
 _RESNETS = {
@@ -42,7 +42,7 @@ class DETR(nn.Module):
         max_detections: of an image.
     """
 
-    # The parameters that SOLVER.BACKBONE_LR_FACTOR is for.
+    # The parameters that SOLVER.BACKBONE_MULTIPLIER is for.
     bottom_up_prefix = "detr.model.backbone."
 
     @configurable
@@ -105,22 +105,22 @@ class DETR(nn.Module):
         ]
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
-        """Normalised images, padded to a common size."""
+        """Normalized images, padded to a common size."""
         images = [one["image"].to(self.device) for one in batched_inputs]
         images = [(image - self.pixel_mean) / self.pixel_std for image in images]
         return ImageList.from_tensors(images, _STRIDE)
 
     def _labels(self, batched_inputs: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
-        """Boxes as centre and size in shares of the image, as DETR wants them."""
+        """Boxes as center and size in shares of the image, as DETR wants them."""
         labels = []
         for one in batched_inputs:
             instances = one["instances"].to(self.device)
             height, width = instances.image_size
             boxes = instances.gt_boxes.tensor
             corners = boxes / boxes.new_tensor([width, height, width, height])
-            centres, sizes = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
+            centers, sizes = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
             labels.append(
-                {"class_labels": instances.gt_classes, "boxes": torch.cat([centres, sizes], dim=1)}
+                {"class_labels": instances.gt_classes, "boxes": torch.cat([centers, sizes], dim=1)}
             )
         return labels
 
@@ -183,7 +183,7 @@ def build_detr(cfg: CfgNode) -> nn.Module:
         )
     backbone = ResNetConfig(
         num_channels=1,
-        out_features=[FEATURES[detr.TRUNK_FEATURE]],
+        out_features=[FEATURES[detr.BACKBONE_FEATURE]],
         **_RESNETS[cfg.MODEL.RESNETS.DEPTH],
     )
     config = DetrConfig(
@@ -206,14 +206,14 @@ def build_detr(cfg: CfgNode) -> nn.Module:
         source = DetrForObjectDetection.from_pretrained(name, revision=revision or "main")
         load_pretrained(model, source.state_dict(), cfg.MODEL.STEM_TO_GRAY)
         return model
-    if detr.TRUNK == "timm":
+    if detr.BACKBONE == "timm":
         put_timm_trunk(model, cfg)
     else:
-        # The library freezes the first layers and the batch normalisation of its backbone: that
-        # suits learnt weights only.
+        # The library freezes the first layers and the batch normalization of its backbone: that
+        # suits learned weights only.
         thaw_batch_norm(model.model.backbone)
         model.model.backbone.requires_grad_(True)
-    initialise_as_published(model)
+    initialize_as_published(model)
     return model
 
 
@@ -242,7 +242,7 @@ def load_pretrained(detr: nn.Module, state: dict[str, Tensor], stem_to_gray: str
 
 
 def thaw_batch_norm(module: nn.Module) -> None:
-    """Put a learning batch normalisation in the place of each frozen one, in place."""
+    """Put a learning batch normalization in the place of each frozen one, in place."""
     for name, child in module.named_children():
         if "FrozenBatchNorm" in type(child).__name__:
             setattr(module, name, nn.BatchNorm2d(len(child.weight)))

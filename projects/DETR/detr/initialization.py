@@ -1,11 +1,11 @@
-"""First weights of DETR's transformer as published (Carion et al., ECCV 2020)."""
+"""Initial weights of DETR's transformer as published (Carion et al., ECCV 2020)."""
 
 from __future__ import annotations
 
 from torch import nn
 
 
-def initialise_as_published(detr: nn.Module) -> None:
+def initialize_as_published(detr: nn.Module) -> None:
     """Xavier's uniform weights in the transformer, queries from N(0, 1), plain layers around it.
 
     ``transformers`` draws all of them with a standard deviation of 0.02, which suits weights that

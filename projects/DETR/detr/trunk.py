@@ -37,7 +37,7 @@ class TimmTrunk(nn.Module):
 def put_timm_trunk(detr: nn.Module, cfg: CfgNode) -> None:
     """Give a ``DetrForObjectDetection`` the trunk of ``MODEL.TIMM``, in place."""
     bottom_up = build_timm_bottom_up(cfg, ShapeSpec(channels=1))
-    trunk = TimmTrunk(bottom_up, cfg.MODEL.DETR.TRUNK_FEATURE)
+    trunk = TimmTrunk(bottom_up, cfg.MODEL.DETR.BACKBONE_FEATURE)
     detr.model.backbone.model = trunk
     detr.model.backbone.intermediate_channel_sizes = [trunk.channels]
     detr.model.input_projection = nn.Conv2d(trunk.channels, cfg.MODEL.DETR.HIDDEN_DIM, 1)
@@ -50,14 +50,16 @@ def check_trunk(cfg: CfgNode) -> None:
         ValueError: names the key.
     """
     detr = cfg.MODEL.DETR
-    if detr.TRUNK not in TRUNKS:
-        raise ValueError(f"MODEL.DETR.TRUNK must be one of {', '.join(TRUNKS)}, got {detr.TRUNK!r}")
-    if detr.TRUNK_FEATURE not in FEATURES:
+    if detr.BACKBONE not in TRUNKS:
         raise ValueError(
-            f"MODEL.DETR.TRUNK_FEATURE must be one of {', '.join(FEATURES)}, "
-            f"got {detr.TRUNK_FEATURE!r}"
+            f"MODEL.DETR.BACKBONE must be one of {', '.join(TRUNKS)}, got {detr.BACKBONE!r}"
         )
-    if detr.TRUNK == "timm" and detr.PRETRAINED:
+    if detr.BACKBONE_FEATURE not in FEATURES:
         raise ValueError(
-            "MODEL.DETR.PRETRAINED brings a ResNet of its own: set MODEL.DETR.TRUNK 'resnet'"
+            f"MODEL.DETR.BACKBONE_FEATURE must be one of {', '.join(FEATURES)}, "
+            f"got {detr.BACKBONE_FEATURE!r}"
+        )
+    if detr.BACKBONE == "timm" and detr.PRETRAINED:
+        raise ValueError(
+            "MODEL.DETR.PRETRAINED brings a ResNet of its own: set MODEL.DETR.BACKBONE 'resnet'"
         )

@@ -44,7 +44,7 @@ def inputs(boxes, height=64, width=96, stored=(128, 192)):
     return item | {"height": stored[0], "width": stored[1]}
 
 
-def test_labels_are_centres_and_sizes_in_shares(model):
+def test_labels_are_centers_and_sizes_in_shares(model):
     labels = model._labels([inputs([[24, 16, 72, 32]]), inputs([])])
     torch.testing.assert_close(labels[0]["boxes"], torch.tensor([[0.5, 0.375, 0.5, 0.25]]))
     assert labels[0]["class_labels"].tolist() == [0]
@@ -74,12 +74,17 @@ def test_training_has_finite_losses_and_gradients_everywhere_it_learns(model):
     assert first.shape[1] == 1 and first.grad.abs().sum() > 0
 
 
+CLIPPED = (
+    *("SOLVER.CLIP_GRADIENTS.ENABLED", "True", "SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "full_model"),
+    *("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", "1.0"),
+)
 TRUNKS = {
     "resnet": [],
     "timm": [
-        "MODEL.DETR.TRUNK", "timm", "MODEL.DETR.TRUNK_FEATURE", "res4", "MODEL.TIMM.WEIGHTS", "",
+        *("MODEL.DETR.BACKBONE", "timm", "MODEL.DETR.BACKBONE_FEATURE", "res4"),
+        *("MODEL.TIMM.WEIGHTS", ""),
     ],
-}  # fmt: skip
+}
 
 
 def without_dropout(*more):
@@ -124,7 +129,7 @@ def test_first_weights_are_as_published(model):
 
 
 def test_steps_lower_the_loss():
-    model = without_dropout("SOLVER.BASE_LR", "0.003", "SOLVER.MAX_GRADIENT_NORM", "1.0")
+    model = without_dropout("SOLVER.BASE_LR", "0.003", *CLIPPED)
     optimizer = build_optimizer(tiny_cfg("SOLVER.BASE_LR", "0.003"), model)
     batch = [inputs([[4, 8, 12, 24]], 32, 32), inputs([[16, 10, 30, 22]], 32, 32)]
     totals = []
@@ -162,7 +167,7 @@ def test_result_is_in_pixels_of_the_stored_image_and_padding_is_masked(model):
 
 
 def test_backbone_has_its_own_learning_rate(model):
-    cfg = tiny_cfg("SOLVER.BASE_LR", "0.01", "SOLVER.BACKBONE_LR_FACTOR", "0.1")
+    cfg = tiny_cfg("SOLVER.BASE_LR", "0.01", "SOLVER.BACKBONE_MULTIPLIER", "0.1")
     rates = {}
     for group in build_optimizer(cfg, model).param_groups:
         rates |= {id(p): group["lr"] for p in group["params"]}
@@ -172,7 +177,7 @@ def test_backbone_has_its_own_learning_rate(model):
     assert len(backbone) < len(of) and {*of.values()} == {0.001, 0.01}
 
 
-def test_pretrained_weights_with_a_colour_stem(model):
+def test_pretrained_weights_with_a_color_stem(model):
     state = {k: v.clone() + 1 for k, v in model.detr.state_dict().items()}
     stem = next(k for k, v in state.items() if v.ndim == 4 and v.shape[1] == 1)
     gray = state[stem]
@@ -199,7 +204,7 @@ def test_pretrained_folder(model, tmp_path):
         torch.testing.assert_close(own[name], given[name])
 
 
-def test_only_a_random_start_thaws_the_batch_normalisation(model):
+def test_only_a_random_start_thaws_the_batch_normalization(model):
     assert all(p.requires_grad for p in model.backbone.parameters())
     assert any(isinstance(m, nn.BatchNorm2d) for m in model.backbone.modules())
     assert not any("Frozen" in type(m).__name__ for m in model.backbone.modules())
@@ -220,8 +225,8 @@ def test_only_a_random_start_thaws_the_batch_normalisation(model):
         ("MODEL.AGN.ENABLED", "True", "DETR reads one view: set MODEL.AGN.ENABLED False"),
         ("MODEL.PIXEL_MEAN", "[1, 2, 3]", "MODEL.PIXEL_MEAN must have one value"),
         ("MODEL.RESNETS.DEPTH", "42", "must be one of 18, 34, 50, 101"),
-        ("MODEL.DETR.TRUNK", "vgg", "TRUNK must be one of resnet, timm, got 'vgg'"),
-        ("MODEL.DETR.TRUNK_FEATURE", "res3", "TRUNK_FEATURE must be one of res4, res5"),
+        ("MODEL.DETR.BACKBONE", "vgg", "BACKBONE must be one of resnet, timm, got 'vgg'"),
+        ("MODEL.DETR.BACKBONE_FEATURE", "res3", "BACKBONE_FEATURE must be one of res4, res5"),
     ],
 )
 def test_refused(key, value, message):
@@ -239,7 +244,7 @@ def test_pretrained_weights_have_a_trunk_of_their_own():
 @pytest.mark.parametrize(("feature", "stride"), [("res4", 16), ("res5", 32)])
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_the_transformer_reads_the_chosen_map(trunk, feature, stride):
-    model = without_dropout(*TRUNKS[trunk], "MODEL.DETR.TRUNK_FEATURE", feature)
+    model = without_dropout(*TRUNKS[trunk], "MODEL.DETR.BACKBONE_FEATURE", feature)
     (found,) = model.backbone(torch.zeros(2, 1, 64, 96), torch.ones(2, 64, 96))
     assert found[0].shape[-2:] == (64 // stride, 96 // stride)
     assert model.detr.model.input_projection(found[0]).shape[1] == 16

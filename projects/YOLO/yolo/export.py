@@ -1,7 +1,7 @@
 """A registered data set as YOLO reads it, and YOLO's boxes back as COCO results.
 
 Layout: ``<root>/<split>/images/<n>.png`` (8 bit), ``<root>/<split>/labels/<n>.txt`` with one line
-"class x y w h" for each mass, centre and size in shares of the image, and ``<root>/data.yaml``.
+"class x y w h" for each mass, center and size in shares of the image, and ``<root>/data.yaml``.
 Images are numbered in the order of the data set: file names need not be unique or tame.
 """
 

@@ -92,11 +92,11 @@ def test_corrections_change_the_landmarks_and_the_prior_but_not_the_crop(
 
 def test_the_method_changes_the_landmarks_but_not_the_images(main, monkeypatch, release, tmp_path):
     ours = prepare(main, monkeypatch, release, tmp_path / "ours")
-    folder = tmp_path / "seed"
-    seed = prepare(main, monkeypatch, release, folder, "--method", "seed")
+    folder = tmp_path / "thesis"
+    thesis = prepare(main, monkeypatch, release, folder, "--method", "thesis")
     images = json.loads((folder / "annotations" / "train.json").read_text())
     assert images == json.loads((tmp_path / "ours" / "annotations" / "train.json").read_text())
-    for name, found in seed.items():
+    for name, found in thesis.items():
         pictures = [cv2.imread(str(f / "images" / name)) for f in (tmp_path / "ours", folder)]
         np.testing.assert_array_equal(*pictures)
         assert found.image_size == ours[name].image_size == pictures[0].shape[:2]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from agn_d2.data.draws import numpy_seed
-from agn_d2.data.warps import (
+from agn_d2.data.seeding import numpy_seed
+from agn_d2.data.spatial import (
     AffineTransform,
     ElasticTransform,
     RandomAffine,
@@ -21,8 +21,8 @@ def dot(x, y):
     return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 1.5**2)).astype(np.float32)
 
 
-def centre_of(image):
-    """(x, y) of the centre of mass, pixel centres at .5."""
+def center_of(image):
+    """(x, y) of the center of mass, pixel centers at .5."""
     rows, columns = np.nonzero(image > 0.01)
     weights = image[rows, columns]
     return np.array([columns + 0.5, rows + 0.5]) @ weights / weights.sum()
@@ -50,7 +50,7 @@ def test_a_bright_dot_arrives_where_its_point_arrives(name):
     # They do move.
     assert np.hypot(*(expected - POINTS).T).max() > 1.5
     for point, target in zip(POINTS, expected, strict=True):
-        arrived = centre_of(transform.apply_image(dot(*point)))
+        arrived = center_of(transform.apply_image(dot(*point)))
         assert np.hypot(*(arrived - target)) < 0.2, (point, target, arrived)
 
 
@@ -86,7 +86,7 @@ def test_scale_by_hand():
 
 def test_boxes_of_rotated_masses_by_hand():
     transform = AffineTransform(100, 100, 30.0, 1.0)
-    # A rectangle of 40 x 20 about the centre: half sizes 20 cos + 10 sin and 20 sin + 10 cos.
+    # A rectangle of 40 x 20 about the center: half sizes 20 cos + 10 sin and 20 sin + 10 cos.
     rectangle = np.array([[30.0, 40.0], [70.0, 40.0], [70.0, 60.0], [30.0, 60.0]])
     (moved,) = transform.apply_polygons([rectangle])
     c, s = np.sqrt(3) / 2, 0.5

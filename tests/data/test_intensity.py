@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from agn_d2.data.draws import numpy_seed
-from agn_d2.data.tones import (
+from agn_d2.data.intensity import (
     BlurTransform,
     BrightnessContrastTransform,
     GammaTransform,
@@ -14,6 +13,7 @@ from agn_d2.data.tones import (
     RandomGamma,
     RandomNoise,
 )
+from agn_d2.data.seeding import numpy_seed
 
 TRANSFORMS = (
     GammaTransform(0.5),
@@ -60,7 +60,7 @@ def test_blur_by_hand():
     image = np.zeros((21, 21), np.float32)
     image[10, 10] = 1
     blurred = BlurTransform(1.5).apply_image(image)
-    # The centre of a Gaussian is 1 / (2 pi sigma^2), and its neighbour exp(-1 / (2 sigma^2)) of it.
+    # The center of a Gaussian is 1 / (2 pi sigma^2), and its neighbor exp(-1 / (2 sigma^2)) of it.
     assert blurred[10, 10] == pytest.approx(1 / (2 * np.pi * 1.5**2), rel=0.01)
     assert blurred[10, 11] / blurred[10, 10] == pytest.approx(np.exp(-1 / 4.5), rel=0.01)
     assert blurred.sum() == pytest.approx(1, rel=1e-3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.seed.pectoral import (
+from agn_d2.landmarks.thesis.pectoral import (
     ROI,
     PectoralStages,
     find_pectoral_stages,
@@ -150,11 +150,11 @@ def test_lean_by_hand():
 def test_score_by_hand():
     shape = (400, 300)  # its diagonal is 500
     tangent = np.tan(np.radians(30))
-    centred = [150 - 50 * tangent, 250, 150 + 50 * tangent, 150]
+    centered = [150 - 50 * tangent, 250, 150 + 50 * tangent, 150]
     length = 100 / np.cos(np.radians(30)) / 500
-    assert score_segments(np.array([centred]), shape) == pytest.approx([length])
+    assert score_segments(np.array([centered]), shape) == pytest.approx([length])
     # The middle at (75, 300): 125 of the 250 px to a corner, so half of the place's share.
-    moved = np.array(centred) + [-75, 100, -75, 100]
+    moved = np.array(centered) + [-75, 100, -75, 100]
     assert score_segments(moved[None], shape) == pytest.approx([length * (0.5 * 0.5 + 0.5)])
     # Twice as long counts twice; 52.5 degrees is 22.5 of the 45 by which a line may be unusual.
     assert (
@@ -176,7 +176,7 @@ def with_best(best, box=(20, 10, 180, 550)):
 
 
 def test_line_through_the_best_segment_by_hand():
-    # Through (100, 100) and (60, 180) of the region, pixel centres: x falls by 1 every 2 rows.
+    # Through (100, 100) and (60, 180) of the region, pixel centers: x falls by 1 every 2 rows.
     line = pectoral_line(with_best([100.0, 100, 60, 180]), (1024, 640))
     np.testing.assert_allclose(line, [[120.5 + 50.25, 10], [20, 110.5 + 201]])
     again = pectoral_line(with_best([60.0, 180, 100, 100]), (1024, 640))

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.seed.contour import SeedContour
-from agn_d2.landmarks.seed.nipple import dominance, find_nipple
+from agn_d2.landmarks.thesis.contour import ThesisContour
+from agn_d2.landmarks.thesis.nipple import dominance, find_nipple
 
 
 def contour(points, bend=None, box=(10, 0, 110, 200)):
     """A skin line in a breast of 100 x 200 px whose chest wall is at x = 10."""
     points = np.asarray(points, dtype=float)
     bend = np.zeros(len(points)) if bend is None else np.asarray(bend, dtype=float)
-    return SeedContour(points, bend, box, 1.0)
+    return ThesisContour(points, bend, box, 1.0)
 
 
 LINE = [(20, 10), (60, 40), (90, 70), (109, 90), (100, 120), (88, 150), (50, 190)]

@@ -145,7 +145,7 @@ def score_segments(segments: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """length · (w_pos · pos_score + w_angle · angle_score) of [S], every factor in 0 .. 1.
 
     In our reading the length is a share of the region's diagonal, pos_score falls from 1 at the
-    centre of the region to 0 at its corners (for the middle of the segment), and angle_score falls
+    center of the region to 0 at its corners (for the middle of the segment), and angle_score falls
     linearly from 1 at the usual lean.
 
     Args:
@@ -182,7 +182,7 @@ def pectoral_line(stages: PectoralStages, size: tuple[int, int]) -> np.ndarray:
     if stages.best is None:
         return np.array([[right, top], [left, bottom]])
     height, width = size
-    # Hough counts from the centre of the first pixel.
+    # Hough counts from the center of the first pixel.
     x0, y0, x1, y1 = stages.best + 0.5 + [left, top, left, top]
     slope = (x1 - x0) / (y1 - y0)  # the slope filter leaves no level line
 

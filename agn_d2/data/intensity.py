@@ -8,7 +8,7 @@ from detectron2.data import transforms as T
 from fvcore.transforms.transform import Transform
 
 
-class ToneTransform(Transform):
+class IntensityTransform(Transform):
     """A change of gray values; points, boxes and masks stay."""
 
     def apply_coords(self, coords: np.ndarray) -> np.ndarray:
@@ -18,7 +18,7 @@ class ToneTransform(Transform):
         return segmentation
 
 
-class GammaTransform(ToneTransform):
+class GammaTransform(IntensityTransform):
     """I -> I^gamma."""
 
     def __init__(self, gamma: float) -> None:
@@ -29,7 +29,7 @@ class GammaTransform(ToneTransform):
         return cv2.pow(np.clip(img, 0, 1), self.gamma)
 
 
-class BrightnessContrastTransform(ToneTransform):
+class BrightnessContrastTransform(IntensityTransform):
     """I -> contrast (I - mean) + mean + brightness, cut off at 0 and 1."""
 
     def __init__(self, brightness: float, contrast: float) -> None:
@@ -41,7 +41,7 @@ class BrightnessContrastTransform(ToneTransform):
         return np.clip(img * np.float32(self.contrast) + np.float32(offset), 0, 1)
 
 
-class BlurTransform(ToneTransform):
+class BlurTransform(IntensityTransform):
     """Gaussian blur with a standard deviation in pixels; 0 for none."""
 
     def __init__(self, sigma: float) -> None:
@@ -52,12 +52,12 @@ class BlurTransform(ToneTransform):
         return cv2.GaussianBlur(img, (0, 0), self.sigma) if self.sigma > 0 else img
 
 
-class NoiseTransform(ToneTransform):
+class NoiseTransform(IntensityTransform):
     """Gaussian noise, cut off at 0 and 1; the same object adds the same noise each time.
 
     Args:
         sigma: standard deviation, in gray values of [0, 1].
-        seed: of the noise.
+        seed: random seed of the noise.
     """
 
     def __init__(self, sigma: float, seed: int) -> None:
@@ -91,7 +91,7 @@ class RandomBrightnessContrast(T.Augmentation):
 
     Args:
         brightness: largest change to both sides, in gray values of [0, 1].
-        low, high: of the contrast.
+        low, high: range of the contrast.
 
     Raises:
         ValueError: a negative brightness, or not 0 < low <= high.
@@ -142,7 +142,7 @@ class RandomNoise(T.Augmentation):
 
     def get_transform(self, image: np.ndarray) -> Transform:
         sigma = float(np.random.uniform(self.low, self.high))
-        # A number of draws that does not hang on the image's size.
+        # A number of draws that does not depend on the image's size.
         return NoiseTransform(sigma, int(np.random.randint(2**31)))
 
 

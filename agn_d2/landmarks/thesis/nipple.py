@@ -9,17 +9,17 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import find_peaks
 
-from .contour import SeedContour
+from .contour import ThesisContour
 
 LOWER_OUTER = (0.75, 0.5)  # of the width and height of the breast's box: where an MLO nipple is
 _NEAR = 0.02  # of the reach: what is less far by no more than this might be the nipple as well
 
 
-def find_nipple(contour: SeedContour, view: str) -> tuple[np.ndarray, float, bool]:
+def find_nipple(contour: ThesisContour, view: str) -> tuple[np.ndarray, float, bool]:
     """Nipple by [S].
 
     Args:
-        contour: of the breast.
+        contour: contour of the breast.
         view: "CC" or "MLO".
 
     Returns:
@@ -54,13 +54,13 @@ def dominance(bend: np.ndarray, inside: np.ndarray, best: int) -> float:
     return float(1 - bend[rivals].max() / bend[best]) if rivals.size else 1.0
 
 
-def _in_lower_outer_part(contour: SeedContour) -> np.ndarray:
+def _in_lower_outer_part(contour: ThesisContour) -> np.ndarray:
     x0, y0, x1, y1 = contour.box
     x, y = contour.points.T
     return (x - x0 >= LOWER_OUTER[0] * (x1 - x0)) & (y - y0 >= LOWER_OUTER[1] * (y1 - y0))
 
 
-def _farthest(contour: SeedContour) -> tuple[np.ndarray, float]:
+def _farthest(contour: ThesisContour) -> tuple[np.ndarray, float]:
     """Point farthest from the chest wall, and how clearly: points nearly as far lie close by.
 
     The confidence is 1 less the height over which they spread, as a share of the skin line's.

@@ -1,6 +1,6 @@
 """Augmentations that move pixels: rotation with scaling, and elastic distortion.
 
-Points are (x, y) with pixel centres at .5, as everywhere in Detectron2.
+Points are (x, y) with pixel centers at .5, as everywhere in Detectron2.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy.interpolate import BSpline
 ELLIPSE_POINTS = 64
 
 
-class WarpTransform(Transform):
+class SpatialTransform(Transform):
     """A movement that does not keep boxes upright.
 
     What a box holds is a mass, and a mass is round: the box is taken for the ellipse within it,
@@ -31,25 +31,25 @@ class WarpTransform(Transform):
         box = np.asarray(box, dtype=np.float64).reshape(-1, 4)
         angle = np.linspace(0, 2 * np.pi, ELLIPSE_POINTS, endpoint=False)
         circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        centre, half = (box[:, :2] + box[:, 2:]) / 2, (box[:, 2:] - box[:, :2]) / 2
-        points = centre[:, None] + half[:, None] * circle
+        center, half = (box[:, :2] + box[:, 2:]) / 2, (box[:, 2:] - box[:, :2]) / 2
+        points = center[:, None] + half[:, None] * circle
         moved = self.apply_coords(points.reshape(-1, 2)).reshape(points.shape)
         return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
 
 
-class AffineTransform(WarpTransform):
-    """Rotation about the image's centre and scaling in one step; what comes in is black.
+class AffineTransform(SpatialTransform):
+    """Rotation about the image's center and scaling in one step; what comes in is black.
 
     Args:
         h, w: size of the image, which stays.
-        angle: in degrees, counter-clockwise as one sees it.
+        angle: rotation in degrees, counter-clockwise as one sees it.
         scale: above 1 the content grows.
     """
 
     def __init__(self, h: int, w: int, angle: float, scale: float) -> None:
         super().__init__()
         self.h, self.w, self.angle, self.scale = h, w, angle, scale
-        # OpenCV counts pixels from their centres, coordinates here from their corners.
+        # OpenCV counts pixels from their centers, coordinates here from their corners.
         self.matrix = cv2.getRotationMatrix2D((w / 2, h / 2), angle, scale)
         self.image_matrix = cv2.getRotationMatrix2D(((w - 1) / 2, (h - 1) / 2), angle, scale)
 
@@ -66,7 +66,7 @@ class AffineTransform(WarpTransform):
         return self.apply_image(segmentation, cv2.INTER_NEAREST)
 
 
-class ElasticTransform(WarpTransform):
+class ElasticTransform(SpatialTransform):
     """out(q) = in(q + d(q)) with a smooth displacement d, a cubic B-spline that is 0 on the edges.
 
     So nothing comes in from outside and nothing is lost. A point p goes to the q with
@@ -142,7 +142,7 @@ class RandomAffine(T.Augmentation):
 
     Args:
         angle: largest angle in degrees, to both sides.
-        low, high: of the scale.
+        low, high: range of the scale.
 
     Raises:
         ValueError: a negative angle, or not 0 < low <= high.

@@ -9,7 +9,7 @@ from detectron2.config import CfgNode
 from detectron2.utils.events import EventStorage
 from torch import nn
 
-from agn_d2.engine.watch import Watch, validation_losses
+from agn_d2.engine.validation import ValidationHook, validation_losses
 
 
 class Trainer(SimpleNamespace):
@@ -31,7 +31,7 @@ def watched(tmp_path, values, *, metric="val_loss", patience=0, stages=()):
         net=nn.Linear(1, 1),
         cfg=CfgNode({"OUTPUT_DIR": str(tmp_path)}),
     )
-    hook = Watch(2, lambda: {metric: next(figures)}, metric, patience)
+    hook = ValidationHook(2, lambda: {metric: next(figures)}, metric, patience)
     hook.trainer = trainer
     with EventStorage() as trainer.storage:
         while trainer.iter < trainer.max_iter:
@@ -56,8 +56,8 @@ def test_patience_waits_for_the_last_stage(tmp_path):
 
 
 def test_an_unknown_metric_is_named(tmp_path):
-    hook = Watch(1, dict, "val_lost", 0)
-    with pytest.raises(ValueError, match="no 'val_lost'; there are"):
+    hook = ValidationHook(1, dict, "val_lost", 0)
+    with pytest.raises(ValueError, match="METRIC must be one of .*, got 'val_lost'"):
         hook._judge({"val_loss": 1.0})
 
 

@@ -26,14 +26,14 @@ _MIN_POINTS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class SeedContour:
+class ThesisContour:
     """Smooth skin line of a working copy.
 
     Attributes:
         points: (M, 2) float64, from the upper to the lower end, about 1 px apart.
         curvature: (M,) float64, κ in 1 / px; its sign is that of the way along the line.
         box: (x0, y0, x1, y1) of the breast in pixels, x1 and y1 exclusive.
-        separability: of tissue and background, 0 .. 1 (see separability).
+        separability: that of tissue and background, 0 to 1 (see ``separability``).
     """
 
     points: np.ndarray
@@ -42,7 +42,7 @@ class SeedContour:
     separability: float
 
 
-def find_contour(small: np.ndarray, view: str) -> SeedContour | None:
+def find_contour(small: np.ndarray, view: str) -> ThesisContour | None:
     """Skin line by [S].
 
     Args:
@@ -61,7 +61,7 @@ def find_contour(small: np.ndarray, view: str) -> SeedContour | None:
     if rough is None:
         return None
     points, curvature = smooth_skin_line(rough, SMOOTHING[view])
-    return SeedContour(points, curvature, box, separability(small, threshold))
+    return ThesisContour(points, curvature, box, separability(small, threshold))
 
 
 def largest_component(binary: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int, int]] | None:
@@ -94,7 +94,7 @@ def skin_outline(mask: np.ndarray) -> np.ndarray | None:
         mask: (h, w) uint8 of zeros and ones, one component.
 
     Returns:
-        (M, 2) float64 from the upper to the lower end, (0.5, 0.5) is the centre of the first
+        (M, 2) float64 from the upper to the lower end, (0.5, 0.5) is the center of the first
         pixel; None if less than half of it is skin that can be seen.
     """
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

@@ -23,7 +23,7 @@ from .last_checkpoint import BEST
 logger = logging.getLogger(__name__)
 
 
-class Watch(HookBase):
+class ValidationHook(HookBase):
     """Measures every so many epochs, keeps the best weights, and stops a training that stalls.
 
     The metrics go to the event storage, and so to ``metrics.json`` and TensorBoard. The best
@@ -51,18 +51,18 @@ class Watch(HookBase):
         self.stalled = 0
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, trainer: Any) -> Watch | None:
-        """The hook of ``TEST.WATCH``, or None where it is switched off.
+    def from_config(cls, cfg: CfgNode, trainer: Any) -> ValidationHook | None:
+        """The hook of ``TEST.VALIDATION``, or None where it is switched off.
 
         Args:
             cfg: the config.
             trainer: an ``AGNTrainer``, or a proxy of it.
         """
-        watch = cfg.TEST.WATCH
-        if watch.EPOCHS <= 0:
+        validation = cfg.TEST.VALIDATION
+        if validation.EPOCHS <= 0:
             return None
-        period = max(1, round(watch.EPOCHS * trainer.epoch_length))
-        return cls(period, trainer.measure, watch.METRIC, watch.PATIENCE)
+        period = max(1, round(validation.EPOCHS * trainer.epoch_length))
+        return cls(period, trainer.measure, validation.METRIC, validation.PATIENCE)
 
     def before_train(self) -> None:
         if comm.is_main_process():
@@ -85,7 +85,10 @@ class Watch(HookBase):
 
     def _judge(self, metrics: Mapping[str, float]) -> None:
         if self.metric not in metrics:
-            raise ValueError(f"TEST.WATCH.METRIC: no {self.metric!r}; there are {sorted(metrics)}")
+            raise ValueError(
+                f"TEST.VALIDATION.METRIC must be one of {', '.join(sorted(metrics))}, got "
+                f"{self.metric!r}"
+            )
         value, trainer = float(metrics[self.metric]), self.trainer
         if self._is_better(value, self.best):
             self.best, self.stalled = value, 0
@@ -142,13 +145,13 @@ def save_weights(trainer: Any, name: str, extra: Mapping[str, Any]) -> None:
 def validation_losses(model: nn.Module, loader: DataLoader, seed: int = 0) -> dict[str, float]:
     """Mean losses over a data set, by image, without augmentation and without learning.
 
-    Statistics of the batch normalisation are those learnt so far and stay; the sampling of
+    Statistics of the batch normalization are those learned so far and stay; the sampling of
     anchors and proposals is the same each time. Sums run over all processes.
 
     Args:
         model: a detector; its mode is restored.
-        loader: of test time, whose inputs carry ``instances``.
-        seed: of the sampling.
+        loader: a loader of test time, whose inputs carry ``instances``.
+        seed: random seed of the sampling.
 
     Returns:
         ``val_loss_...`` by name and their sum ``val_loss``.

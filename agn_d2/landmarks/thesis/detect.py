@@ -9,14 +9,14 @@ from ..contour import CONTOUR_POINTS
 from ..curves import resample
 from ..record import DEFAULT_LINE, FARTHEST_POINT, STATUS_OK, WHOLE_IMAGE, Landmarks
 from ..segment import film_border, oriented_copy
-from .contour import WORK_HEIGHT, SeedContour, find_contour
+from .contour import WORK_HEIGHT, ThesisContour, find_contour
 from .nipple import find_nipple
 from .pectoral import PectoralStages, find_pectoral_stages, pectoral_line
 
 _GRID = 64  # coordinates are multiples of 1/64 px, for which mirroring is exact
 
 
-def detect_seed(image: np.ndarray, view: str) -> Landmarks:
+def detect_thesis(image: np.ndarray, view: str) -> Landmarks:
     """Landmarks by the recipe of [S] (thesis, 2025).
 
     The image is turned so that the chest wall lies at the left (the side is read from the image by
@@ -40,7 +40,7 @@ def detect_seed(image: np.ndarray, view: str) -> Landmarks:
         ValueError: on another view, or if the image is no gray image of finite numbers.
     """
     if view not in VIEWS:
-        raise ValueError(f"view must be one of {VIEWS}, not {view!r}")
+        raise ValueError(f"view must be one of {VIEWS}, got {view!r}")
     small, mirrored = _without_film_border(image)
     height, width = np.shape(image)
     notes = []
@@ -109,9 +109,9 @@ def _without_film_border(image: np.ndarray) -> tuple[np.ndarray, bool]:
     return np.where(film_border(small), 0, small).astype(np.uint8), mirrored
 
 
-def _whole_image(shape: tuple[int, int]) -> SeedContour:
+def _whole_image(shape: tuple[int, int]) -> ThesisContour:
     """Half an ellipse that fills the image, for a breast that was not found."""
     height, width = shape
     angle = np.linspace(-np.pi / 2, np.pi / 2, 2 * CONTOUR_POINTS + 1)
     points = np.stack([width * np.cos(angle), height / 2 * (1 + np.sin(angle))], axis=1)
-    return SeedContour(points, np.zeros(len(points)), (0, 0, width, height), 0.0)
+    return ThesisContour(points, np.zeros(len(points)), (0, 0, width, height), 0.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import make_interp_spline
 
-from agn_d2.landmarks.seed.contour import (
+from agn_d2.landmarks.thesis.contour import (
     SMOOTHING,
     curvature,
     find_contour,
