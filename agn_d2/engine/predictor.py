@@ -12,7 +12,6 @@ from detectron2.modeling import build_model
 from detectron2.structures import Instances
 from torch import nn
 
-from .. import model_zoo
 from ..cross_view.relation_file import configured_relation
 from ..cross_view.rescoring import rescore_case
 from ..data.breast_crop import uncropped
@@ -24,11 +23,12 @@ from ..data.mapper import CaseMapper
 from ..dicom.acceptance import Wishes
 from ..dicom.tone import Tone
 from ..landmarks.record import Landmarks
+from ..model_zoo.files import get_checkpoint_url, get_config_file
 from .checkpoint import build_checkpointer
 from .checkpoint_fit import GRAPH
 from .inference_setup import configure_for_inference
 from .precision import speed_up_on_cpu
-from .setup import resolve_device
+from .setup import load_cfg, resolve_device
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Predictor:
         Raises:
             ValueError: no model of this name, or a damaged weight file.
         """
-        cfg = model_zoo.get_config(name)
+        cfg = load_cfg(get_config_file(name), ["MODEL.WEIGHTS", get_checkpoint_url(name)])
         if device is not None:
             cfg.MODEL.DEVICE = device
         return cls(cfg)

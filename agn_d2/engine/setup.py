@@ -12,9 +12,9 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils.file_io import PathManager
 
-from .. import model_zoo
 from ..config import add_agn_config
 from ..data.builtin import check_registered, register_builtin_datasets
+from ..model_zoo.files import get_checkpoint_url, get_config_file, list_models
 from .inference_setup import configure_for_inference
 from .renamed_keys import RenamingCfgNode
 
@@ -79,7 +79,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model",
         metavar="NAME",
-        help=f"a trained model that comes along: {', '.join(model_zoo.list_models())}",
+        help=f"a trained model that comes along: {', '.join(list_models())}",
     )
 
 
@@ -94,8 +94,8 @@ def load_model_cfg(args: argparse.Namespace) -> CfgNode:
     """
     if args.model is None:
         return load_cfg(args.config_file, args.opts)
-    weights = ["MODEL.WEIGHTS", model_zoo.get_checkpoint_url(args.model)]
-    return load_cfg(model_zoo.get_config_file(args.model), [*weights, *args.opts])
+    weights = ["MODEL.WEIGHTS", get_checkpoint_url(args.model)]
+    return load_cfg(get_config_file(args.model), [*weights, *args.opts])
 
 
 def setup_cfg(args: argparse.Namespace, add_configs: Iterable[AddConfig] = ()) -> CfgNode:
