@@ -176,7 +176,7 @@ def _add_solver(cfg: CN) -> None:
     cfg.SOLVER.STAGES = []
     # Detectron2's SOLVER.CLIP_GRADIENTS has a third CLIP_TYPE here, as in its projects:
     # "full_model" limits the norm of all gradients together to CLIP_VALUE [S]; "value" and "norm"
-    # clip each parameter by itself.
+    # clip each parameter by itself. A trainer of your own needs agn_d2's build_optimizer for it.
     # Exponential moving average of the weights: what is evaluated and what model_final.pth holds.
     cfg.SOLVER.EMA = CN()
     cfg.SOLVER.EMA.ENABLED = False

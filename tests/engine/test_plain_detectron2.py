@@ -1,4 +1,8 @@
-"""The same config runs in Detectron2's own trainer; only the loader must hand over cases."""
+"""The same config runs in Detectron2's own trainer, with the loader and the optimizer of agn_d2.
+
+The loader hands over cases. The optimizer knows the CLIP_TYPE "full_model", which Detectron2 itself
+leaves to the trainers of its projects.
+"""
 
 import numpy as np
 import pytest
@@ -7,12 +11,17 @@ from detectron2.engine import DefaultPredictor, DefaultTrainer
 
 from agn_d2.data.build import build_test_loader, build_train_loader
 from agn_d2.engine.setup import load_cfg
+from agn_d2.engine.solver import build_optimizer
 
 
 class PlainTrainer(DefaultTrainer):
     @classmethod
     def build_train_loader(cls, cfg):
         return build_train_loader(cfg)
+
+    @classmethod
+    def build_optimizer(cls, cfg, model):
+        return build_optimizer(cfg, model)
 
 
 def test_default_trainer_trains_and_predicts(toy_datasets, tmp_path):
