@@ -202,6 +202,7 @@ def main(argv: list[str] | None = None) -> int:
         for one in strays:
             run.fails(one)
         new = list(to_do(run, found))
+        predicted = 0
         bar = tqdm(total=len(new), disable=None, unit="examination")
         for files, outcome in read_ahead(run.read, new, args.workers):
             try:
@@ -210,10 +211,11 @@ def main(argv: list[str] | None = None) -> int:
                 run.fails(error)
             else:
                 run.write(files, *read)
+                predicted += 1
             bar.update()
         bar.close()
     done = sum(1 for files in found if files.candidates) - len(new)
-    print(f"{len(new)} examinations predicted, {done} were done before: {args.output}")
+    print(f"{predicted} examinations predicted, {done} were done before: {args.output}")
     return 0 if run.complete else 1
 
 
