@@ -27,7 +27,17 @@ _CLIPPING = "SOLVER.CLIP_GRADIENTS"
 
 
 class RenamingCfgNode(CfgNode):
-    """A config that reads the keys of former versions, with a warning for each."""
+    """A config that reads the keys of former versions, with a warning for each.
+
+    Args:
+        cfg: with all present keys; those that it has registered as deprecated are passed over.
+    """
+
+    def __init__(self, cfg: Mapping[str, Any], *args: Any, **kwargs: Any) -> None:
+        super().__init__(cfg, *args, **kwargs)
+        if isinstance(cfg, CfgNode):
+            # yacs copies the keys alone.
+            self.__dict__[CfgNode.DEPRECATED_KEYS] = cfg.__dict__[CfgNode.DEPRECATED_KEYS]
 
     @classmethod
     def load_yaml_with_base(cls, filename: str, allow_unsafe: bool = False) -> dict[str, Any]:

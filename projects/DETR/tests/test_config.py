@@ -12,6 +12,7 @@ from agn_d2.config import add_agn_config
 from agn_d2.engine.run_config import check_resumed
 from agn_d2.engine.setup import check_classes, load_cfg
 from detr import add_detr_config
+from tests.engine.test_renamed_keys import PATHS_OF_PROJECTS, assert_it_means_what_it_meant
 
 from .configs import CONFIGS, load
 
@@ -62,3 +63,12 @@ def test_a_config_that_was_written_with_the_keys_is_read_without_the_project(tmp
     assert cfg.MODEL.META_ARCHITECTURE == "DETR" and "DETR" not in cfg.MODEL
     cfg = load_cfg(str(tmp_path / "config.yaml"), (), (add_detr_config,))
     assert cfg.MODEL.DETR.NUM_QUERIES == 20
+
+
+@pytest.mark.parametrize("path", PATHS_OF_PROJECTS, ids=lambda path: path.stem)
+def test_a_former_config_means_what_it_meant(path, caplog):
+    assert_it_means_what_it_meant(path, caplog, (add_detr_config,))
+
+
+def test_the_former_configs_are_there():
+    assert [path.stem for path in PATHS_OF_PROJECTS] == ["detr", "detr_R50", "detr_phantom_demo"]
