@@ -20,11 +20,12 @@ from typing import Any
 
 from ...files import clear_parts, write_json
 from ...image_header import pixel_limit
-from ...landmarks.record import Landmarks, write_landmarks
-from ..priors import write_priors
+from ...prepare.core_film import FilmOptions
+from ...prepare.core_output import count_priors, warn_of_strangers, write_annotations
+from ...prepare.core_result import Result
 from .annotate import coco_files, films_with_lost_findings
 from .ddsm import missing_views, read_table, with_views
-from .film import FilmOptions, FilmTask, film_step
+from .film import FilmTask, film_step
 from .index import SeriesByFolder, all_series, index_files, list_dicom
 from .links import Plan, leaking_patients, plan_films
 from .report import decision_rows, summarise, write_report
@@ -70,22 +71,6 @@ class ReleaseOptions:
             raise ValueError(f"--subset must be mass, calc or all, not {self.subset!r}")
         if (self.ddsm is None) != (self.ddsm_table is None):
             raise ValueError("--ddsm and --ddsm-table belong together")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run did.
-
-    Attributes:
-        summary: counts of everything.
-        prepared: films that it prepared now; 0: all was there.
-        open: film, or DICOM file whose header was to be read -> why it cannot be read now. The
-            next run takes them up.
-    """
-
-    summary: dict[str, Any]
-    prepared: int
-    open: dict[str, str] = field(default_factory=dict)
 
 
 def prepare_release(options: ReleaseOptions, workers: int = 1) -> Result:
@@ -165,7 +150,7 @@ def _prepare(
     plan = plan.without({n: f"cannot be read now: {why}" for n, why in steps.open.items()})
     if not options.keep:
         plan = plan.with_context_only(films_with_lost_findings(plan.examined, records))
-    _warn_of_strangers(options.out / "images", records)
+    warn_of_strangers(options.out / "images", (record["entry"] for record in records.values()))
     files = coco_files(films, plan.examined, plan.context, records, options.subset)
     others = [(text.partition(":")[0], "row left out", text) for text in repeated]
     others += [(name, "no DDSM view", text) for name, text in missed]
@@ -176,8 +161,10 @@ def _prepare(
         summary["views not taken from DDSM"] = dict(sorted(Counter(reasons).items()))
     summary["headers that cannot be read now"] = len(unread)
     rows = decision_rows(films, plan, index, records, files, others)
-    _write_annotations(options.out / "annotations", files, records)
-    summary["priors, lesions seen in both views"] = _write_priors(options)
+    write_annotations(options.out / "annotations", files, records)
+    summary["priors, lesions seen in both views"] = count_priors(
+        options.out, f"cbis_ddsm_{options.subset}_train"
+    )
     tiles = [item["tile"] for name in sorted(records) for item in records[name]["findings"]]
     folder = options.out / "work" / "tiles"
     write_report(options.out / "report", summary, rows, [folder / tile for tile in tiles if tile])
@@ -229,14 +216,6 @@ def _finished(path: Path, stamp: str, out: Path) -> dict[str, Any] | None:
     return None
 
 
-def _warn_of_strangers(folder: Path, records: dict[str, dict[str, Any]]) -> None:
-    """Say if images of an earlier run with other options lie beside those of this one."""
-    own = {record["entry"]["file_name"] for record in records.values() if record["entry"]}
-    strangers = [path.name for path in folder.iterdir() if path.name not in own]
-    if strangers:
-        logger.warning("%s: %d images that this run does not use", folder, len(strangers))
-
-
 def _left_out(
     options: ReleaseOptions, films: list[Film], plan: Plan, repeated: list[str]
 ) -> dict[str, int]:
@@ -250,25 +229,3 @@ def _left_out(
         "rows of the CSVs left out": len(repeated),
         "findings on films of the subset left out": sum(unused),
     }
-
-
-def _write_priors(options: ReleaseOptions) -> dict[str, int]:
-    """H^g of BGN; a data set in which no lesion is seen twice has none."""
-    try:
-        return write_priors(options.out, f"cbis_ddsm_{options.subset}_train")
-    except ValueError as error:
-        logger.warning("no priors: %s", error)
-        return {}
-
-
-def _write_annotations(
-    folder: Path, files: dict[str, dict[str, Any]], records: dict[str, dict[str, Any]]
-) -> None:
-    landmarks = {
-        record["entry"]["file_name"]: Landmarks.from_dict(record["landmarks"])
-        for _, record in sorted(records.items())
-        if record["entry"] is not None
-    }
-    write_landmarks(folder / "landmarks.json", landmarks)
-    for split, content in files.items():
-        write_json(folder / f"{split}.json", content)

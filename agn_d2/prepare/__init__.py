@@ -1,0 +1,1 @@
+"""Data sets as they are released, brought into the form that training reads."""
