@@ -1,0 +1,114 @@
+#!/usr/bin/env python
+"""Bring a data set into the form that training reads.
+
+    datasets/prepare.py table --table mine.csv --images FOLDER --out $DETECTRON2_DATASETS/mine
+
+Writes images, annotations, landmarks and priors, and accounts for every decision in <out>/report.
+A run that was stopped goes on where it was. Files that cannot be read now leave the exit status 1:
+the next run takes them up. The data sets: datasets/README.md.
+"""
+
+from __future__ import annotations
+
+from agn_d2.utils.command_line import command_line_tool
+
+# isort: split
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from agn_d2.data.cbis_release.report import format_summary
+from agn_d2.dicom.acceptance import Wishes
+from agn_d2.dicom.tone import TONES, Tone
+from agn_d2.paths import datasets_root
+from agn_d2.prepare.core import CoreOptions, Source
+from agn_d2.prepare.core_film import ORIENTATIONS, FilmOptions
+from agn_d2.prepare.core_result import Result
+from agn_d2.prepare.core_run import prepare_source
+from agn_d2.prepare.table import BOX_FORMATS, read_table
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """One subcommand for each data set."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
+    shared = _shared_options()
+
+    table = commands.add_parser("table", parents=[shared], help="a table of your own")
+    table.set_defaults(read=read_own_table, folder=None)
+    table.add_argument("--table", required=True, type=Path, help="CSV: file, box, patient, ...")
+    table.add_argument("--images", required=True, type=Path, help="folder of the files")
+    table.add_argument("--box-format", choices=BOX_FORMATS, default="xyxy", help="of a column box")
+    table.add_argument("--lateral", action="store_true", help="take ML and LM views for MLO")
+    table.add_argument("--for-processing", action="store_true", help="take such images as well")
+    return parser
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--out", type=Path, help="default: a folder below $DETECTRON2_DATASETS")
+    parser.add_argument("--workers", type=int, default=-1, help="processes, -1: one per core")
+    parser.add_argument("--val-share", type=float, default=0.1, help="of the training patients")
+    parser.add_argument(
+        "--test-share", type=float, default=0.2, help="of all patients, where no split is given"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the splits that are drawn")
+    parser.add_argument("--no-crop", action="store_true", help="keep the whole film")
+    parser.add_argument(
+        "--chest-wall",
+        choices=ORIENTATIONS,
+        default=ORIENTATIONS[0],
+        help="side that the chest wall is brought to",
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="examine films of which a lesion is lost; else they only serve other views, as the "
+        "lost lesion would count as background",
+    )
+    parser.add_argument("--dicom-tone", choices=TONES, default=Tone().kind)
+    parser.add_argument("--dicom-voi", type=int, default=Tone().voi, help="which window, from 0")
+    return parser
+
+
+def read_own_table(args: argparse.Namespace) -> Source:
+    """The films of a table of one's own."""
+    if args.out is None:
+        raise ValueError("--out is missing: the folder of the data set, whose name becomes its own")
+    wishes = Wishes(args.lateral, args.for_processing)
+    return read_table(
+        args.table, args.images, name=args.out.name, box_format=args.box_format, wishes=wishes
+    )
+
+
+def prepare(args: argparse.Namespace, out: Path) -> Result:
+    """Read the data set's own tables, then prepare the films that they list."""
+    source = args.read(args)
+    film = FilmOptions(not args.no_crop, getattr(args, "clean", False), args.chest_wall)
+    tone = Tone(args.dicom_tone, args.dicom_voi)
+    options = CoreOptions(film, tone, args.keep, args.val_share, args.test_share, args.seed)
+    return prepare_source(source, out, options, args.workers)
+
+
+@command_line_tool
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    out = args.out or datasets_root() / args.folder if args.folder else args.out
+    result = getattr(args, "prepare", prepare)(args, out)
+    print(format_summary(result.summary), end="")
+    print(f"prepared now: {result.prepared} films; report: {out / 'report'}")
+    if not result.open:
+        return 0
+    name, why = next(iter(result.open.items()))
+    print(
+        f"prepare: {len(result.open)} films or files cannot be read now and are left open, the "
+        f"first: {name} ({why}). Run it again when they can",
+        file=sys.stderr,
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
