@@ -11,7 +11,6 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from agn_d2.data.cases import group_cases
-from agn_d2.data.cbis_release.film import FilmOptions
 from agn_d2.data.cbis_release.fixture import phantom_film
 from agn_d2.data.cbis_release.fixture_faults import EXPECTED, FILM_FAULTS
 from agn_d2.data.cbis_release.frames import boxes_from_film, boxes_to_film
@@ -20,6 +19,7 @@ from agn_d2.data.multi_view_coco import load_multi_view_coco
 from agn_d2.evaluation.coco_results import read_ground_truth
 from agn_d2.evaluation.groups import image_groups, lesion_sizes
 from agn_d2.images import read_gray
+from agn_d2.prepare.core_film import FilmOptions
 
 
 def options(folder, out, **changes):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from agn_d2.data.cbis_release import film as film_module
-from agn_d2.data.cbis_release.film import FilmOptions
 from agn_d2.data.cbis_release.prepare import prepare_release
 from agn_d2.data.cbis_release.work import DiskFull, locked
+from agn_d2.prepare import core_film as film_module
+from agn_d2.prepare.core_film import FilmOptions
 
 from .test_prepare import options
 
