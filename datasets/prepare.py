@@ -2,6 +2,7 @@
 """Bring a data set into the form that training reads.
 
     datasets/prepare.py table --table mine.csv --images FOLDER --out $DETECTRON2_DATASETS/mine
+    datasets/prepare.py vindr --root /path/to/vindr-mammo
 
 Writes images, annotations, landmarks and priors, and accounts for every decision in <out>/report.
 A run that was stopped goes on where it was. Files that cannot be read now leave the exit status 1:
@@ -22,6 +23,7 @@ from agn_d2.data.cbis_release.report import format_summary
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.tone import TONES, Tone
 from agn_d2.paths import datasets_root
+from agn_d2.prepare import vindr as vindr_module
 from agn_d2.prepare.core import CoreOptions, Source
 from agn_d2.prepare.core_film import ORIENTATIONS, FilmOptions
 from agn_d2.prepare.core_result import Result
@@ -42,6 +44,19 @@ def build_parser() -> argparse.ArgumentParser:
     table.add_argument("--box-format", choices=BOX_FORMATS, default="xyxy", help="of a column box")
     table.add_argument("--lateral", action="store_true", help="take ML and LM views for MLO")
     table.add_argument("--for-processing", action="store_true", help="take such images as well")
+
+    vindr = commands.add_parser("vindr", parents=[shared], help="VinDr-Mammo")
+    vindr.set_defaults(read=read_vindr_mammo, folder="vindr_mammo")
+    vindr.add_argument("--root", required=True, type=Path, help="the download, with images/")
+    vindr.add_argument("--csv", type=Path, help="folder of the two CSVs (default: the root)")
+    vindr.add_argument(
+        "--findings",
+        nargs="+",
+        default=[vindr_module.MASS],
+        choices=vindr_module.CATEGORIES,
+        metavar="CATEGORY",
+        help="what is to be detected, as one class (default: %(default)s)",
+    )
     return parser
 
 
@@ -80,6 +95,11 @@ def read_own_table(args: argparse.Namespace) -> Source:
     return read_table(
         args.table, args.images, name=args.out.name, box_format=args.box_format, wishes=wishes
     )
+
+
+def read_vindr_mammo(args: argparse.Namespace) -> Source:
+    """The films of VinDr-Mammo."""
+    return vindr_module.read_vindr(args.root, csv_folder=args.csv, findings=args.findings)
 
 
 def prepare(args: argparse.Namespace, out: Path) -> Result:
