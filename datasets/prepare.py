@@ -3,6 +3,7 @@
 
     datasets/prepare.py table --table mine.csv --images FOLDER --out $DETECTRON2_DATASETS/mine
     datasets/prepare.py vindr --root /path/to/vindr-mammo
+    datasets/prepare.py cbis-kaggle --root /path/to/cbis-ddsm-breast-cancer-image-dataset
 
 Writes images, annotations, landmarks and priors, and accounts for every decision in <out>/report.
 A run that was stopped goes on where it was. Files that cannot be read now leave the exit status 1:
@@ -19,11 +20,13 @@ import logging
 import sys
 from pathlib import Path
 
+from agn_d2.data.cbis_release.prepare import ReleaseOptions, prepare_release
 from agn_d2.data.cbis_release.report import format_summary
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.tone import TONES, Tone
 from agn_d2.paths import datasets_root
 from agn_d2.prepare import vindr as vindr_module
+from agn_d2.prepare.cbis_kaggle import kaggle_layout
 from agn_d2.prepare.core import CoreOptions, Source
 from agn_d2.prepare.core_film import ORIENTATIONS, FilmOptions
 from agn_d2.prepare.core_result import Result
@@ -35,9 +38,11 @@ def build_parser() -> argparse.ArgumentParser:
     """One subcommand for each data set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
-    shared = _shared_options()
+    common, dicom, splits = _common_options(), _dicom_options(), _split_options()
 
-    table = commands.add_parser("table", parents=[shared], help="a table of your own")
+    table = commands.add_parser(
+        "table", parents=[common, splits, dicom], help="a table of your own"
+    )
     table.set_defaults(read=read_own_table, folder=None)
     table.add_argument("--table", required=True, type=Path, help="CSV: file, box, patient, ...")
     table.add_argument("--images", required=True, type=Path, help="folder of the files")
@@ -45,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     table.add_argument("--lateral", action="store_true", help="take ML and LM views for MLO")
     table.add_argument("--for-processing", action="store_true", help="take such images as well")
 
-    vindr = commands.add_parser("vindr", parents=[shared], help="VinDr-Mammo")
+    vindr = commands.add_parser("vindr", parents=[common, dicom], help="VinDr-Mammo")
     vindr.set_defaults(read=read_vindr_mammo, folder="vindr_mammo")
     vindr.add_argument("--root", required=True, type=Path, help="the download, with images/")
     vindr.add_argument("--csv", type=Path, help="folder of the two CSVs (default: the root)")
@@ -57,17 +62,22 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="CATEGORY",
         help="what is to be detected, as one class (default: %(default)s)",
     )
+
+    kaggle = commands.add_parser("cbis-kaggle", parents=[common], help="CBIS-DDSM as on Kaggle")
+    kaggle.set_defaults(prepare=prepare_kaggle, folder="cbis_ddsm_kaggle")
+    kaggle.add_argument("--root", required=True, type=Path, help="the archive, with csv/ and jpeg/")
+    kaggle.add_argument("--csv", type=Path, help="folder of the CSVs (default: <root>/csv)")
+    kaggle.add_argument("--subset", choices=("mass", "calc", "all"), default="mass")
+    kaggle.add_argument("--no-clean", action="store_true", help="keep borders, labels and tape")
     return parser
 
 
-def _shared_options() -> argparse.ArgumentParser:
+def _common_options() -> argparse.ArgumentParser:
+    """What every data set has."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--out", type=Path, help="default: a folder below $DETECTRON2_DATASETS")
     parser.add_argument("--workers", type=int, default=-1, help="processes, -1: one per core")
     parser.add_argument("--val-share", type=float, default=0.1, help="of the training patients")
-    parser.add_argument(
-        "--test-share", type=float, default=0.2, help="of all patients, where no split is given"
-    )
     parser.add_argument("--seed", type=int, default=0, help="of the splits that are drawn")
     parser.add_argument("--no-crop", action="store_true", help="keep the whole film")
     parser.add_argument(
@@ -82,8 +92,21 @@ def _shared_options() -> argparse.ArgumentParser:
         help="examine films of which a lesion is lost; else they only serve other views, as the "
         "lost lesion would count as background",
     )
+    return parser
+
+
+def _dicom_options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--dicom-tone", choices=TONES, default=Tone().kind)
     parser.add_argument("--dicom-voi", type=int, default=Tone().voi, help="which window, from 0")
+    return parser
+
+
+def _split_options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(
+        "--test-share", type=float, default=0.2, help="of all patients, where no split is given"
+    )
     return parser
 
 
@@ -105,10 +128,31 @@ def read_vindr_mammo(args: argparse.Namespace) -> Source:
 def prepare(args: argparse.Namespace, out: Path) -> Result:
     """Read the data set's own tables, then prepare the films that they list."""
     source = args.read(args)
-    film = FilmOptions(not args.no_crop, getattr(args, "clean", False), args.chest_wall)
-    tone = Tone(args.dicom_tone, args.dicom_voi)
-    options = CoreOptions(film, tone, args.keep, args.val_share, args.test_share, args.seed)
+    options = CoreOptions(
+        FilmOptions(not args.no_crop, not getattr(args, "no_clean", True), args.chest_wall),
+        Tone(args.dicom_tone, args.dicom_voi) if "dicom_tone" in args else Tone(),
+        args.keep,
+        args.val_share,
+        getattr(args, "test_share", 0.0),
+        args.seed,
+    )
     return prepare_source(source, out, options, args.workers)
+
+
+def prepare_kaggle(args: argparse.Namespace, out: Path) -> Result:
+    """The preparation of the release, from Kaggle's files."""
+    csv_folder = args.csv or args.root / "csv"
+    options = ReleaseOptions(
+        args.root,
+        csv_folder,
+        out,
+        args.subset,
+        args.val_share,
+        args.seed,
+        FilmOptions(not args.no_crop, not args.no_clean, args.chest_wall),
+        keep=args.keep,
+    )
+    return prepare_release(options, args.workers, kaggle_layout(csv_folder))
 
 
 @command_line_tool

@@ -15,7 +15,7 @@ from ...files import write_atomically
 from ...images import read_gray
 from ...prepare.core_film import FilmOptions, Written, mask_annotation, write_film
 from ..open_files import ReadFailure, reason_of
-from .content import CROP, kind_of
+from .content import CROP, kind_of, without_ringing
 from .dicom import Picture, read_picture, to_full_range
 from .repair import AS_RELEASED, LOST, Note, Outcome, repair_finding
 from .tables import Film
@@ -34,7 +34,7 @@ class FilmTask:
         root: folder that the paths are relative to.
         image_files: files of the film's series.
         finding_files: for each finding, files of its crop's and mask's series.
-        mask_files: for each finding, those that the CSV calls the mask.
+        mask_files: for each finding, those that the tables call the mask; None: they do not say.
         examined: False for a context film.
     """
 
@@ -42,7 +42,7 @@ class FilmTask:
     root: str
     image_files: tuple[str, ...]
     finding_files: tuple[tuple[str, ...], ...] = ()
-    mask_files: tuple[tuple[str, ...], ...] = ()
+    mask_files: tuple[tuple[str, ...] | None, ...] = ()
     examined: bool = True
 
     @property
@@ -146,7 +146,7 @@ def _read(task: FilmTask, path: str) -> Picture:
     try:
         if full.suffix.lower() == ".dcm":
             return read_picture(full)
-        values = read_gray(full)
+        values = without_ringing(read_gray(full))
     except (MemoryError, OSError) as error:
         raise ReadFailure(f"{path}: {reason_of(error)}") from error
     return Picture(values, 8 * values.dtype.itemsize, (1.0, 0.0), ())

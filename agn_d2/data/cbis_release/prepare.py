@@ -26,11 +26,11 @@ from ...prepare.core_result import Result
 from .annotate import coco_files, films_with_lost_findings
 from .ddsm import missing_views, read_table, with_views
 from .film import FilmTask, film_step
-from .index import SeriesByFolder, all_series, index_files, list_dicom
+from .layout import DICOM, Layout
 from .links import Plan, leaking_patients, plan_films
 from .report import decision_rows, summarise, write_report
 from .tables import SPLITS, SUBSETS, Film, csv_name, group_films, read_findings
-from .tasks import ddsm_task, film_tasks, read_headers, task_state
+from .tasks import ddsm_task, film_tasks, task_state
 from .work import DiskFull, Steps, digest_of, file_stamps, is_full, locked, run_steps
 
 logger = logging.getLogger(__name__)
@@ -73,12 +73,13 @@ class ReleaseOptions:
             raise ValueError("--ddsm and --ddsm-table belong together")
 
 
-def prepare_release(options: ReleaseOptions, workers: int = 1) -> Result:
+def prepare_release(options: ReleaseOptions, workers: int = 1, layout: Layout = DICOM) -> Result:
     """Prepare a download of CBIS-DDSM, or do what is left of it.
 
     Args:
         options: what and how.
         workers: joblib's ``n_jobs``.
+        layout: how the download lies on the disk.
 
     Raises:
         FileNotFoundError, ValueError: a fault of the input, named; nothing is written then.
@@ -86,7 +87,7 @@ def prepare_release(options: ReleaseOptions, workers: int = 1) -> Result:
     """
     films, repeated = _read_films(options)
     plan = plan_films(films, options.subset, options.val_share, options.seed)
-    paths = list_dicom(options.root)
+    paths = layout.list_paths(options.root)
     _check_out(options.out)
     for name in ("images", "annotations", "work/records", "work/tiles"):
         (options.out / name).mkdir(parents=True, exist_ok=True)
@@ -94,7 +95,7 @@ def prepare_release(options: ReleaseOptions, workers: int = 1) -> Result:
         for name in ("images", "annotations", "work", "work/records", "work/tiles", "report"):
             clear_parts(options.out / name)
         try:
-            return _prepare(options, workers, films, plan, paths, repeated)
+            return _prepare(options, workers, films, plan, paths, repeated, layout)
         except OSError as error:
             if is_full(error) and not isinstance(error, DiskFull):
                 raise DiskFull(f"no room left in {options.out} ({error.strerror})") from error
@@ -128,17 +129,18 @@ def _prepare(
     plan: Plan,
     paths: list[str],
     repeated: list[str],
+    layout: Layout,
 ) -> Result:
-    stamp = _stamp(options, films, paths)
+    stamp = _stamp(options, films, paths, layout)
     finished = options.out / "work" / "finished.json"
     previous = _finished(finished, stamp, options.out)
     if previous is not None:
         return Result(previous, 0)
     finished.unlink(missing_ok=True)
-    notebook = options.out / "work" / "headers.json"
-    headers, unread = read_headers(options.root, paths, notebook, workers)
-    index = index_files(paths, SeriesByFolder(all_series(films)), headers)
-    tasks = film_tasks(films, plan, index, options.root)
+    index, unread, found = layout.find_files(
+        options.root, options.out / "work", paths, films, workers
+    )
+    tasks = film_tasks(films, plan, index, options.root, layout.masks)
     missed: list[tuple[str, str]] = []
     if options.ddsm is not None:
         table, leaking = read_table(options.ddsm_table), leaking_patients(films)
@@ -154,7 +156,7 @@ def _prepare(
     files = coco_files(films, plan.examined, plan.context, records, options.subset)
     others = [(text.partition(":")[0], "row left out", text) for text in repeated]
     others += [(name, "no DDSM view", text) for name, text in missed]
-    others += [(path, "header cannot be read now", why) for path, why in unread.items()]
+    others += found
     summary = summarise(plan, index, records, files, _left_out(options, films, plan, repeated))
     if options.ddsm is not None:
         reasons = (text.split(": ")[1] for _, text in missed)
@@ -183,10 +185,10 @@ def _do_films(options: ReleaseOptions, tasks: list[FilmTask], workers: int) -> S
     return run_steps(tasks, names, digests, step, options.out, workers, "film")
 
 
-def _stamp(options: ReleaseOptions, films: list[Film], paths: list[str]) -> str:
+def _stamp(options: ReleaseOptions, films: list[Film], paths: list[str], layout: Layout) -> str:
     """Digest of all that the data set depends on."""
     content = [VERSION, asdict(options.film), options.subset, options.val_share, options.seed]
-    content += [options.keep, pixel_limit()]
+    content += [options.keep, pixel_limit(), layout.digest]
     content.append([asdict(film) for film in films])
     content.append(file_stamps(options.root, paths))
     if options.ddsm is not None:
