@@ -3,6 +3,7 @@
 
     datasets/prepare.py table --table mine.csv --images FOLDER --out $DETECTRON2_DATASETS/mine
     datasets/prepare.py vindr --root /path/to/vindr-mammo
+    datasets/prepare.py inbreast --root /path/to/INbreast
     datasets/prepare.py cbis-kaggle --root /path/to/cbis-ddsm-breast-cancer-image-dataset
 
 Writes images, annotations, landmarks and priors, and accounts for every decision in <out>/report.
@@ -31,6 +32,9 @@ from agn_d2.prepare.core import CoreOptions, Source
 from agn_d2.prepare.core_film import ORIENTATIONS, FilmOptions
 from agn_d2.prepare.core_result import Result
 from agn_d2.prepare.core_run import prepare_source
+from agn_d2.prepare.core_splits import with_splits
+from agn_d2.prepare.inbreast import read_inbreast
+from agn_d2.prepare.inbreast_pectoral import pectoral_report
 from agn_d2.prepare.table import BOX_FORMATS, read_table
 
 
@@ -61,6 +65,16 @@ def build_parser() -> argparse.ArgumentParser:
         choices=vindr_module.CATEGORIES,
         metavar="CATEGORY",
         help="what is to be detected, as one class (default: %(default)s)",
+    )
+
+    inbreast = commands.add_parser("inbreast", parents=[common, splits, dicom], help="INbreast")
+    inbreast.set_defaults(read=read_inbreast_films, prepare=prepare_inbreast, folder="inbreast")
+    inbreast.add_argument("--root", required=True, type=Path, help="the download")
+    inbreast.add_argument("--table", type=Path, help="default: INbreast.csv or .xls of the root")
+    inbreast.add_argument(
+        "--pectoral-report",
+        action="store_true",
+        help="hold the pectoral lines found against the outlined muscles",
     )
 
     kaggle = commands.add_parser("cbis-kaggle", parents=[common], help="CBIS-DDSM as on Kaggle")
@@ -107,6 +121,7 @@ def _split_options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--test-share", type=float, default=0.2, help="of all patients, where no split is given"
     )
+    parser.add_argument("--splits", type=Path, help="CSV: patient, split (train, val or test)")
     return parser
 
 
@@ -125,9 +140,16 @@ def read_vindr_mammo(args: argparse.Namespace) -> Source:
     return vindr_module.read_vindr(args.root, csv_folder=args.csv, findings=args.findings)
 
 
+def read_inbreast_films(args: argparse.Namespace) -> Source:
+    """The films of INbreast."""
+    return read_inbreast(args.root, args.table)
+
+
 def prepare(args: argparse.Namespace, out: Path) -> Result:
     """Read the data set's own tables, then prepare the films that they list."""
     source = args.read(args)
+    if getattr(args, "splits", None) is not None:
+        source = with_splits(source, args.splits)
     options = CoreOptions(
         FilmOptions(not args.no_crop, not getattr(args, "no_clean", True), args.chest_wall),
         Tone(args.dicom_tone, args.dicom_voi) if "dicom_tone" in args else Tone(),
@@ -137,6 +159,16 @@ def prepare(args: argparse.Namespace, out: Path) -> Result:
         args.seed,
     )
     return prepare_source(source, out, options, args.workers)
+
+
+def prepare_inbreast(args: argparse.Namespace, out: Path) -> Result:
+    """The films of INbreast, and, when asked, the report on the pectoral lines."""
+    result = prepare(args, out)
+    if args.pectoral_report:
+        result.summary["pectoral lines against the outlined muscles"] = pectoral_report(
+            args.root, out
+        )
+    return result
 
 
 def prepare_kaggle(args: argparse.Namespace, out: Path) -> Result:

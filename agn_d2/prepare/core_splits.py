@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from ..data.cbis_ddsm import split_patients
-from .core import SourceFilm
+from .core import Source, SourceFilm
+from .core_tables import read_rows, required, split_of
 
 SPLITS = ("train", "val", "test")
 
@@ -53,3 +56,26 @@ def _drawn(films: Sequence[SourceFilm], share: float, seed: int, what: str) -> s
     if not 0 <= share < 1:
         raise ValueError(f"the {what} share must be in [0, 1), got {share}")
     return split_patients([film.patient_id for film in films], share, seed)
+
+
+def with_splits(source: Source, table: Path) -> Source:
+    """The data set with the splits of a table (patient, split); others are left out.
+
+    Raises:
+        FileNotFoundError: no table.
+        ValueError: a row without patient or split, or two of one patient; names it.
+    """
+    splits: dict[str, str] = {}
+    for where, row in read_rows(table, ("patient", "split")):
+        patient, split = required(where, row, "patient"), split_of(where, row)
+        required(where, row, "split")
+        if splits.setdefault(patient, str(split)) != split:
+            raise ValueError(f"{where}: patient {patient} is in {splits[patient]}, too")
+    films = [f for f in source.films if f.patient_id in splits]
+    reason = f"its patient is not in {table.name}"
+    left_out = [(f.name, reason) for f in source.films if f.patient_id not in splits]
+    return replace(
+        source,
+        films=tuple(replace(film, split=splits[film.patient_id]) for film in films),
+        left_out=(*source.left_out, *left_out),
+    )

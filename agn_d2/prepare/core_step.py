@@ -155,7 +155,7 @@ def _text(box: np.ndarray) -> str:
 
 
 def region_in(outline: np.ndarray, size: tuple[int, int]) -> Region | None:
-    """The pixels whose centers lie in or on a polygon, as far as they lie in the film.
+    """The pixels inside of a polygon and those on its edge, as far as they lie in the film.
 
     Args:
         outline: (M, 2) corners (x, y), the center of the first pixel at (0.5, 0.5).

@@ -11,18 +11,22 @@ from pathlib import Path
 from ..dicom.views import parse_view_text
 
 Row = dict[str, str]
+Line = tuple[int, list[str]]  # number, cells
 _DELIMITERS = ",;\t"
 _EMPTY = ("", "nan", "none", "null", "n/a")
 
 
-def read_rows(path: Path, needed: Sequence[str]) -> list[tuple[str, Row]]:
+def read_rows(
+    path: Path, needed: Sequence[str], encodings: Sequence[str] = ("utf-8-sig",)
+) -> list[tuple[str, Row]]:
     """The rows of a table.
 
     Columns are named in lower case, without blanks around them and with ``_`` for those within.
 
     Args:
-        path: UTF-8, with or without a byte order mark.
+        path: CSV, or .xls of Excel.
         needed: columns that must be there.
+        encodings: of a CSV, tried in turn; UTF-8 with or without a byte order mark.
 
     Returns:
         (``file, line``, column -> cell without blanks around it) for each row that is not empty.
@@ -33,19 +37,13 @@ def read_rows(path: Path, needed: Sequence[str]) -> list[tuple[str, Row]]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text ({error}); save it as CSV in UTF-8") from None
-    header_line = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=header_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = [column_name(cell) for cell in next(reader, [])]
+    lines = _xls_lines(path) if path.suffix.lower() == ".xls" else _csv_lines(path, encodings)
+    header = [column_name(cell) for cell in next(lines, (0, []))[1]]
     missing = [name for name in needed if name not in header]
     if missing:
         there = ", ".join(filter(None, header))
         raise ValueError(f"{path}: no column {', '.join(missing)}; the columns are: {there}")
-    rows = list(_rows(path, reader, header))
+    rows = list(_rows(path, lines, header))
     if not rows:
         raise ValueError(f"{path}: no rows")
     return rows
@@ -56,9 +54,38 @@ def column_name(text: str) -> str:
     return "_".join(text.strip().lower().split())
 
 
-def _rows(path: Path, reader: Iterator[list[str]], header: list[str]) -> Iterator[tuple[str, Row]]:
+def _csv_lines(path: Path, encodings: Sequence[str]) -> Iterator[Line]:
+    for encoding in encodings:
+        try:
+            text = path.read_text(encoding=encoding)
+            break
+        except UnicodeDecodeError as error:
+            reason = str(error)
+    else:
+        raise ValueError(f"{path}: not UTF-8 text ({reason}); save it as CSV in UTF-8")
+    delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     for cells in reader:
-        where = f"{path}, line {reader.line_num}"  # type: ignore[attr-defined]
+        yield reader.line_num, cells
+
+
+def _xls_lines(path: Path) -> Iterator[Line]:
+    """The first sheet of a workbook."""
+    try:
+        import xlrd
+    except ImportError:
+        raise ValueError(f"{path}: pip install xlrd to read it, or save it as CSV") from None
+    try:
+        sheet = xlrd.open_workbook(path).sheet_by_index(0)
+    except xlrd.XLRDError as error:
+        raise ValueError(f"{path}: no .xls file of Excel ({error})") from None
+    for number in range(sheet.nrows):
+        yield number + 1, [str(cell) for cell in sheet.row_values(number)]
+
+
+def _rows(path: Path, lines: Iterator[Line], header: list[str]) -> Iterator[tuple[str, Row]]:
+    for line, cells in lines:
+        where = f"{path}, line {line}"
         cells = [cell.strip() for cell in cells]
         if not any(cells):
             continue
