@@ -4,6 +4,7 @@
     datasets/prepare.py table --table mine.csv --images FOLDER --out $DETECTRON2_DATASETS/mine
     datasets/prepare.py vindr --root /path/to/vindr-mammo
     datasets/prepare.py inbreast --root /path/to/INbreast
+    datasets/prepare.py ddsm --root /path/to/ddsm
     datasets/prepare.py cbis-kaggle --root /path/to/cbis-ddsm-breast-cancer-image-dataset
 
 Writes images, annotations, landmarks and priors, and accounts for every decision in <out>/report.
@@ -33,6 +34,7 @@ from agn_d2.prepare.core_film import ORIENTATIONS, FilmOptions
 from agn_d2.prepare.core_result import Result
 from agn_d2.prepare.core_run import prepare_source
 from agn_d2.prepare.core_splits import with_splits
+from agn_d2.prepare.ddsm import read_ddsm
 from agn_d2.prepare.inbreast import read_inbreast
 from agn_d2.prepare.inbreast_pectoral import pectoral_report
 from agn_d2.prepare.table import BOX_FORMATS, read_table
@@ -76,6 +78,12 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="hold the pectoral lines found against the outlined muscles",
     )
+
+    ddsm = commands.add_parser("ddsm", parents=[common, splits], help="DDSM, as PNG or TIFF")
+    ddsm.set_defaults(read=read_ddsm_films, folder="ddsm")
+    ddsm.add_argument("--root", required=True, type=Path, help="folder of the .ics and .OVERLAY")
+    ddsm.add_argument("--images", type=Path, help="folder of the pictures (default: the root)")
+    ddsm.add_argument("--no-clean", action="store_true", help="keep borders, labels and tape")
 
     kaggle = commands.add_parser("cbis-kaggle", parents=[common], help="CBIS-DDSM as on Kaggle")
     kaggle.set_defaults(prepare=prepare_kaggle, folder="cbis_ddsm_kaggle")
@@ -143,6 +151,11 @@ def read_vindr_mammo(args: argparse.Namespace) -> Source:
 def read_inbreast_films(args: argparse.Namespace) -> Source:
     """The films of INbreast."""
     return read_inbreast(args.root, args.table)
+
+
+def read_ddsm_films(args: argparse.Namespace) -> Source:
+    """The films of DDSM."""
+    return read_ddsm(args.root, args.images)
 
 
 def prepare(args: argparse.Namespace, out: Path) -> Result:

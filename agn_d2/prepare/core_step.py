@@ -52,7 +52,7 @@ def film_step(
     scale = _scale(film, pixels.shape, note)
     record["lesions"] = [_lesion(lesion, scale, written) for lesion in film.lesions]
     written.entry.update(facts, patient_id=film.patient_id, laterality=film.laterality)
-    written.entry.update(film.facts, view=film.view)
+    written.entry.update(_facts(film, scale), view=film.view)
     if film.case_id is not None:
         written.entry["case_id"] = film.case_id
     record |= {"entry": written.entry, "landmarks": written.landmarks}
@@ -118,6 +118,16 @@ def _scale(film: SourceFilm, shape: tuple[int, ...], note: AddNote) -> np.ndarra
         return None
     note("another size", f"{sizes}: lesions are scaled")
     return np.array(ratios[::-1])
+
+
+def _facts(film: SourceFilm, scale: np.ndarray | None) -> dict[str, Any]:
+    """The film's facts; a spacing that is stated for another size becomes that of the file."""
+    facts = dict(film.facts)
+    if "mm_per_pixel" in facts and film.size is not None:
+        spacing = facts.pop("mm_per_pixel")
+        if scale is not None:
+            facts["mm_per_pixel"] = spacing / float(scale.mean())
+    return facts
 
 
 def _lesion(lesion: SourceLesion, scale: np.ndarray | None, written: Written) -> dict[str, Any]:
