@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..coco.entries import outside
 from ..data.cbis_release.content import Region
 from ..data.cbis_release.dicom import Picture, to_full_range
 from ..data.cbis_release.repair import ASPECT_TOLERANCE
@@ -157,6 +158,10 @@ def _lesion(lesion: SourceLesion, scale: np.ndarray | None, written: Written) ->
             if (inside != box).any():
                 note("box clipped", f"{_text(box)} reaches out of the film of {width} x {height}")
             annotation = box_annotation(inside, written, note)
+    size = written.entry["height"], written.entry["width"]
+    if annotation is not None and outside(annotation["bbox"], size):
+        annotation = None
+        note("lesion lost", "it lies outside of the crop to the breast; --no-crop keeps the film")
     return {"name": lesion.name, "annotation": annotation, "notes": notes}
 
 

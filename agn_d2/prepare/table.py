@@ -40,6 +40,8 @@ _ALIASES = {
 }
 
 Box = tuple[float, float, float, float]
+# Patient, examination, side, view; None where nothing tells it.
+Place = tuple[str | None, str | None, str | None, str | None]
 
 
 def read_table(
@@ -164,7 +166,6 @@ def _film(
         name=stem,
         path=file,
         split=split_of(where, first),
-        case_id=optional(first, "case"),
         bits=whole(where, first, "bits"),
     )
     if not (images / file).is_file():
@@ -194,8 +195,8 @@ def _check_alike(rows: Sequence[tuple[str, Row]]) -> None:
 
 
 def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
-    """A film with its patient, side and view: of the table, else of the file."""
-    patient, side, view = _of_file(path, wishes)
+    """A film with its patient, examination, side and view: of the table, else of the file."""
+    patient, case, side, view = _of_file(path, wishes)
     # "LMLO" or "R CC" in the view's column tell the side as well.
     told = parse_view_text(optional(row, "view") or "")
     side_cell = optional(row, "side")
@@ -207,7 +208,9 @@ def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
         view = told.view
         if view in ("ML", "LM") and wishes.lateral:
             view = "MLO"
-    patient = optional(row, "patient") or patient
+    if optional(row, "patient") is not None:
+        # Who names the patients says as well which films belong together.
+        patient, case = row["patient"], None
     for what, value in (("patient", patient), ("side", side), ("view", view)):
         cell = optional(row, what)
         if value is None and cell is not None:
@@ -216,30 +219,36 @@ def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
             raise _NotUsed(f"no {what}: neither the table nor the file tells it")
     if view not in ("CC", "MLO"):
         raise _NotUsed(f"view {view}, neither CC nor MLO")
-    return SourceFilm("", None, patient, side, view)
+    case = optional(row, "case") or case
+    return SourceFilm("", None, patient, side, view, case_id=case)
 
 
-def _of_file(path: Path, wishes: Wishes) -> tuple[str | None, str | None, str | None]:
-    """Patient, side and view as the file tells them."""
+def _of_file(path: Path, wishes: Wishes) -> Place:
+    """What the file tells; patient and examination under names that tell nobody who they are."""
     if not path.is_file() or not is_dicom(path):
         return _of_name(path)
     try:
         header = read_header(path)
     except ValueError:
         # The step that reads the pixels says what is wrong with it.
-        return None, None, None
+        return None, None, None, None
     reason = reason_to_leave_out(header, wishes)
     if reason is not None:
         raise _NotUsed(reason)
-    patient = hashlib.sha256(header.identity.patient_id.encode()).hexdigest()[:12]
+    patient, study = header.identity.examination
     side, view = header.stated.side, header.stated.view
     if side is not None and view is not None:
         side, view = view_of(header, wishes)
-    return f"patient-{patient}" if header.identity.patient_id else None, side, view
+    return _code("patient", patient), _code("exam", study), side, view
 
 
-def _of_name(path: Path) -> tuple[str | None, str | None, str | None]:
+def _code(what: str, uid: str) -> str | None:
+    return f"{what}-{hashlib.sha256(uid.encode()).hexdigest()[:12]}" if uid else None
+
+
+def _of_name(path: Path) -> Place:
     try:
-        return parse_name(path)
+        patient, side, view = parse_name(path)
     except ValueError:
-        return None, None, None
+        return None, None, None, None
+    return patient, None, side, view

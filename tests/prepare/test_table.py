@@ -85,6 +85,8 @@ def test_rows_become_films_and_lesions(source):
     assert (films["exam/2"].laterality, films["exam/2"].view) == ("L", "MLO")
     assert films["exam/1"].patient_id == films["exam/2"].patient_id
     assert "SECRET" not in films["exam/1"].patient_id
+    assert films["exam/1"].case_id == films["exam/2"].case_id
+    assert films["exam/1"].case_id is not None and films["one/a.png"].case_id is None
     b = films["B_RIGHT_CC.png"]
     assert (b.patient_id, b.laterality, b.view) == ("B", "R", "CC")
     assert films["gone"].path is None
@@ -149,6 +151,36 @@ def test_from_the_table_to_froc(source, tmp_path):
     rows = {(row["film"], row["decision"]): row for row in decisions_of(out)}
     assert rows["B_RIGHT_CC", "context only"]["use"] == "context test"
     assert "no file in the download" in rows["gone", "left out"]["detail"]
+
+
+def test_a_lesion_outside_of_the_crop_is_lost(source, tmp_path):
+    """The breast reaches to x = 75; a box on the dark film beyond it has no place in the crop."""
+    table, images = source
+    table.write_text(table.read_text().replace("30 60 60 90", "140 5 148 15"))
+    arguments = ["table", "--table", table, "--images", images]
+    assert prepare(*arguments, "--out", tmp_path / "cut") == 0
+    context = split_of(tmp_path / "cut", "test")["context_images"]
+    assert {image["file_name"] for image in context} == {"1.png", "B_RIGHT_CC.png"}
+    load(tmp_path / "cut", "test")
+    assert prepare(*arguments, "--out", tmp_path / "whole", "--no-crop") == 0
+    boxes = film_boxes(split_of(tmp_path / "whole", "test"))
+    assert boxes["1.png"] == [[140, 5, 148, 15]]
+
+
+def test_a_study_is_an_examination(source):
+    """Two studies of a patient are two cases; of CBIS-DDSM's films, each with its own, one."""
+    _, images = source
+    table = images.parent / "studies.csv"
+    table.write_text("file,box\n" + "".join(f"s/{n},\n" for n in range(4)))
+    for number, (patient, study) in enumerate(
+        [("A", "1"), ("A", "2"), ("Mass-Test_P_1_LEFT_CC", "3"), ("Mass-Test_P_1_LEFT_MLO", "4")]
+    ):
+        data = mammogram(film(), PatientID=patient, StudyInstanceUID=uid(study))
+        write(images / "s" / str(number), data)
+    films = read_table(table, images).films
+    first, second, third, fourth = ((film.patient_id, film.case_id) for film in films)
+    assert first[0] == second[0] and first[1] != second[1]
+    assert third == fourth and third[1] is None
 
 
 def test_keep_examines_the_film_whose_lesion_is_lost(source, tmp_path):
