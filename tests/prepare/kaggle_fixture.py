@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 from pydicom.errors import InvalidDicomError
 
+from agn_d2.data.cbis_release.content import MASK, kind_of
 from agn_d2.data.cbis_release.dicom import UnreadableDicom, read_picture
 from agn_d2.data.cbis_release.fixture import build_fixture
+from agn_d2.data.cbis_release.fixture_files import CROPPED, FULL, ROI
 from agn_d2.dicom.dataset import read_dataset
 
 from ..data.cbis_release.conftest import made_up_rows, write_csvs
@@ -60,7 +62,18 @@ def _header(path: Path) -> dict[str, str]:
         data = read_dataset(path, pixels=False)
     except InvalidDicomError:
         data = read_dataset(next(p for p in path.parent.iterdir() if p != path), pixels=False)
-    return {key: str(data[key].value) for key in COLUMNS[2:]}
+    header = {key: str(data[key].value) for key in COLUMNS[2:]}
+    if header["SeriesDescription"] != FULL and (kind := _kind(path)) != "bad":
+        # In the archive each file has a description of its own.
+        header["SeriesDescription"] = ROI if kind == MASK else CROPPED
+    return header
+
+
+def _kind(path: Path) -> str:
+    try:
+        return kind_of(read_picture(path).values)
+    except UnreadableDicom:
+        return "bad"
 
 
 def _jpeg(path: Path) -> bytes:

@@ -94,8 +94,8 @@ def test_account(prepared):
     kinds = Counter(row["decision"] for row in decisions_of(out))
     assert kinds["file missing"] == 1
     assert kinds["file without a header"] == unlisted
-    # Masks and crops that the table describes are what it says; where their roles were swapped
-    # in the release, the description goes with the series.
+    # Masks and crops are what the table describes them as.
+    assert kinds["role by content"] == 0
     assert kinds["film bit depth"] > 10
 
 
