@@ -1,4 +1,4 @@
-"""The shared steps of the converters by themselves: what films are for, and lesions in both views."""
+"""The shared steps of the converters: what films are for, and lesions in both views."""
 
 import pytest
 
