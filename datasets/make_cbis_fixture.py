@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from agn_d2.data.cbis_release.fixture import build_fixture
+from agn_d2.phantom.cbis_fixture.build import build_fixture
 
 
 @command_line_tool

@@ -35,7 +35,7 @@ HELP = {
     "view_shares": "shares of cases with: four views, three, CC + MLO of one breast, one view of "
     "both breasts, a single view",
     "border_share": "share of images with white film borders",
-    "label_share": "share of images with a burnt-in label",
+    "label_share": "share of images with a burned-in label",
     "tape_share": "share of images with tape",
     "noise": "strength of the film noise",
 }

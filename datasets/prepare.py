@@ -22,11 +22,11 @@ import logging
 import sys
 from pathlib import Path
 
-from agn_d2.data.cbis_release.prepare import ReleaseOptions, prepare_release
-from agn_d2.data.cbis_release.report import format_summary
+from agn_d2.prepare.cbis_ddsm.release import ReleaseOptions, prepare_release
+from agn_d2.prepare.account import format_summary
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.tone import TONES, Tone
-from agn_d2.paths import datasets_root
+from agn_d2.utils.paths import datasets_root
 from agn_d2.prepare import vindr as vindr_module
 from agn_d2.prepare.cbis_kaggle import kaggle_layout
 from agn_d2.prepare.core import CoreOptions, Source

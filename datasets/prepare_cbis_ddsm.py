@@ -20,10 +20,10 @@ import logging
 import sys
 from pathlib import Path
 
-from agn_d2.data.cbis_release.prepare import ReleaseOptions, prepare_release
-from agn_d2.data.cbis_release.report import format_summary
-from agn_d2.paths import datasets_root
+from agn_d2.prepare.account import format_summary
+from agn_d2.prepare.cbis_ddsm.release import ReleaseOptions, prepare_release
 from agn_d2.prepare.core_film import ORIENTATIONS, FilmOptions
+from agn_d2.utils.paths import datasets_root
 
 
 def parse_args() -> argparse.Namespace:

@@ -22,23 +22,20 @@ from functools import partial
 from pathlib import Path
 
 from agn_d2.data.cases import count_links, group_cases
-from agn_d2.data.cbis_ddsm import split_patients
-from agn_d2.data.cbis_density import Place, read_densities
-from agn_d2.data.cbis_source import read_source
-from agn_d2.data.prepare import (
-    PreparedImage,
-    PreparedImages,
-    prepare_image,
-    prepare_images,
-    write_annotations,
-)
-from agn_d2.data.priors import write_priors
-from agn_d2.files import check_writable
-from agn_d2.landmarks import METHODS
+from agn_d2.landmarks import METHODS, resolve_method
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import Correction, apply_corrections
 from agn_d2.landmarks.record import write_landmarks
-from agn_d2.paths import datasets_root
+from agn_d2.prepare.cbis_ddsm.density import Place, read_densities
+from agn_d2.prepare.cbis_ddsm.image_800 import prepare_image
+from agn_d2.prepare.cbis_ddsm.source_800 import read_source
+from agn_d2.prepare.coco_files import write_annotations
+from agn_d2.prepare.images import PreparedImage, PreparedImages, prepare_images
+from agn_d2.prepare.priors import write_priors
+from agn_d2.prepare.splits import split_patients
+from agn_d2.utils.files import check_writable
+from agn_d2.utils.paths import datasets_root
+from agn_d2.utils.view_names import VIEWS
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,6 +60,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         "--method",
+        type=resolve_method,
         choices=METHODS,
         default=METHODS[0],
         help="of the landmarks: our own steps or the recipe of [S], see docs/landmarks.md; the "
@@ -113,14 +111,14 @@ def print_summary(splits: dict[str, list[PreparedImage]]) -> None:
         links = count_links(group_cases([image.entry for image in images]))
         print(f"{split}: {len(images)} images, {lesions} masses; read other views: {links}")
     every = [image for images in splits.values() for image in images]
-    for view in ("CC", "MLO"):
+    for view in VIEWS:
         statuses = Counter(i.landmarks.status for i in every if i.landmarks.view == view)
         print(f"landmarks {view}: " + "; ".join(f"{n} {s}" for s, n in statuses.most_common()))
     print(f"masses that reach out of the crop: {sum(image.cut_boxes for image in every)}")
 
 
 def count_priors(output: Path) -> None:
-    """Write H^g of BGN; a release in which no mass is seen twice has none, which is said."""
+    """Write H^g of BGN; a release in which no mass is seen twice has none (a warning)."""
     try:
         counted = write_priors(output, "cbis_ddsm_mass_train")
     except ValueError as error:

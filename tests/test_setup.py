@@ -170,7 +170,7 @@ def test_never_sets_up_over_something_else(setup_env, tmp_path, kind):
     assert place.exists()
 
 
-def test_a_finished_environment_is_recognised_until_something_changes(setup_env, tmp_path):
+def test_a_finished_environment_is_recognized_until_something_changes(setup_env, tmp_path):
     env = setup_env.Environment(tmp_path)
     env.python.parent.mkdir()
     env.python.touch()

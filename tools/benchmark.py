@@ -31,7 +31,7 @@ from agn_d2.benchmark.measure import interleaved_times, peak_memory
 from agn_d2.benchmark.report import Row, markdown_table, time_ratio
 from agn_d2.benchmark.subjects import ONE_AT_A_TIME, STOCK, Subject, build_subjects
 from agn_d2.engine.setup import load_cfg
-from agn_d2.files import check_writable, write_json
+from agn_d2.utils.files import check_writable, write_json
 
 AMP = {"cpu": torch.bfloat16, "cuda": torch.float16}
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -47,14 +47,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", nargs="+", choices=("float32", "amp"), default=["float32"])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
-    parser.add_argument("--threads", type=int, help="of PyTorch on the CPU")
+    parser.add_argument("--threads", type=int, help="CPU threads of PyTorch")
     parser.add_argument("--repeats", type=int, default=7, help="rounds that are counted")
     parser.add_argument("--warmup", type=int, default=2, help="rounds before")
     parser.add_argument(
         "--layout",
         choices=("auto", "channels_last", "contiguous"),
         default="auto",
-        help="of weights and features; auto: channels_last on the CPU, contiguous on CUDA",
+        help="memory layout; auto: channels_last on the CPU, contiguous on CUDA",
     )
     parser.add_argument(
         "--clock",

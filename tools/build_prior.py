@@ -12,9 +12,9 @@ import sys
 from agn_d2.data.build import load_cases
 from agn_d2.data.builtin import register_builtin_datasets
 from agn_d2.data.lesion_pairs import count_prior
-from agn_d2.files import check_writable
 from agn_d2.graph.prior import write_prior
 from agn_d2.landmarks.nodes import NodeLayout
+from agn_d2.utils.files import check_writable
 
 
 def parse_args() -> argparse.Namespace:

@@ -27,11 +27,11 @@ from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.comparison_text import comparison_markdown
 from agn_d2.evaluation.froc import DEFAULT_FPPI
-from agn_d2.evaluation.groups import BREAKDOWNS
+from agn_d2.evaluation.groups import BREAKDOWNS, resolve_breakdown
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
 from agn_d2.evaluation.report import curve_to_dict
 from agn_d2.evaluation.runs import named_runs
-from agn_d2.files import check_writable_folder, write_text
+from agn_d2.utils.files import check_writable_folder, write_text
 from agn_d2.visualization.froc import plot_froc
 
 
@@ -45,7 +45,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--baseline", metavar="NAME", help="model for the paired differences")
     parser.add_argument("--fppi", type=float, nargs="+", default=DEFAULT_FPPI, metavar="X")
     parser.add_argument("--iou", type=float, default=DEFAULT_IOU, help="least IoU of a hit")
-    parser.add_argument("--hit", choices=HITS, default="iou", help="IoU, or centre in the box")
+    parser.add_argument("--hit", choices=HITS, default="iou", help="IoU, or center in the box")
     parser.add_argument(
         "--duplicates", choices=DUPLICATES, default="ignore", help="see docs/evaluation.md"
     )
@@ -55,10 +55,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--breakdowns",
         nargs="*",
+        type=resolve_breakdown,
         choices=BREAKDOWNS,
         default=BREAKDOWNS,
         metavar="BY",
-        help=f"of {', '.join(map(repr, BREAKDOWNS))}; default: all that the annotations give",
+        help=f"some of {', '.join(map(repr, BREAKDOWNS))}; default: all that the annotations give",
     )
     parser.add_argument(
         "--size-edges",
@@ -71,7 +72,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--draws", type=int, default=1000, help="bootstrap over patients; 0: none (default: 1000)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the bootstrap")
     args = parser.parse_args(argv)
     if args.seed < 0:
         parser.error("--seed must not be negative")

@@ -30,7 +30,7 @@ from agn_d2.cross_view.results import DatasetDetections, cross_validate, fit_on
 from agn_d2.data.build import load_cases
 from agn_d2.data.builtin import check_registered, register_builtin_datasets
 from agn_d2.evaluation.runs import named_paths
-from agn_d2.files import check_writable, check_writable_folder, write_json
+from agn_d2.utils.files import check_writable, check_writable_folder, write_json
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -46,7 +46,8 @@ from agn_d2.engine.inference import predict_case
 from agn_d2.engine.inside import check_level, inspect_case
 from agn_d2.engine.predictor import build_trained
 from agn_d2.engine.setup import add_model_arguments
-from agn_d2.files import check_writable_folder, safe_name
+from agn_d2.utils.files import check_writable_folder
+from agn_d2.utils.safe_names import safe_name
 from agn_d2.visualization.figure_files import write_figure
 from agn_d2.visualization.inside_figure import correspondence_figure, features_figure
 from agn_d2.visualization.predictions import draw_predictions

@@ -14,12 +14,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from agn_d2.files import distinct_names
 from agn_d2.graph.prior import read_prior
 from agn_d2.images import read_gray
-from agn_d2.landmarks import METHODS, NodeLayout, detect_landmarks, read_landmarks, view_from_name
+from agn_d2.landmarks import (
+    METHODS,
+    NodeLayout,
+    detect_landmarks,
+    read_landmarks,
+    resolve_method,
+    view_from_name,
+)
 from agn_d2.landmarks.record import Landmarks
-from agn_d2.landmarks.seed import pectoral_stages
+from agn_d2.landmarks.thesis import pectoral_stages
+from agn_d2.utils.safe_names import distinct_names
+from agn_d2.utils.view_names import VIEWS
 from agn_d2.visualization.figure_files import FORMATS, write_figure
 from agn_d2.visualization.node_regions import CELLS, node_figure
 from agn_d2.visualization.pectoral_stages import stages_figure
@@ -29,16 +37,22 @@ from agn_d2.visualization.prior_map import prior_figure
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, nargs="+", default=[], help="image files")
-    parser.add_argument("--view", choices=("CC", "MLO"), help="of all images; default: file name")
+    parser.add_argument("--view", choices=VIEWS, help="view of all images; default: by file name")
     parser.add_argument("--landmarks", type=Path, help="JSON file; default: detect them")
-    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="of detection")
+    parser.add_argument(
+        "--method",
+        type=resolve_method,
+        choices=METHODS,
+        default=METHODS[0],
+        help="how landmarks are found (default: %(default)s)",
+    )
     parser.add_argument("--layout", default="22,26", help="nodes of CC, MLO (default: %(default)s)")
     parser.add_argument("--k", type=int, default=3, help="nodes of a cell (default: %(default)s)")
     parser.add_argument(
         "--cells",
         type=int,
         default=CELLS,
-        help="of the feature grid, along the longer side (default: %(default)s)",
+        help="cells of the feature grid along the longer side (default: %(default)s)",
     )
     parser.add_argument("--stages", action="store_true", help="[S]'s pectoral line too (MLO)")
     parser.add_argument("--prior", type=Path, nargs="+", default=[], help="files of build_prior.py")
@@ -46,7 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--bandwidth",
         type=float,
         default=0.08,
-        help="of a prior, as MODEL.AGN.BGN.PRIOR_BANDWIDTH (default: %(default)s)",
+        help="smoothing of a prior, as MODEL.AGN.BGN.PRIOR_BANDWIDTH (default: %(default)s)",
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0])

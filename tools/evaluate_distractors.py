@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--iou", type=float, default=0.2, help="least IoU of a detection on a body")
     args = parser.parse_args(argv)
     scores = scores_by_kind(read(args.gt), read(args.predictions), args.iou)
-    print(f"{'kind':<18}{'bodies':>7}{'found':>8}{'AUC of masses against them':>30}")
+    print(f"{'kind':<18}{'objects':>7}{'found':>8}{'AUC of masses against them':>30}")
     for kind, values in scores.items():
         auc = None if kind == MASS else separation(scores[MASS], values)
         found = f"{100 * (values > 0).mean():.1f} %" if len(values) else "–"

@@ -25,7 +25,7 @@ from agn_d2.evaluation.coco_results import GroundTruth, read_detections, read_gr
 from agn_d2.evaluation.froc import DEFAULT_FPPI
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
 from agn_d2.evaluation.report import curve_to_dict, describe_rule, evaluate_froc, format_report
-from agn_d2.files import check_writable, write_text
+from agn_d2.utils.files import check_writable, write_text
 from agn_d2.visualization.figure_files import check_figure_place
 from agn_d2.visualization.froc import plot_froc
 
@@ -42,7 +42,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fppi", type=float, nargs="+", default=DEFAULT_FPPI, metavar="X")
     parser.add_argument("--iou", type=float, default=DEFAULT_IOU, help="least IoU of a hit")
     parser.add_argument(
-        "--hit", choices=HITS, default="iou", help="IoU of the boxes, or centre in the lesion's box"
+        "--hit", choices=HITS, default="iou", help="IoU of the boxes, or center in the lesion's box"
     )
     parser.add_argument(
         "--duplicates",
@@ -61,7 +61,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="DRAWS",
         help="95 %% interval over patients (patient_id of the images), e.g. 1000; default 0: none",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the bootstrap")
     return parser.parse_args(argv)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Measure a landmark detector against known landmarks, such as a phantom's.
 
-tools/evaluate_landmarks.py --dataset DIR [--method robust seed] [--json OUT.json] [--csv OUT.csv]
+tools/evaluate_landmarks.py --dataset DIR [--method robust thesis] [--json OUT.json] [--csv OUT.csv]
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from agn_d2.files import check_writable, write_json, write_text
 from agn_d2.landmarks.batch import extract
-from agn_d2.landmarks.detect import METHODS
+from agn_d2.landmarks.detect import METHODS, resolve_method
 from agn_d2.landmarks.errors import (
     LandmarkErrors,
     compare_landmarks,
@@ -27,6 +26,7 @@ from agn_d2.landmarks.errors import (
     summarize_errors,
 )
 from agn_d2.landmarks.record import Landmarks, read_landmarks
+from agn_d2.utils.files import check_writable, write_json, write_text
 
 ROWS = {  # figure -> (what it is called in the table, factor, digits)
     "nipple_median": ("nipple, median, % of breast height", 100, 2),
@@ -50,7 +50,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--dataset", type=Path, required=True, help="folder with images/ and annotations/"
     )
     parser.add_argument("--truth", type=Path, help="default: annotations/landmarks.json")
-    parser.add_argument("--method", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument(
+        "--method", nargs="+", type=resolve_method, choices=METHODS, default=list(METHODS)
+    )
     parser.add_argument("--layout", default="22,26", help="nodes of CC, MLO (default: %(default)s)")
     parser.add_argument("--limit", type=int, help="only the first so many images")
     parser.add_argument("--workers", type=int, default=1, help="threads, -1: one per core")

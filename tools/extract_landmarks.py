@@ -22,13 +22,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from agn_d2.files import check_writable, check_writable_folder, write_atomically
 from agn_d2.images import is_image, read_gray
-from agn_d2.landmarks import METHODS, Landmarks, NodeLayout, extract, place_nodes, write_landmarks
+from agn_d2.landmarks import (
+    METHODS,
+    Landmarks,
+    NodeLayout,
+    extract,
+    place_nodes,
+    resolve_method,
+    write_landmarks,
+)
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import apply_corrections
-from agn_d2.landmarks.record import VIEWS
 from agn_d2.landmarks.view_table import read_views, views_of
+from agn_d2.utils.files import check_writable, check_writable_folder, write_atomically
+from agn_d2.utils.view_names import VIEWS
 from agn_d2.visualization.landmarks import draw_landmarks
 
 
@@ -36,7 +44,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=Path, required=True, help="folder, read with subfolders")
     views = parser.add_mutually_exclusive_group()
-    views.add_argument("--view", choices=VIEWS, help="of all images; default: header or file name")
+    views.add_argument(
+        "--view", choices=VIEWS, help="view of all images; default: by header or file name"
+    )
     views.add_argument(
         "--views",
         type=Path,
@@ -46,6 +56,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--method",
+        type=resolve_method,
         choices=METHODS,
         default=METHODS[0],
         help="our own steps or the recipe of [S], see docs/landmarks.md (default: %(default)s)",

@@ -26,9 +26,11 @@ CONFIG = Path(__file__).resolve().parents[1] / "configs/agrcnn_R50_FPN.yaml"
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--names", nargs="+", default=list(BOTTOM_UPS), help="default: all")
-    parser.add_argument("--size", type=int, default=1024, help="of the image in px (%(default)s)")
+    parser.add_argument(
+        "--size", type=int, default=1024, help="side of the image in px (%(default)s)"
+    )
     parser.add_argument("--repeats", type=int, default=0, help="forward passes to measure")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
     args = parser.parse_args(argv)
     unknown = [name for name in args.names if name not in BOTTOM_UPS]
     if unknown or args.size % 32:

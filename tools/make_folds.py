@@ -17,8 +17,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from agn_d2.data.folds import pooled_name, write_folds
-from agn_d2.paths import datasets_root
+from agn_d2.prepare.folds import pooled_name, write_folds
+from agn_d2.utils.paths import datasets_root
 
 
 @command_line_tool

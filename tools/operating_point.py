@@ -34,7 +34,7 @@ from agn_d2.evaluation.matching import (
 from agn_d2.evaluation.operating_point import OperatingCurve, OperatingPoint, operating_curve
 from agn_d2.evaluation.records import Detections
 from agn_d2.evaluation.report import describe_rule
-from agn_d2.files import write_text
+from agn_d2.utils.files import write_text
 from agn_d2.visualization.operating_figures import plot_confidence, plot_metrics, plot_sizes
 
 
@@ -49,7 +49,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="result file to write")
     parser.add_argument("--figures", type=Path, help="folder of figures to write")
     parser.add_argument("--iou", type=float, default=DEFAULT_IOU, help="least IoU of a hit")
-    parser.add_argument("--hit", choices=HITS, default="iou", help="IoU, or centre in the box")
+    parser.add_argument("--hit", choices=HITS, default="iou", help="IoU, or center in the box")
     parser.add_argument(
         "--duplicates", choices=DUPLICATES, default="ignore", help="see docs/evaluation.md"
     )

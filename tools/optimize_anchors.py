@@ -41,8 +41,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--ratios", type=int, default=3, help="k of the k-means (%(default)s)")
     parser.add_argument("--figure", type=Path, help=".png (and .svg), .svg or .pdf")
     parser.add_argument("--predictions", type=Path, help="COCO results file, for the figure")
-    parser.add_argument("--dataset", help="of the predictions; default: DATASETS.TEST")
-    parser.add_argument("--min-score", type=float, default=0.3, help="of those (%(default)s)")
+    parser.add_argument("--dataset", help="data set of the predictions; default: DATASETS.TEST")
+    parser.add_argument(
+        "--min-score", type=float, default=0.3, help="lowest score of a prediction (%(default)s)"
+    )
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     args = parser.parse_args(argv)
     if args.predictions and not args.figure:

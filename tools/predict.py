@@ -6,10 +6,10 @@
         MODEL.WEIGHTS model.pth
 
 DICOM files tell examination, side and view by their headers, whatever their names; PNG, JPEG and
-TIFF files by names <case>_<LEFT|RIGHT>_<CC|MLO>.png. What cannot be read is said, one line a file,
-and the rest goes on; the exit status is 1 then. A second run takes up where the first one ended.
-Formats: docs/dicom.md. Nothing of a patient's identity is written, except with --identity, and
-with --sr, as a DICOM SR carries the patient of its images.
+TIFF files by names <case>_<LEFT|RIGHT>_<CC|MLO>.png. What cannot be read is reported, one line a
+file, and the rest goes on; the exit status is 1 then. A second run takes up where the first one
+ended. Formats: docs/dicom.md. Nothing of a patient's identity is written, except with --identity,
+and with --sr, as a DICOM SR carries the patient of its images.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.report_sr import ReportedImage, check_highdicom, structured_report
 from agn_d2.engine.examination_results import examination_record, write_results
 from agn_d2.engine.setup import add_model_arguments, load_model_cfg
-from agn_d2.files import clear_parts, write_atomically
+from agn_d2.utils.files import clear_parts, write_atomically
 from agn_d2.utils.read_ahead import read_ahead
 from agn_d2.visualization.examination_figure import examination_figure
 from agn_d2.visualization.figure_files import write_figure
@@ -65,7 +65,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--identity", action="store_true", help="patient's ID and UIDs in the JSON")
     parser.add_argument("--ml-as-mlo", action="store_true", help="take ML and LM views for MLO")
     parser.add_argument("--for-processing", action="store_true", help="take such images too")
-    parser.add_argument("--bits", type=int, help="of the gray values of images that are not DICOM")
+    parser.add_argument("--bits", type=int, help="bit depth of images that are not DICOM")
     parser.add_argument("--workers", type=int, default=1, help="threads that read ahead")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE overrides")
     return parser.parse_args(argv)

@@ -47,10 +47,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--title", help="default: the name of the data set")
     parser.add_argument("--fppi", type=float, nargs="+", default=DEFAULT_FPPI, metavar="X")
     parser.add_argument("--iou", type=float, default=DEFAULT_IOU, help="least IoU of a hit")
-    parser.add_argument("--hit", choices=HITS, default="iou", help="IoU, or centre in the box")
+    parser.add_argument("--hit", choices=HITS, default="iou", help="IoU, or center in the box")
     parser.add_argument("--duplicates", choices=DUPLICATES, default="ignore")
-    parser.add_argument("--draws", type=int, default=1000, help="of the bootstrap; 0: no intervals")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument(
+        "--draws", type=int, default=1000, help="bootstrap resamples; 0: no intervals"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the bootstrap")
     parser.add_argument(
         "--most", type=int, default=50, help="surest detections of an image on the page"
     )

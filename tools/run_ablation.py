@@ -28,7 +28,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from agn_d2.engine.ablation import execute, plan_runs, read_row, source_version
 from agn_d2.evaluation.ablation_table import format_markdown, summarize
-from agn_d2.files import check_writable_folder, write_text
+from agn_d2.utils.files import check_writable_folder, write_text
 
 TRAINER = Path(__file__).resolve().with_name("train_net.py")
 
@@ -41,7 +41,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--base", type=Path, help="put the rows on top of this config")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
-    parser.add_argument("--num-gpus", type=int, default=1, help="of each run (0 on a CPU)")
+    parser.add_argument("--num-gpus", type=int, default=1, help="GPUs of each run (0 on a CPU)")
     parser.add_argument(
         "--trainer", type=Path, default=TRAINER, help="script to run (default: train_net.py)"
     )

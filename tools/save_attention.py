@@ -32,7 +32,8 @@ from agn_d2.engine.inference import predict_case
 from agn_d2.engine.predictor import build_trained
 from agn_d2.engine.setup import add_model_arguments
 from agn_d2.evaluation.runs import ATTENTION
-from agn_d2.files import check_writable_folder, safe_names, write_atomically
+from agn_d2.utils.files import check_writable_folder, write_atomically
+from agn_d2.utils.safe_names import safe_names
 
 
 def parse_args() -> argparse.Namespace:

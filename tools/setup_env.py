@@ -10,7 +10,7 @@ environment:
   has: only what is missing is installed, at most at the pinned version.
 
 Every step may be interrupted: the next run takes it up again. A finished environment is
-recognised by a hash of all that it was built from, and costs no more than reading these files.
+recognized by a hash of all that it was built from, and costs no more than reading these files.
 """
 
 import argparse

@@ -25,8 +25,8 @@ from tqdm import tqdm
 
 from agn_d2.data.build import load_cases
 from agn_d2.data.cases import Case
-from agn_d2.data.draws import numpy_seed
 from agn_d2.data.mapper import CaseMapper
+from agn_d2.data.seeding import numpy_seed
 from agn_d2.data.transforms import ResizeTo, build_augmentations
 from agn_d2.engine import setup_cfg
 from agn_d2.visualization.augmentation_grid import InputPicture, augmentation_grid
@@ -40,9 +40,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config-file", required=True)
     parser.add_argument("--dataset", help="default: the first of DATASETS.TRAIN")
     parser.add_argument("--case", help="patient; default: the first with the most views")
-    parser.add_argument("--draws", type=int, default=5, help="of all together (%(default)s)")
+    parser.add_argument(
+        "--draws", type=int, default=5, help="columns of all together (%(default)s)"
+    )
     parser.add_argument("--each", action="store_true", help="each augmentation alone, too")
-    parser.add_argument("--seed", type=int, default=0, help="of the draws (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (%(default)s)")
     parser.add_argument("--output", type=Path, required=True, help="picture, .png or .svg")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     args = parser.parse_args(argv)

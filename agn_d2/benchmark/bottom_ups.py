@@ -53,7 +53,7 @@ def bottom_up_cost(cfg: CfgNode, size: int, repeats: int = 0) -> BottomUpCost:
     Operations are counted on a smaller image and scaled, for they grow with the area.
 
     Args:
-        cfg: of a detector; first weights are not read.
+        cfg: of a detector; initial weights are not read.
         size: height and width of the image in pixels, a multiple of 32.
         repeats: forward passes to measure, of which the fastest counts; 0: none.
     """

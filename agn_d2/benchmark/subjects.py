@@ -15,6 +15,7 @@ from detectron2.utils.events import EventStorage
 from torch import nn
 
 from ..structures import View
+from ..utils.view_names import STANDARD_VIEWS, VIEWS
 
 STOCK_ARCHITECTURE = {
     "MultiViewRCNN": "GeneralizedRCNN",
@@ -24,7 +25,6 @@ STOCK_ARCHITECTURE = {
 }
 # A bottom-up of timm is no part of Detectron2: there the plain FPN over it is the stock one.
 STOCK_BACKBONE = {"AGNResNetFPN": "build_resnet_fpn_backbone"}
-VIEWS = ("CC", "MLO", "CC", "MLO")  # left breast, right breast
 ONE_AT_A_TIME, CASE, STOCK = "AGN, one image at a time", "AGN, 4-view case", "stock Detectron2"
 
 
@@ -80,7 +80,7 @@ class Subject:
 def build_subjects(cfg: CfgNode, size: int, *, channels_last: bool) -> list[Subject]:
     """The stock detector and ours, on the same made-up case.
 
-    Both have the same first weights, and a graph starts as the identity: so both propose,
+    Both have the same initial weights, and a graph starts as the identity: so both propose,
     detect and train on the same boxes, and what differs is the graph.
 
     Args:
@@ -130,9 +130,9 @@ def stock_cfg(cfg: CfgNode) -> CfgNode:
 def made_up_case(size: int, layout: tuple[int, int], *, masks: bool) -> list[dict[str, Any]]:
     """Four views of one patient as the mapper makes them, with one mass each, all examined."""
     generator = np.random.default_rng(0)
-    counts = dict(zip(("CC", "MLO"), layout, strict=True))
+    counts = dict(zip(VIEWS, layout, strict=True))
     views = []
-    for projection in VIEWS:
+    for _, projection in STANDARD_VIEWS:
         image = torch.from_numpy(generator.random((1, size, size), dtype=np.float32))
         nodes = torch.from_numpy(generator.random((counts[projection], 2), dtype=np.float32))
         views.append(View(image, projection, nodes * size))

@@ -23,7 +23,7 @@ def check_category(entry: Any) -> Entry:
     """``id``, and ``name`` if there is one."""
     checked = {**_object(entry), "id": _id(entry)}
     if not isinstance(entry.get("name", ""), str):
-        raise ValueError(f"name must be a text, found {entry['name']!r:.60}")
+        raise ValueError(f"name must be a text, got {entry['name']!r:.60}")
     return checked
 
 
@@ -38,7 +38,7 @@ def check_context_image(entry: Any) -> Entry:
     name = entry.get("file_name")
     if name is not None:
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"file_name must be the name of a file, found {name!r:.60}")
+            raise ValueError(f"file_name must be the name of a file, got {name!r:.60}")
         checked["file_name"] = posixpath.normpath(name)
     for key in ("height", "width"):
         if entry.get(key) is not None:
@@ -48,7 +48,7 @@ def check_context_image(entry: Any) -> Entry:
             checked[key] = text(entry[key], key)
     spacing = entry.get("mm_per_pixel")
     if spacing is not None and not (is_number(spacing) and spacing > 0):
-        raise ValueError(f"mm_per_pixel must be a number above 0, found {spacing!r:.60}")
+        raise ValueError(f"mm_per_pixel must be a number above 0, got {spacing!r:.60}")
     return checked
 
 
@@ -73,7 +73,7 @@ def check_annotation(entry: Any, images: Mapping[Id, Entry], categories: Collect
     check_category_id(entry, categories)
     area = entry.get("area")
     if area is not None and not (is_number(area) and area >= 0):
-        raise ValueError(f"area must be a number from 0 on, found {area!r:.60}")
+        raise ValueError(f"area must be a number from 0 on, got {area!r:.60}")
     if entry.get("iscrowd") is not None:
         checked["iscrowd"] = flag(entry["iscrowd"], "iscrowd")
     if entry.get("ignore"):
@@ -128,14 +128,14 @@ def leaves(bbox: list[float], size: tuple[int, int], by: float) -> bool:
 
 def _object(entry: Any) -> Entry:
     if not isinstance(entry, dict):
-        raise ValueError(f"must be an object, found {entry!r:.60}")
+        raise ValueError(f"must be an object, got {entry!r:.60}")
     return entry
 
 
 def _id(entry: Any) -> Id:
     value = get(entry, "id")
     if not is_id(value):
-        raise ValueError(f"id must be a number or a string, found {value!r:.60}")
+        raise ValueError(f"id must be a number or a string, got {value!r:.60}")
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

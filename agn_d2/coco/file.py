@@ -40,7 +40,7 @@ class CocoFile:
     names such as ``patient_id`` and ``lesion_id`` are a text, or None where they are empty.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         images: each with an ``id``; ids are all numbers or all texts, and each stands once.
         annotations: each with the ``image_id`` of an image and a ``bbox``.
         categories: each with an ``id``; empty if the file has none.
@@ -114,7 +114,7 @@ def _each(
 ) -> tuple[Entry, ...]:
     entries = content.get(kind) or []
     if not isinstance(entries, list):
-        raise ValueError(f"{path}: {kind} must be a list, found {entries!r:.60}")
+        raise ValueError(f"{path}: {kind} must be a list, got {entries!r:.60}")
     checked = []
     for n, entry in enumerate(entries):
         try:

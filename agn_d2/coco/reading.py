@@ -34,7 +34,7 @@ def parse_json(data: bytes, path: str | os.PathLike[str]) -> Any:
     """As :func:`read_json`, from the bytes of a file.
 
     Args:
-        data: of the file.
+        data: content of the file.
         path: names the file in messages.
     """
     try:

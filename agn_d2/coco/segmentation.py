@@ -33,17 +33,17 @@ def check_segmentation(value: Any, size: tuple[int, int] | None) -> Any:
     if not isinstance(value, list) or not all(isinstance(part, list) for part in value):
         raise ValueError(
             "segmentation must be a list of polygons [[x0, y0, x1, y1, ...], ...] or RLE "
-            f"{{'size', 'counts'}}, found {value!r:.60}"
+            f"{{'size', 'counts'}}, got {value!r:.60}"
         )
     for part in value:
         if len(part) % 2 or not all(map(is_number, part)):
             raise ValueError(
-                f"a polygon must be an even number of finite numbers, found {part!r:.60}"
+                f"a polygon must be an even number of finite numbers, got {part!r:.60}"
             )
     polygons = [part for part in value if len(part) >= 6]
     if not polygons:
         raise ValueError(
-            f"a polygon needs at least three points, found {value!r:.60}; leave the segmentation "
+            f"a polygon needs at least three points, got {value!r:.60}; leave the segmentation "
             "out where there is only a box"
         )
     return polygons
@@ -52,14 +52,14 @@ def check_segmentation(value: Any, size: tuple[int, int] | None) -> Any:
 def _rle(value: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:
     own, counts = value.get("size"), value.get("counts")
     if not isinstance(own, list) or len(own) != 2:
-        raise ValueError(f"size of an RLE must be [height, width], found {own!r:.60}")
+        raise ValueError(f"size of an RLE must be [height, width], got {own!r:.60}")
     own = tuple(whole(side, "size of an RLE") for side in own)
     if size is not None and own != size:
         swapped = " (swapped)" if own == size[::-1] else ""
         raise ValueError(f"an RLE of {own} (h, w) in an image of {size}{swapped}: its mask is lost")
     if isinstance(counts, list):
         if not all(type(count) is int and count >= 0 for count in counts):
-            raise ValueError(f"counts of an RLE must be numbers from 0 on, found {counts!r:.60}")
+            raise ValueError(f"counts of an RLE must be numbers from 0 on, got {counts!r:.60}")
         if sum(counts) != math.prod(own):
             raise ValueError(
                 f"counts of an RLE add up to {sum(counts)}, not to the {math.prod(own)} pixels of "
@@ -69,7 +69,7 @@ def _rle(value: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:
     elif isinstance(counts, str) and counts:
         compressed = {"size": list(own), "counts": counts}
     else:
-        raise ValueError(f"counts of an RLE must be a list or a text, found {counts!r:.60}")
+        raise ValueError(f"counts of an RLE must be a list or a text, got {counts!r:.60}")
     try:
         area, (x, y, width, height) = mask_util.area(compressed), mask_util.toBbox(compressed)
     except (TypeError, ValueError) as error:

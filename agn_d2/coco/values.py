@@ -31,7 +31,7 @@ def get(entry: Any, key: str) -> Any:
         ValueError: not a JSON object, or the key is missing.
     """
     if not isinstance(entry, dict):
-        raise ValueError(f"must be an object, found {entry!r:.60}")
+        raise ValueError(f"must be an object, got {entry!r:.60}")
     if key not in entry:
         raise ValueError(f"the key {key!r} is missing")
     return entry[key]
@@ -48,7 +48,7 @@ def text(value: Any, name: str = "value") -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{name} must be a text or a number, found {value!r:.60}")
+        raise ValueError(f"{name} must be a text or a number, got {value!r:.60}")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return None if str(value).strip().lower() in EMPTY else str(value)
@@ -61,7 +61,7 @@ def whole(value: Any, name: str) -> int:
         ValueError: anything else.
     """
     if not is_number(value) or value != int(value) or value < 1:
-        raise ValueError(f"{name} must be a whole number above 0, found {value!r:.60}")
+        raise ValueError(f"{name} must be a whole number above 0, got {value!r:.60}")
     return int(value)
 
 
@@ -77,7 +77,7 @@ def flag(value: Any, name: str) -> int:
         return int(value)
     if isinstance(value, str) and value.strip() in ("0", "1"):
         return int(value)
-    raise ValueError(f"{name} must be 0 or 1, found {value!r:.60}")
+    raise ValueError(f"{name} must be 0 or 1, got {value!r:.60}")
 
 
 def box(value: Any, *, allow_empty: bool = False) -> tuple[float, float, float, float]:
@@ -91,9 +91,9 @@ def box(value: Any, *, allow_empty: bool = False) -> tuple[float, float, float, 
         ValueError: not four finite numbers, or a width or height that is too small.
     """
     if not isinstance(value, list) or len(value) != 4 or not all(map(is_number, value)):
-        raise ValueError(f"bbox must be 4 finite numbers, found {value!r:.60}")
+        raise ValueError(f"bbox must be 4 finite numbers, got {value!r:.60}")
     x, y, width, height = map(float, value)
     if min(width, height) < 0 or (min(width, height) == 0 and not allow_empty):
         least = "must not be negative" if allow_empty else "must be above 0"
-        raise ValueError(f"width and height of the bbox {least}, found {value!r}")
+        raise ValueError(f"width and height of the bbox {least}, got {value!r}")
     return x, y, width, height

@@ -12,7 +12,7 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.utils.file_io import PathManager
 
-from ..files import write_json
+from ..utils.files import write_json
 from .relation import CandidateRelation
 
 KIND = "agn_d2 candidate relation"

@@ -8,7 +8,7 @@ import torch
 from detectron2.structures import Boxes, Instances
 
 from ..landmarks.contour import breast_box
-from ..pixels import record_pixels
+from .pixels import record_pixels
 
 
 def crop_to_breast(record: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def uncropped(instances: Instances, record: dict[str, Any]) -> Instances:
     """Detections in pixels of the film that ``crop_to_breast`` has cut.
 
     Args:
-        instances: in pixels of the cut image, boxes and masks on the CPU.
+        instances: detections in pixels of the cut image, boxes and masks on the CPU.
         record: the dict of the cut image; one that was not cut changes nothing.
     """
     if "crop" not in record:

@@ -17,11 +17,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from .builtin import check_registered
 from .cases import Case, count_links, group_cases
-from .draws import numpy_seed
 from .gray_range import warn_of_narrow_range
 from .mapper import CaseMapper
 from .partners import shuffle_partners
 from .sampler import CaseBatchSampler, CaseItem
+from .seeding import numpy_seed
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from detectron2.data import DatasetCatalog
 
-from ..paths import datasets_root
+from ..utils.paths import datasets_root
 from .multi_view_coco import register_multi_view_coco
 
 # name -> folder below the root; each has the splits train, val and test.
@@ -49,8 +49,8 @@ def check_registered(names: Iterable[str], key: str = "") -> None:
     """Raise a ValueError if a data set is not registered; says where it was looked for.
 
     Args:
-        names: of data sets.
-        key: of the config that names them, if any; begins the message.
+        names: names of data sets.
+        key: config key that names them, if any; begins the message.
     """
     for name in names:
         if name not in DatasetCatalog:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..coco.values import text
+from ..utils.view_names import OTHER_SIDE, OTHER_VIEW
 
 logger = logging.getLogger(__name__)
-
-OTHER_VIEW = {"CC": "MLO", "MLO": "CC"}
-OTHER_SIDE = {"L": "R", "R": "L"}
 
 
 @dataclass(frozen=True)

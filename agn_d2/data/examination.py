@@ -13,6 +13,7 @@ from ..dicom.header import PROCESSING, Header
 from ..dicom.reader import read_dicom
 from ..dicom.tone import Tone
 from ..images import read_gray
+from ..utils.view_names import VIEWS
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ def rank_of(header: Header) -> tuple:
     """Sorts the images of a view, the best one last."""
     return (
         header.intent != PROCESSING,
-        header.stated.view in ("CC", "MLO"),
+        header.stated.view in VIEWS,
         header.kind == "2d",
         not header.partial,
         header.size[0] * header.size[1],

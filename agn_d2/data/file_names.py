@@ -6,10 +6,10 @@ import os
 import re
 from pathlib import Path
 
+from ..utils.view_names import SIDE_AND_VIEW, side_and_view
+
 NAME_FORM = "<case>_<LEFT|RIGHT>_<CC|MLO>"
-_NAME = re.compile(
-    r"^(?:(?P<case>.+)[_\- ])?(?P<side>LEFT|RIGHT|L|R)[_\- ]?(?P<view>CC|MLO)$", re.I
-)
+_NAME = re.compile(rf"^(?:(?P<case>.+)[_\- ])?{SIDE_AND_VIEW}$", re.I)
 
 
 def parse_name(path: str | os.PathLike[str]) -> tuple[str, str, str]:
@@ -29,4 +29,4 @@ def parse_name(path: str | os.PathLike[str]) -> tuple[str, str, str]:
     if match is None:
         raise ValueError(f"{path}: the name must be {NAME_FORM}")
     case = match["case"] or Path(path).resolve().parent.name
-    return case, match["side"][0].upper(), match["view"].upper()
+    return case, *side_and_view(match)

@@ -18,13 +18,14 @@ from ..dicom.tone import Tone
 from ..images import read_gray, seeming_bits, to_float
 from ..landmarks.detect import detect_landmarks
 from ..landmarks.record import INVERTED, WHOLE_IMAGE, Landmarks
+from ..utils.view_names import SIDE_AND_VIEW, side_and_view
 from .breast_crop import crop_to_breast
 from .cases import Case, group_cases
 from .examination import ExaminationImage
 
 logger = logging.getLogger(__name__)
 
-_VIEW = re.compile(r"(LEFT|RIGHT|L|R)[_\- ]?(CC|MLO)", re.IGNORECASE)
+_VIEW = re.compile(SIDE_AND_VIEW, re.IGNORECASE)
 
 
 def parse_view(key: Hashable) -> tuple[str, str]:
@@ -46,7 +47,7 @@ def parse_view(key: Hashable) -> tuple[str, str]:
             f"case: the key {key!r} names no view; give side and view, such as 'L-CC', 'R-MLO' or "
             "('L', 'CC')"
         )
-    return match[1][0].upper(), match[2].upper()
+    return side_and_view(match)
 
 
 def read_given_case(
@@ -65,12 +66,12 @@ def read_given_case(
         images: view -> path (DICOM, PNG, JPEG, TIFF), array (H, W) of uint8, uint16 or of floats
             in [0, 1], or image of an ``Examination``; None for a view that is missing. Keys as in
             ``parse_view``.
-        landmarks: of views whose landmarks are known, in pixels of the image given; those of
+        landmarks: known landmarks by view, in pixels of the image given; those of
             the others are detected.
         bits: that the gray values have, of all images or by view, where they are fewer than the
             file's or array's; DICOM files and floats need none.
         tone: how the gray values of DICOM files are made; None: as they want to be displayed.
-        name: of the case.
+        name: name of the case.
         crop: cut to the breast; False takes the images as they are.
         needs_landmarks: False: without ``crop`` none are looked for.
 
@@ -92,7 +93,7 @@ def read_given_case(
     def read(key: Hashable) -> dict[str, Any]:
         record = _record(key, given[key], views[key], tone) | {"patient_id": name}
         depth = depths.get(views[key]) if isinstance(bits, Mapping) else bits
-        _settle_bits(record, depth, _knows_scale(given[key]))
+        _resolve_bits(record, depth, _knows_scale(given[key]))
         if crop or needs_landmarks:
             record["landmarks"] = _landmarks(key, record, known.get(views[key]))
         return crop_to_breast(record) if crop else record
@@ -146,7 +147,7 @@ def _by_view(
 
 
 def _knows_scale(image: Any) -> bool:
-    """Whether full scale is settled: by a DICOM header, or by floats in [0, 1]."""
+    """Whether full scale is known: by a DICOM header, or by floats in [0, 1]."""
     if isinstance(image, ExaminationImage):
         return image.header is not None
     if isinstance(image, (str, os.PathLike)):
@@ -154,7 +155,7 @@ def _knows_scale(image: Any) -> bool:
     return np.asarray(image).dtype.kind == "f"
 
 
-def _settle_bits(record: dict[str, Any], bits: int | None, knows_scale: bool) -> None:
+def _resolve_bits(record: dict[str, Any], bits: int | None, knows_scale: bool) -> None:
     """Put ``bits`` into a record, and say so where they seem to be missing."""
     if knows_scale:
         return
@@ -177,7 +178,7 @@ def _settle_bits(record: dict[str, Any], bits: int | None, knows_scale: bool) ->
 
 
 def _read_dicom(path: str, view: tuple[str, str], tone: Tone | None) -> np.ndarray:
-    """Gray values of a DICOM file that was given as a view; where it says another, so is said."""
+    """Gray values of a DICOM file that was given as a view; a warning where it says another."""
     image = read_dicom(path, tone)
     stated, said = image.header.stated, "-".join(view)
     if image.header.intent == PROCESSING:
@@ -231,7 +232,7 @@ def _gray_array(key: Hashable, image: Any) -> np.ndarray:
 
 
 def _landmarks(key: Hashable, record: dict[str, Any], known: Landmarks | None) -> Landmarks:
-    """The landmarks given, or those that are found; a step that fell back is said."""
+    """The landmarks given, or those that are found; a warning names a step that fell back."""
     size = (record["height"], record["width"])
     if known is not None:
         if known.image_size != size or known.view != record["view"]:

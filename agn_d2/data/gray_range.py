@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..images import narrow_range_warning, seeming_bits
-from ..pixels import record_pixels
+from .pixels import record_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def warn_of_narrow_range(records: Sequence[Mapping[str, Any]], name: str) -> Non
 
     Args:
         records: dataset dicts.
-        name: of the data set.
+        name: name of the data set.
     """
     if name in _looked_through:
         return

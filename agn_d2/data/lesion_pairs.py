@@ -15,8 +15,8 @@ from ..landmarks.record import Landmarks
 from .cases import Case
 
 
-def lesion_centres(image: dict[str, Any]) -> np.ndarray:
-    """(M, 2) centres of the boxes of a dataset dict, (x, y) in pixels of the stored image."""
+def lesion_centers(image: dict[str, Any]) -> np.ndarray:
+    """(M, 2) centers of the boxes of a dataset dict, (x, y) in pixels of the stored image."""
     boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in _lesions(image)]
     boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
     return (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -27,7 +27,7 @@ def nipple_distances(points: np.ndarray, landmarks: Landmarks) -> np.ndarray:
 
     Args:
         points: (M, 2), (x, y) in pixels of the stored image.
-        landmarks: of that image.
+        landmarks: landmarks of that image.
 
     Returns:
         (M,) float64.
@@ -53,7 +53,7 @@ def pair_lesions(cc: dict[str, Any], mlo: dict[str, Any]) -> list[tuple[int, int
     if None not in ids_cc and None not in ids_mlo:
         return [(ids_cc.index(i), ids_mlo.index(i)) for i in ids_cc if i in ids_mlo]
     depth_cc, depth_mlo = (
-        nipple_distances(lesion_centres(image), image["landmarks"]) for image in (cc, mlo)
+        nipple_distances(lesion_centers(image), image["landmarks"]) for image in (cc, mlo)
     )
     cost = np.abs(depth_cc[:, None] - depth_mlo[None])
     return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(cost), strict=True)]
@@ -62,7 +62,7 @@ def pair_lesions(cc: dict[str, Any], mlo: dict[str, Any]) -> list[tuple[int, int
 def count_prior(cases: Sequence[Case], layout: NodeLayout, dataset: str) -> CorrespondencePrior:
     """Count at which nodes the masses of a training set lie in both views ([S], epsilon_ij).
 
-    A mass lies at the node nearest to the centre of its box.
+    A mass lies at the node nearest to the center of its box.
 
     Args:
         cases: cases whose images have ``landmarks``.
@@ -86,8 +86,8 @@ def count_prior(cases: Sequence[Case], layout: NodeLayout, dataset: str) -> Corr
             if case.images[position]["view"] != "CC" or auxiliary is None:
                 continue
             cc, mlo = case.images[position], case.images[auxiliary]
-            at_cc = _nearest(lesion_centres(cc), nodes[position])
-            at_mlo = _nearest(lesion_centres(mlo), nodes[auxiliary])
+            at_cc = _nearest(lesion_centers(cc), nodes[position])
+            at_mlo = _nearest(lesion_centers(mlo), nodes[auxiliary])
             for i, j in pair_lesions(cc, mlo):
                 counts[at_cc[i], at_mlo[j]] += 1
     missing = [view for view, relative in templates.items() if not relative]

@@ -15,13 +15,13 @@ from detectron2.data import transforms as T
 
 from ..dicom.tone import Tone
 from ..landmarks.nodes import NodeLayout, place_nodes
-from ..pixels import record_shares
 from ..structures import View
 from .cases import Case
-from .draws import DRAWS, numpy_seed
 from .node_jitter import jitter_nodes
+from .pixels import record_shares
+from .seeding import DRAWS, numpy_seed
+from .spatial import SpatialTransform, tight_box
 from .transforms import build_augmentations
-from .warps import WarpTransform, tight_box
 
 # What the mapper itself uses up.
 NOT_HANDED_ON = ("annotations", "landmarks", "context_views", "pixels")
@@ -166,7 +166,7 @@ class CaseMapper:
 
     def _instances(self, record: dict[str, Any], view: View, transforms: T.TransformList) -> Any:
         size = tuple(view.image.shape[-2:])
-        warped = any(isinstance(t, WarpTransform) for t in transforms.transforms)
+        warped = any(isinstance(t, SpatialTransform) for t in transforms.transforms)
         annotations = []
         for annotation in copy.deepcopy(record.get("annotations", [])):
             if annotation.get("iscrowd", 0):

@@ -14,7 +14,7 @@ from ..coco.entries import Entry
 from ..coco.file import CocoFile, read_coco, require_keys
 from ..coco.reading import once
 from ..landmarks.record import Landmarks, read_landmarks
-from .cases import OTHER_SIDE, OTHER_VIEW
+from ..utils.view_names import OTHER_SIDE, OTHER_VIEW
 from .landmark_fit import landmarks_of
 
 VIEW_KEYS = ("patient_id", "laterality", "view", "case_id")
@@ -139,8 +139,7 @@ def _check(coco: CocoFile, images_anywhere: bool) -> None:
             for key, allowed in (("laterality", OTHER_SIDE), ("view", OTHER_VIEW)):
                 if image[key] not in allowed:
                     raise ValueError(
-                        f"{where}: {key} must be {' or '.join(sorted(allowed))}, found "
-                        f"{image[key]!r}"
+                        f"{where}: {key} must be {' or '.join(sorted(allowed))}, got {image[key]!r}"
                     )
             if not images_anywhere:
                 _check_inside(image["file_name"], where)

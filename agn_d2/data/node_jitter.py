@@ -19,7 +19,7 @@ def jitter_nodes(
 
     Args:
         nodes: (N, 2), pixels of the stored image.
-        landmarks: of that image.
+        landmarks: landmarks of that image.
         share: length of the displacement in breast heights.
         mode: "view": all nodes go the same way, as after a wrong nipple or pectoral line;
             "node": each goes its own way.

@@ -23,7 +23,7 @@ def shuffle_partners(cases: Sequence[Case], seed: int = 0) -> list[Case]:
 
     Args:
         cases: as ``group_cases`` makes them.
-        seed: of the ring.
+        seed: random seed of the ring.
 
     Returns:
         The cases in the same order; their own images are examined, the ``borrowed`` ones read. A

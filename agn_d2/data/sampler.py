@@ -16,7 +16,7 @@ class CaseItem:
     """A case, the positions of its views to be examined, and the number of its draw.
 
     ``draw`` counts the items of the whole stream, over all ranks: what augmentations draw
-    hangs on it alone, not on the process that reads the item.
+    depends on it alone, not on the process that reads the item.
     """
 
     case: int
@@ -39,7 +39,7 @@ class CaseBatchSampler(Sampler[list[CaseItem]]):
         examined_per_case: images that a case puts into a batch at most, the others follow in
             other batches; 0: as many as the batch holds.
         shuffle: a new random order each pass.
-        seed: of the order; the same on all ranks. Default: drawn and shared.
+        seed: random seed of the order; the same on all ranks. Default: drawn and shared.
 
     Attributes:
         start: batches to leave out at the beginning, those that a resumed training has had.

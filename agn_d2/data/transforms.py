@@ -8,8 +8,8 @@ from detectron2.config import CfgNode
 from detectron2.data import transforms as T
 from fvcore.transforms.transform import Transform
 
-from .tones import RandomBlur, RandomBrightnessContrast, RandomGamma, RandomNoise
-from .warps import RandomAffine, RandomElastic
+from .intensity import RandomBlur, RandomBrightnessContrast, RandomGamma, RandomNoise
+from .spatial import RandomAffine, RandomElastic
 
 
 class AreaResizeTransform(T.ResizeTransform):

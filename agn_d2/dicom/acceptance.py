@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..utils.view_names import VIEWS
 from .header import PROCESSING, Header
 
 # Modalities under which 2D mammograms are stored: digital, computed, scanned, captured.
@@ -76,6 +77,6 @@ def reason_to_leave_out(header: Header, wishes: Wishes) -> str | None:
     view = header.stated.view
     if view in _LATERAL and not wishes.lateral:
         return f"view {view}; taken for MLO only when asked"
-    if view is not None and view not in ("CC", "MLO", *_LATERAL):
+    if view is not None and view not in (*VIEWS, *_LATERAL):
         return f"view {view}, neither CC nor MLO"
     return None

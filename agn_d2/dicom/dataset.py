@@ -13,7 +13,7 @@ import pydicom
 from pydicom import filereader
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from ..image_header import LIMIT_VARIABLE, TooManyPixels, pixel_limit
+from ..utils.image_header import LIMIT_VARIABLE, TooManyPixels, pixel_limit
 from .faults import UnreadableDicom
 
 _PREAMBLE = 132  # bytes: 128 and DICM

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
-from ..image_header import check_pixels
+from ..utils.image_header import check_pixels
 from .faults import UnreadableDicom
 
 PACKAGES = "pylibjpeg, pylibjpeg-libjpeg and pylibjpeg-openjpeg"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from ..utils.view_names import ANY_SIDE_WORD, ANY_VIEW, VIEWS
 from .dataset import read_dataset
 from .faults import UnreadableDicom, faults_explained, without_warnings
 from .spacing import Spacing, read_spacing
@@ -19,7 +20,7 @@ _FOR_PROCESSING = {"1.2.840.10008.5.1.4.1.1.1.2.1", "1.2.840.10008.5.1.4.1.1.1.1
 _TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
 _PROJECTIONS = {"1.2.840.10008.5.1.4.1.1.13.1.4", "1.2.840.10008.5.1.4.1.1.13.1.5"}
 # CBIS-DDSM gives every film, and every lesion of one, a patient and a study of its own.
-_CBIS_PATIENT = re.compile(r"(?P<patient>.+_P_\d+)_(LEFT|RIGHT)_(CC|MLO)(_\d+)?")
+_CBIS_PATIENT = re.compile(rf"(?P<patient>.+_P_\d+)_({ANY_SIDE_WORD})_({ANY_VIEW})(_\d+)?")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Header:
     """What a DICOM file says of its image.
 
     Attributes:
-        identity: of the patient; goes into no result unless asked.
+        identity: identity of the patient; goes into no result unless asked.
         stated: side, view and modifiers.
         syntax: name of the transfer syntax, the coding of the pixels.
         modality: such as "MG".
@@ -57,7 +58,7 @@ class Header:
         frames: number of frames.
         size: (height, width) in pixels.
         photometric: photometric interpretation.
-        spacing: of the pixels, see ``Spacing``.
+        spacing: pixel spacing, see ``Spacing``.
         taken: date and time of the acquisition, as text that sorts; "" where unknown.
         instance: number of the instance in its series; 0 where unknown.
         notes: what is odd.
@@ -84,7 +85,7 @@ class Header:
     @property
     def marks(self) -> tuple[str, ...]:
         """What a reader of results should know of an image that is used."""
-        marks = [f"view {self.stated.view}"] if self.stated.view not in ("CC", "MLO") else []
+        marks = [f"view {self.stated.view}"] if self.stated.view not in VIEWS else []
         marks += ["synthetic 2D"] if self.kind == "synthetic" else []
         marks += ["implant"] if self.implant else []
         marks += ["partial view"] if self.partial else []

@@ -66,7 +66,7 @@ def structured_report(
 
     Args:
         images: at least one.
-        version: of the program.
+        version: version of the program.
         model: what tells the model, such as the name of its weights' file.
 
     Returns:

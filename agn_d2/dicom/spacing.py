@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 # one, that of a scanned film. Of scanned films the other way round.
 DETECTOR_KEYWORDS = ("ImagerPixelSpacing", "PixelSpacing", "NominalScannedPixelSpacing")
 FILM_KEYWORDS = tuple(reversed(DETECTOR_KEYWORDS))
-# A pixel of 1 mm or more is a placeholder: a mammogram would be metres wide.
+# A pixel of 1 mm or more is a placeholder: a mammogram would be meters wide.
 _TOO_LARGE = 1.0  # mm
 _MAGNIFICATIONS = (1.0, 3.0)  # of mammography; a factor outside of them is a false entry
 

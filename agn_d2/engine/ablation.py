@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 from fvcore.common.config import BASE_KEY
 
-from ..files import write_json
 from ..utils.command_line import run_program
+from ..utils.files import write_json
 
 logger = logging.getLogger(__name__)
 

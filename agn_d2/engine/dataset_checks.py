@@ -28,7 +28,8 @@ SHOWN = 5
 def check_datasets(cfg: CfgNode, *, training: bool = True) -> None:
     """Read the data sets of a run and refuse what would fail, or mislead, only later.
 
-    Those are ``DATASETS.TRAIN``, ``DATASETS.TEST`` and, where it is used, ``TEST.WATCH.DATASET``.
+    Those are ``DATASETS.TRAIN``, ``DATASETS.TEST`` and, where it is used,
+    ``TEST.VALIDATION.DATASET``.
     A warning says which patients and images are trained and tested on.
 
     Args:
@@ -40,9 +41,9 @@ def check_datasets(cfg: CfgNode, *, training: bool = True) -> None:
         ValueError: a data set is unknown, its files are wrong, it has no images or lacks landmarks
             that the graph needs, or its classes are not those of the detector or of the others.
     """
-    watch = cfg.TEST.WATCH
-    watched = (watch.DATASET,) if training and watch.EPOCHS > 0 else ()
-    check_registered(watched, "TEST.WATCH.DATASET")
+    validation = cfg.TEST.VALIDATION
+    watched = (validation.DATASET,) if training and validation.EPOCHS > 0 else ()
+    check_registered(watched, "TEST.VALIDATION.DATASET")
     trained = tuple(cfg.DATASETS.TRAIN) if training else ()
     names = tuple(dict.fromkeys((*trained, *watched, *cfg.DATASETS.TEST)))
     check_registered(names, "DATASETS")

@@ -12,7 +12,7 @@ def naming_the_step(iteration: int, epoch: float, stage: str) -> Iterator[None]:
     """Let Detectron2's errors of a loss within say where the training was.
 
     Args:
-        iteration: of the step.
+        iteration: iteration of the step, from 0.
         epoch: passes over the training images so far.
         stage: its name; empty without stages.
 
@@ -28,6 +28,6 @@ def naming_the_step(iteration: int, epoch: float, stage: str) -> Iterator[None]:
         raise FloatingPointError(
             f"the loss became NaN or infinite at {where}: "
             f"{' '.join(lines[1:] or lines).rstrip('.')}. Lower the learning rate or "
-            "SOLVER.MAX_GRADIENT_NORM, lengthen SOLVER.WARMUP_ITERS, or set "
+            "SOLVER.CLIP_GRADIENTS.CLIP_VALUE, lengthen SOLVER.WARMUP_ITERS, or set "
             "SOLVER.AMP.ENABLED False; --resume goes on from the last checkpoint."
         ) from error

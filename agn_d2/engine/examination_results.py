@@ -16,7 +16,7 @@ from detectron2.structures import Instances
 
 from ..data.cases import Case
 from ..data.examination import Examination, ExaminationImage
-from ..files import write_atomically, write_json
+from ..utils.files import write_atomically, write_json
 
 FORMAT = 1
 _CORNERS = ("x0", "y0", "x1", "y1")
@@ -41,8 +41,8 @@ def examination_record(
 
     Args:
         examination: as it was read.
-        case: of ``Predictor.read``, whose images are those of the examination, in its order.
-        found: of ``Predictor.detect``, in pixels of the stored images.
+        case: what ``Predictor.read`` returns: the images of the examination, in its order.
+        found: what ``Predictor.detect`` returns, in pixels of the stored images.
         min_score: detections below are left out.
         roots: folders that file names are given relative to.
         reads_others: the model reads the other views of a case.

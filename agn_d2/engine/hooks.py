@@ -27,10 +27,10 @@ class GraphPictures(HookBase):
 
     Args:
         model: the detector, also wrapped for several processes.
-        mapper: of test time.
+        mapper: the mapper of test time.
         case: the case to look at.
-        period: in iterations.
-        level: of the pyramid; empty: the finest one with a graph.
+        period: iterations between two pictures.
+        level: pyramid level; empty: the finest one with a graph.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from ..cross_view.relation import CandidateRelation
 from ..cross_view.rescoring import rescore_case
 from ..data.cases import Case
 from ..data.mapper import CaseMapper
-from ..results import ViewResult
+from ..structures import ViewResult
 from .inside import map_of_image
 
 
@@ -29,7 +29,7 @@ def predict_case(
 
     Args:
         model: a multi-view detector in eval mode.
-        mapper: of test time.
+        mapper: the mapper of test time.
         case: the views.
         relation: re-scores the detections by those of the other views; None: none.
         attention_level: level whose attention is handed back; None: the finest one with AGN.

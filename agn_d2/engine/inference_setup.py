@@ -8,8 +8,8 @@ from typing import Any
 from detectron2.config import CfgNode
 from torch import nn
 
-from ..modeling.backbone.agn_fpn import PRIOR_OF_CHECKPOINT
-from ..paths import resolve_data_path
+from ..config import FIRST_WEIGHTS
+from ..modeling.backbone.agn_fpn import PRIOR_OF_CHECKPOINT, find_prior_file
 from .checkpoint import AGNCheckpointer, read_state
 
 logger = logging.getLogger(__name__)
@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 MASK_HEAD = "roi_heads.mask_head."
 
 
-def settle_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
-    """Settle weights, masks and prior of a model that is not trained any more, in place.
+def configure_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
+    """Set weights, masks and prior of a model that is not trained any more, in place.
 
     Training reads from its data set whether there are masks, and the prior from a file. A
     trained model needs neither: its checkpoint holds the mask head if there is one, and the prior.
@@ -40,14 +40,16 @@ def settle_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
             "MODEL.WEIGHTS output/agrcnn_R50_FPN/model_final.pth"
         )
     state = read_state(cfg.MODEL.WEIGHTS)
-    _settle_masks(cfg, state)
-    _settle_prior(cfg, state)
-    # First weights of training; the checkpoint has them all.
-    cfg.MODEL.TIMM.WEIGHTS = ""
-    cfg.MODEL.DETR.PRETRAINED = ""
+    _resolve_masks(cfg, state)
+    _resolve_prior(cfg, state)
+    # Initial weights of training; the checkpoint has them all.
+    for part in cfg.MODEL.values():
+        for key in FIRST_WEIGHTS:
+            if isinstance(part, CfgNode) and key in part:
+                part[key] = ""
 
 
-def _settle_masks(cfg: CfgNode, state: dict[str, Any]) -> None:
+def _resolve_masks(cfg: CfgNode, state: dict[str, Any]) -> None:
     if cfg.MODEL.MASK_ON and not any(name.startswith(MASK_HEAD) for name in state):
         logger.warning(
             "%s has no mask head: MODEL.MASK_ON is switched off, boxes only.", cfg.MODEL.WEIGHTS
@@ -55,12 +57,12 @@ def _settle_masks(cfg: CfgNode, state: dict[str, Any]) -> None:
         cfg.MODEL.MASK_ON = False
 
 
-def _settle_prior(cfg: CfgNode, state: dict[str, Any]) -> None:
+def _resolve_prior(cfg: CfgNode, state: dict[str, Any]) -> None:
     """A prior in the checkpoint makes its file dispensable."""
     bgn = cfg.MODEL.AGN.BGN
     if not bgn.PRIOR or not any(name.endswith("bipartite.prior") for name in state):
         return
     try:
-        resolve_data_path(bgn.PRIOR)
+        find_prior_file(cfg)
     except FileNotFoundError:
         bgn.PRIOR = PRIOR_OF_CHECKPOINT

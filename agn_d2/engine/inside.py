@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..data.cases import Case
 from ..data.mapper import CaseMapper
 from ..modeling import LayerIntermediates
-from ..results import ViewInside
+from ..structures import ViewInside
 
 
 def check_level(model: nn.Module, level: str = "") -> str:
@@ -36,9 +36,9 @@ def inspect_case(
 
     Args:
         model: a multi-view detector in eval mode.
-        mapper: of test time.
+        mapper: the mapper of test time.
         case: the views; all of them are examined.
-        level: of the pyramid, such as "p3"; empty: the finest one with a graph.
+        level: pyramid level, such as "p3"; empty: the finest one with a graph.
 
     Returns:
         one result per view, in the order of ``case.images``.

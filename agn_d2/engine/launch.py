@@ -33,7 +33,7 @@ def launch_processes(main: Callable[[argparse.Namespace], Any], args: argparse.N
 
     Args:
         main: the job of one process.
-        args: of Detectron2's ``default_argument_parser``.
+        args: arguments as Detectron2's ``default_argument_parser`` gives them.
 
     Returns:
         what ``main`` returns, where it ran in this process.

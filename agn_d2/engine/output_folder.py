@@ -15,7 +15,7 @@ from typing import IO
 
 from detectron2.utils import comm
 
-from ..files import clear_parts
+from ..utils.files import clear_parts
 from .last_checkpoint import BEST, POINTER
 
 try:

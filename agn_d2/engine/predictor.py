@@ -12,7 +12,6 @@ from detectron2.modeling import build_model
 from detectron2.structures import Instances
 from torch import nn
 
-from .. import model_zoo
 from ..cross_view.relation_file import configured_relation
 from ..cross_view.rescoring import rescore_case
 from ..data.breast_crop import uncropped
@@ -24,11 +23,12 @@ from ..data.mapper import CaseMapper
 from ..dicom.acceptance import Wishes
 from ..dicom.tone import Tone
 from ..landmarks.record import Landmarks
+from ..model_zoo.files import get_checkpoint_url, get_config_file
 from .checkpoint import build_checkpointer
 from .checkpoint_fit import GRAPH
-from .inference_setup import settle_for_inference
+from .inference_setup import configure_for_inference
 from .precision import speed_up_on_cpu
-from .setup import settle_device
+from .setup import load_cfg, resolve_device
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Predictor:
         found = predictor(predictor.read_examination("folder of DICOM files"))
 
     Args:
-        cfg: of the model, with ``MODEL.WEIGHTS``; it is copied, not changed.
+        cfg: the model's config, with ``MODEL.WEIGHTS``; it is copied, not changed.
 
     Raises:
         FileNotFoundError: MODEL.WEIGHTS cannot be read.
@@ -56,8 +56,8 @@ class Predictor:
     def __init__(self, cfg: CfgNode) -> None:
         cfg = cfg.clone()
         cfg.defrost()
-        settle_device(cfg)
-        settle_for_inference(cfg)
+        resolve_device(cfg)
+        configure_for_inference(cfg)
         cfg.freeze()
         self.cfg = cfg
         self.model = build_trained(cfg)
@@ -76,7 +76,7 @@ class Predictor:
         Raises:
             ValueError: no model of this name, or a damaged weight file.
         """
-        cfg = model_zoo.get_config(name)
+        cfg = load_cfg(get_config_file(name), ["MODEL.WEIGHTS", get_checkpoint_url(name)])
         if device is not None:
             cfg.MODEL.DEVICE = device
         return cls(cfg)
@@ -188,7 +188,8 @@ def build_trained(cfg: CfgNode) -> nn.Module:
 def load_trained(cfg: CfgNode, model: nn.Module) -> nn.Module:
     """Load ``MODEL.WEIGHTS`` into a model, and refuse those that leave a part of it untrained.
 
-    A detector without graph weights is let through: its graph does nothing, and that is said.
+    A detector without graph weights is let through: its graph does nothing, and a warning
+    says so.
 
     Raises:
         FileNotFoundError: the file is missing.

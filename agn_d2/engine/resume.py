@@ -13,7 +13,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from .checkpoint_fit import describe
 from .stages import Stage
+from .validation import ValidationHook
 from .writers import MetricsFiles
+
+# Checkpoints name the state of a hook by its class.
+_FORMER_HOOKS = {"Watch": ValidationHook.__qualname__}
 
 
 @contextlib.contextmanager
@@ -26,7 +30,7 @@ def rates_of_config(optimizer: torch.optim.Optimizer, scheduler: LRScheduler) ->
 
     Args:
         optimizer: as it was built from the config.
-        scheduler: of Detectron2; its rates are functions of the iteration alone.
+        scheduler: Detectron2's scheduler; its rates are functions of the iteration alone.
     """
     own = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
     base_rates = list(scheduler.base_lrs)
@@ -36,12 +40,12 @@ def rates_of_config(optimizer: torch.optim.Optimizer, scheduler: LRScheduler) ->
         group.update(values | {"lr": rate})
 
 
-def settle_state(trainer: Any, state: dict[str, Any]) -> bool:
+def resolve_state(trainer: Any, state: dict[str, Any]) -> bool:
     """Check the state of a checkpoint's trainer, and make it one that this trainer can take up.
 
     Args:
         trainer: an ``AGNTrainer`` in the stage of the checkpoint.
-        state: of the checkpoint; changed in place.
+        state: the trainer's state in the checkpoint; changed in place.
 
     Returns:
         Whether the state holds the figures of its last step, which is then still to be measured
@@ -57,6 +61,9 @@ def settle_state(trainer: Any, state: dict[str, Any]) -> bool:
         # Mixed precision may be switched on for the rest of a training.
         part.setdefault("grad_scaler", own.grad_scaler.state_dict())
     hooks = state.setdefault("hooks", {})
+    for former, present in _FORMER_HOOKS.items():
+        if former in hooks:
+            hooks[present] = hooks.pop(former)
     unfinished = MetricsFiles.__qualname__ in hooks
     if not comm.is_main_process():
         # Only the main process writes.

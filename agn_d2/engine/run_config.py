@@ -8,20 +8,20 @@ from typing import Any
 
 import yaml
 
+from ..config import FIRST_WEIGHTS
 from .checkpoint_fit import describe
+from .renamed_keys import rename_keys
 
 logger = logging.getLogger(__name__)
 
 Changes = dict[str, tuple[Any, Any]]
 
-# What a resumed training takes from its checkpoint, whatever the config says.
+# What a resumed training takes from its checkpoint, whatever the config says, beside the first
+# weights of all parts.
 FROM_CHECKPOINT = frozenset(
     {
         "SEED",
-        "MODEL.WEIGHTS",
         "MODEL.STEM_TO_GRAY",
-        "MODEL.TIMM.WEIGHTS",
-        "MODEL.DETR.PRETRAINED",
         "MODEL.AGN.BGN.PRIOR",
         "MODEL.AGN.BGN.PRIOR_BANDWIDTH",
     }
@@ -29,12 +29,12 @@ FROM_CHECKPOINT = frozenset(
 # Keys of the graph that may change within a training; any other makes it another model.
 _FREE_OF_GRAPH = ("VIEW_DROP", "VIS_PERIOD", "CONTEXT_GRADIENT", "BGN.PRIOR", "BGN.PRIOR_BANDWIDTH")
 _REFUSED = frozenset({"SOLVER.OPTIMIZER", "MODEL.META_ARCHITECTURE", "MODEL.BACKBONE.NAME"})
-# Nothing of the training hangs on them.
+# Nothing of the training depends on them.
 _QUIET = frozenset({"OUTPUT_DIR", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS", "VERSION"})
 
 
 def differences(saved: str, own: str) -> Changes:
-    """Keys of both configs whose values differ.
+    """Keys of both configs whose values differ; those of a former version by their present names.
 
     Args:
         saved, own: what ``CfgNode.dump`` gave.
@@ -42,7 +42,9 @@ def differences(saved: str, own: str) -> Changes:
     Returns:
         key -> (saved value, own value).
     """
-    then, now = (dict(_leaves(yaml.safe_load(text))) for text in (saved, own))
+    then, now = (yaml.safe_load(text) for text in (saved, own))
+    rename_keys(then, "the checkpoint's config")
+    then, now = dict(_leaves(then)), dict(_leaves(now))
     return {k: (then[k], now[k]) for k in sorted(then.keys() & now.keys()) if then[k] != now[k]}
 
 
@@ -53,8 +55,8 @@ def check_resumed(changed: Mapping[str, tuple[Any, Any]], path: str) -> None:
     start of a training stays as it was.
 
     Args:
-        changed: of ``differences``.
-        path: of the checkpoint, for the messages.
+        changed: what ``differences`` returns.
+        path: the checkpoint's path, for the messages.
 
     Raises:
         ValueError: a key that would make it another model or another optimizer.
@@ -66,7 +68,7 @@ def check_resumed(changed: Mapping[str, tuple[Any, Any]], path: str) -> None:
             "anew in another OUTPUT_DIR"
         )
     for key, (then, now) in changed.items():
-        if key in FROM_CHECKPOINT:
+        if _is_from_checkpoint(key):
             logger.warning("--resume: %s stays %r, not %r: it is the checkpoint's", key, then, now)
         elif key not in _QUIET:
             logger.warning("--resume: %s was %r and is %r from here on", key, then, now)
@@ -77,6 +79,11 @@ def _is_refused(key: str) -> bool:
         return True
     graph = key.removeprefix("MODEL.AGN.")
     return graph != key and graph not in _FREE_OF_GRAPH
+
+
+def _is_from_checkpoint(key: str) -> bool:
+    model, _, part = key.partition(".")
+    return key in FROM_CHECKPOINT or (model == "MODEL" and part.split(".")[-1] in FIRST_WEIGHTS)
 
 
 def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 import yaml
@@ -12,18 +12,31 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils.file_io import PathManager
 
-from .. import model_zoo
 from ..config import add_agn_config
 from ..data.builtin import check_registered, register_builtin_datasets
-from .inference_setup import settle_for_inference
+from ..model_zoo.files import get_checkpoint_url, get_config_file, list_models
+from .inference_setup import configure_for_inference
+from .renamed_keys import RenamingCfgNode
 
 logger = logging.getLogger(__name__)
 
+AddConfig = Callable[[CfgNode], None]
 
-def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
+
+def load_cfg(
+    config_file: str | None,
+    overrides: Iterable[str] = (),
+    add_configs: Iterable[AddConfig] = (),
+) -> CfgNode:
     """Detectron2's defaults with the keys of agn_d2, a YAML and KEY VALUE overrides.
 
-    Only plain YAML is read. (Detectron2 runs what the Python tags of a YAML say.)
+    Only plain YAML is read. (Detectron2 runs what the Python tags of a YAML say.) Keys of former
+    versions are read under their present names, with a warning.
+
+    Args:
+        config_file: the YAML; None: none.
+        overrides: KEY, VALUE, KEY, VALUE, ...
+        add_configs: of a project, each adds keys of its own.
 
     Raises:
         FileNotFoundError: no such YAML, or none of its ``_BASE_``.
@@ -32,12 +45,15 @@ def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
     """
     cfg = get_cfg()
     add_agn_config(cfg)
+    for add_config in add_configs:
+        add_config(cfg)
     if config_file and not PathManager.isfile(config_file):
         raise FileNotFoundError(f"No config file {config_file}")
     try:
+        reader = RenamingCfgNode(cfg)
         if config_file:
-            cfg.merge_from_file(config_file, allow_unsafe=False)
-        cfg.merge_from_list(list(overrides))
+            reader.merge_from_file(config_file, allow_unsafe=False)
+        reader.merge_from_list(list(overrides))
     except (AssertionError, KeyError) as error:
         raise ValueError(f"config: {error.args[0] if error.args else error}") from error
     except yaml.constructor.ConstructorError as error:
@@ -53,7 +69,7 @@ def load_cfg(config_file: str | None, overrides: Iterable[str] = ()) -> CfgNode:
         raise ValueError(f"config: {config_file} or its _BASE_ has no keys ({error})") from error
     except RecursionError as error:
         raise ValueError(f"config: {config_file}: _BASE_ leads back to itself") from error
-    return cfg
+    return CfgNode(reader)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +79,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model",
         metavar="NAME",
-        help=f"a trained model that comes along: {', '.join(model_zoo.list_models())}",
+        help=f"a trained model that comes along: {', '.join(list_models())}",
     )
 
 
@@ -78,29 +94,30 @@ def load_model_cfg(args: argparse.Namespace) -> CfgNode:
     """
     if args.model is None:
         return load_cfg(args.config_file, args.opts)
-    weights = ["MODEL.WEIGHTS", model_zoo.get_checkpoint_url(args.model)]
-    return load_cfg(model_zoo.get_config_file(args.model), [*weights, *args.opts])
+    weights = ["MODEL.WEIGHTS", get_checkpoint_url(args.model)]
+    return load_cfg(get_config_file(args.model), [*weights, *args.opts])
 
 
-def setup_cfg(args: argparse.Namespace) -> CfgNode:
-    """The config of a run: data sets registered, device and masks settled, frozen.
+def setup_cfg(args: argparse.Namespace, add_configs: Iterable[AddConfig] = ()) -> CfgNode:
+    """The config of a run: data sets registered, device and masks resolved, frozen.
 
-    With ``--eval-only`` the checkpoint settles what training reads from the training data.
+    With ``--eval-only`` the checkpoint decides what training reads from the training data.
 
     Args:
         args: with ``config_file`` and ``opts``, as Detectron2's ``default_argument_parser``
             makes them.
+        add_configs: of ``load_cfg``.
     """
-    cfg = load_cfg(args.config_file, args.opts)
+    cfg = load_cfg(args.config_file, args.opts, add_configs)
     register_builtin_datasets()
     inference = getattr(args, "eval_only", False)
     check_registered((*(() if inference else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST), "DATASETS")
     check_ignored_keys(cfg)
-    settle_device(cfg)
+    resolve_device(cfg)
     if inference:
-        settle_for_inference(cfg, resume=args.resume)
+        configure_for_inference(cfg, resume=args.resume)
     else:
-        _settle_masks(cfg)
+        _resolve_masks(cfg)
     cfg.freeze()
     return cfg
 
@@ -116,8 +133,8 @@ def setup_inference_cfg(args: argparse.Namespace) -> CfgNode:
     """
     cfg = load_model_cfg(args)
     register_builtin_datasets()
-    settle_device(cfg)
-    settle_for_inference(cfg)
+    resolve_device(cfg)
+    configure_for_inference(cfg)
     cfg.freeze()
     return cfg
 
@@ -167,15 +184,15 @@ def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:
             )
 
 
-def settle_device(cfg: CfgNode) -> None:
-    """The CPU where there is no CUDA device, and it is said."""
+def resolve_device(cfg: CfgNode) -> None:
+    """Fall back on the CPU where there is no CUDA device, with a warning."""
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         logger.warning("No CUDA device: running on the CPU, which takes far longer.")
         cfg.MODEL.DEVICE = "cpu"
 
 
-def _settle_masks(cfg: CfgNode) -> None:
-    """A mask head needs a mask for every mass it trains on; else boxes only, and it is said."""
+def _resolve_masks(cfg: CfgNode) -> None:
+    """Switch the mask head off, with a warning, unless every mass it trains on has a mask."""
     if not cfg.MODEL.MASK_ON or not cfg.DATASETS.TRAIN:
         return
     masks = [

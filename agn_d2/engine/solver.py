@@ -9,6 +9,9 @@ from detectron2.config import CfgNode
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from torch import nn
 
+# Each gradient, the norm of each parameter's gradients, or the norm of all of them together.
+CLIP_TYPES = ("value", "norm", "full_model")
+
 
 def check_solver(cfg: CfgNode) -> None:
     """Raise a ValueError that names the key if a training of this config could not learn."""
@@ -28,16 +31,27 @@ def check_solver(cfg: CfgNode) -> None:
     for key in ("IMS_PER_BATCH", "CHECKPOINT_PERIOD"):
         if solver[key] < 1:
             raise ValueError(f"SOLVER.{key} must be 1 or more, got {solver[key]}")
+    clip = solver.CLIP_GRADIENTS
+    if clip.ENABLED and clip.CLIP_TYPE not in CLIP_TYPES:
+        raise ValueError(
+            f"SOLVER.CLIP_GRADIENTS.CLIP_TYPE must be one of {', '.join(CLIP_TYPES)}, got "
+            f"{clip.CLIP_TYPE!r}"
+        )
+    if clip.ENABLED and not clip.CLIP_VALUE > 0:
+        raise ValueError(
+            f"SOLVER.CLIP_GRADIENTS.CLIP_VALUE must be above 0, got {clip.CLIP_VALUE}; for no "
+            "clipping: SOLVER.CLIP_GRADIENTS.ENABLED False"
+        )
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of ``SOLVER``.
 
-    Beside Detectron2's keys: ``SOLVER.OPTIMIZER``, ``BACKBONE_LR_FACTOR``, ``AGN_LR_FACTOR``
-    and ``MAX_GRADIENT_NORM``.
+    Beside Detectron2's keys: ``SOLVER.OPTIMIZER``, ``BACKBONE_MULTIPLIER``, ``AGN_MULTIPLIER``
+    and the ``CLIP_TYPE`` "full_model" of ``CLIP_GRADIENTS``.
 
     Raises:
-        ValueError: unknown optimizer, or two kinds of clipping at once.
+        ValueError: an unknown optimizer or kind of clipping.
     """
     params = get_default_optimizer_params(
         model,
@@ -45,7 +59,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         weight_decay_norm=cfg.SOLVER.WEIGHT_DECAY_NORM,
         bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
         weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
-        lr_factor_func=_learning_rate_factor(cfg),
+        lr_factor_func=_learning_rate_factor(cfg, model),
     )
     common = {"lr": cfg.SOLVER.BASE_LR, "weight_decay": cfg.SOLVER.WEIGHT_DECAY}
     if cfg.SOLVER.OPTIMIZER == "SGD":
@@ -56,10 +70,9 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         common |= _fused_on_cpu(cfg)
     else:
         raise ValueError(f"SOLVER.OPTIMIZER must be SGD or ADAMW, got {cfg.SOLVER.OPTIMIZER!r}")
-    if cfg.SOLVER.MAX_GRADIENT_NORM > 0:
-        if cfg.SOLVER.CLIP_GRADIENTS.ENABLED:
-            raise ValueError("set SOLVER.MAX_GRADIENT_NORM or SOLVER.CLIP_GRADIENTS, not both")
-        return _with_global_clipping(kind, cfg.SOLVER.MAX_GRADIENT_NORM)(params, **common)
+    clip = cfg.SOLVER.CLIP_GRADIENTS
+    if clip.ENABLED and clip.CLIP_TYPE == "full_model":
+        return _with_global_clipping(kind, clip.CLIP_VALUE, clip.NORM_TYPE)(params, **common)
     return maybe_add_gradient_clipping(cfg, kind)(params, **common)
 
 
@@ -69,12 +82,13 @@ def _fused_on_cpu(cfg: CfgNode) -> dict[str, bool]:
     return {"fused": True} if cfg.MODEL.DEVICE == "cpu" and version >= (2, 4) else {}
 
 
-def _learning_rate_factor(cfg: CfgNode) -> Callable[[str], float]:
+def _learning_rate_factor(cfg: CfgNode, model: nn.Module) -> Callable[[str], float]:
     """Parameter name -> factor of the learning rate."""
+    # A model whose convolutional part has another name says so.
+    bottom_up = getattr(model, "bottom_up_prefix", "backbone.bottom_up.")
     factors = {
-        "backbone.bottom_up.": cfg.SOLVER.BACKBONE_LR_FACTOR,
-        "detr.model.backbone.": cfg.SOLVER.BACKBONE_LR_FACTOR,
-        "backbone.agn.": cfg.SOLVER.AGN_LR_FACTOR,
+        bottom_up: cfg.SOLVER.BACKBONE_MULTIPLIER,
+        "backbone.agn.": cfg.SOLVER.AGN_MULTIPLIER,
     }
 
     def factor(name: str) -> float:
@@ -84,7 +98,7 @@ def _learning_rate_factor(cfg: CfgNode) -> Callable[[str], float]:
 
 
 def _with_global_clipping(
-    kind: type[torch.optim.Optimizer], max_norm: float
+    kind: type[torch.optim.Optimizer], max_norm: float, norm_type: float
 ) -> Callable[[Iterable], torch.optim.Optimizer]:
     """An optimizer class that clips the norm of all gradients together before each step.
 
@@ -94,7 +108,7 @@ def _with_global_clipping(
     class WithGlobalClipping(kind):
         def step(self, closure=None):
             parameters = [p for group in self.param_groups for p in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+            torch.nn.utils.clip_grad_norm_(parameters, max_norm, norm_type)
             return super().step(closure)
 
     WithGlobalClipping.__name__ = f"{kind.__name__}WithGlobalClipping"

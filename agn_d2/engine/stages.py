@@ -137,7 +137,7 @@ def freeze_all_but(model: nn.Module, trained: Sequence[str]) -> None:
 def hold_frozen_statistics(model: nn.Module) -> None:
     """Put frozen parts into eval mode: their statistics stay, and nothing is dropped.
 
-    Batch normalisation whose parameters are all frozen, and the bottom-up network if it is
+    Batch normalization whose parameters are all frozen, and the bottom-up network if it is
     frozen as a whole. To be called whenever something may have called ``model.train()``. Heads
     stay in training mode: it is what makes them compute losses.
     """

@@ -16,7 +16,7 @@ def convert_checkpoint(
     """Turn the one convolution that reads three channels gray; everything else stays.
 
     Args:
-        content: of ``read_checkpoint_file``.
+        content: what ``read_checkpoint_file`` returns.
         kind, order: see ``gray_stem``.
 
     Returns:
@@ -29,7 +29,7 @@ def convert_checkpoint(
     weights = content if key is None else content[key]
     stems = [name for name, value in weights.items() if _reads_rgb(value)]
     if len(stems) != 1:
-        raise ValueError(f"expected one convolution that reads three channels, found {stems}")
+        raise ValueError(f"expected one convolution that reads three channels, got {stems}")
     stem = torch.as_tensor(np.asarray(weights[stems[0]]))
     converted = {name: _tensor(value) for name, value in weights.items()}
     converted[stems[0]] = gray_stem(stem, kind, order=order)

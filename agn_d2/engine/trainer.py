@@ -34,11 +34,11 @@ from .output_folder import output_lock, set_aside
 from .parallel import parallel
 from .precision import speed_up_on_cpu, trains_in_bfloat16
 from .progress import Progress
-from .resume import rates_of_config, settle_state
+from .resume import rates_of_config, resolve_state
 from .solver import build_optimizer, check_solver
 from .stage_hook import StageCheckpointer, StageHook
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
-from .watch import Watch, validation_losses
+from .validation import ValidationHook, validation_losses
 from .writers import build_writers
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ FINAL = "model_final"
 class AGNTrainer(DefaultTrainer):
     """Trains and evaluates on whole cases, in the stages of ``SOLVER.STAGES`` if there are any.
 
-    Everything else is Detectron2's ``DefaultTrainer``. What a step computes hangs on the seed,
+    Everything else is Detectron2's ``DefaultTrainer``. What a step computes depends on the seed,
     the iteration and the weights alone, so that a resumed training goes on as if undisturbed.
 
     Attributes:
@@ -133,8 +133,8 @@ class AGNTrainer(DefaultTrainer):
         self.sampler.start = self.start_iter
 
     def measure(self) -> dict[str, float]:
-        """Losses and detection metrics on ``TEST.WATCH.DATASET``; metrics on the main process."""
-        name = self.cfg.TEST.WATCH.DATASET
+        """Losses and metrics on ``TEST.VALIDATION.DATASET``; metrics on the main process only."""
+        name = self.cfg.TEST.VALIDATION.DATASET
         losses = validation_losses(self.net, build_validation_loader(self.cfg, name))
         cfg = self.cfg.clone()
         cfg.defrost()
@@ -202,7 +202,7 @@ class AGNTrainer(DefaultTrainer):
         self.iter = self.start_iter
 
     def run_step(self) -> None:
-        """One step, whose random draws hang on seed, iteration and rank.
+        """One step, whose random draws depend on seed, iteration and rank.
 
         Raises:
             FloatingPointError: the loss is NaN or infinite; says where, and what to do.
@@ -230,7 +230,7 @@ class AGNTrainer(DefaultTrainer):
         self._graph_was_loaded = state_dict.get("graph_was_loaded", False)
         if self.stages:
             self.begin_stage(stage_at(self.stages, state_dict["iteration"]))
-        self._unfinished = settle_state(self, state_dict)
+        self._unfinished = resolve_state(self, state_dict)
         with rates_of_config(self._trainer.optimizer, self.scheduler):
             super().load_state_dict(state_dict)
 
@@ -245,7 +245,7 @@ class AGNTrainer(DefaultTrainer):
             hooks.insert(_first(hooks, EvalHook), StageCheckpointer())
         # Before the writer, which only the main process has.
         place = len(hooks) - comm.is_main_process()
-        hooks.insert(place, Watch.from_config(self.cfg, weakref.proxy(self)))
+        hooks.insert(place, ValidationHook.from_config(self.cfg, weakref.proxy(self)))
         if comm.is_main_process():
             hooks.insert(-1, GraphPictures.from_config(self.cfg, self._trainer.model))
             hooks[-1:] = build_writers(self.cfg, self.max_iter)

@@ -11,7 +11,7 @@ from detectron2.config import CfgNode
 from detectron2.engine.hooks import PeriodicWriter
 from detectron2.utils.events import CommonMetricPrinter, JSONWriter, TensorboardXWriter
 
-from ..files import write_atomically
+from ..utils.files import write_atomically
 from .output_folder import METRICS
 
 # Steps between two lines of the log, as in Detectron2.

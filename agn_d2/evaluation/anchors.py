@@ -65,12 +65,12 @@ def suggest_anchors(sizes: np.ndarray, levels: int, ratios: int = 3) -> Anchors:
     """Anchors for boxes of these sizes, rounded as one would write them.
 
     Five levels get [S]'s percentiles of sqrt(width * height), other numbers evenly spaced ones
-    from 10 to 90. Ratios are the centres of a k-means on log(height / width), where a half and
+    from 10 to 90. Ratios are the centers of a k-means on log(height / width), where a half and
     twice are equally far from 1; it starts from quantiles, so that the answer is always the same.
 
     Args:
         sizes: (n, 2), width and height in pixels of the input.
-        levels: of the pyramid that get anchors.
+        levels: pyramid levels that get anchors.
         ratios: k of the k-means.
 
     Raises:
@@ -85,8 +85,8 @@ def suggest_anchors(sizes: np.ndarray, levels: int, ratios: int = 3) -> Anchors:
     if len(np.unique(logs)) < ratios:
         raise ValueError(f"{len(sizes)} boxes have fewer than {ratios} different aspect ratios")
     start = np.quantile(np.unique(logs), (np.arange(ratios) + 0.5) / ratios)
-    centres, _ = kmeans2(logs[:, None], start[:, None], iter=100, minit="matrix", missing="raise")
-    found = tuple(sorted(round(float(ratio), 2) for ratio in np.exp(centres[:, 0])))
+    centers, _ = kmeans2(logs[:, None], start[:, None], iter=100, minit="matrix", missing="raise")
+    found = tuple(sorted(round(float(ratio), 2) for ratio in np.exp(centers[:, 0])))
     return Anchors(tuple((round(float(size), 1),) for size in side), (found,))
 
 
@@ -101,14 +101,14 @@ def best_ious(
     """IoU of each box with the best anchor that stands in its image.
 
     An anchor's overlap falls with its distance in x and in y, so the best place for one of a
-    given size is the cell nearest to the box's centre; nothing else has to be tried.
+    given size is the cell nearest to the box's center; nothing else has to be tried.
 
     Args:
         boxes: (n, 4) XYXY in pixels of the input.
         image_sizes: (n, 2) height and width of each box's image, before padding.
         anchors: the anchors.
-        strides: L, pixels between neighbouring cells of a level.
-        offset: of the first anchor from the corner, in strides
+        strides: L, pixels between neighboring cells of a level.
+        offset: distance of the first anchor from the corner, in strides
             (``MODEL.ANCHOR_GENERATOR.OFFSET``).
         divisor: the padded image is a multiple of it.
 
@@ -116,13 +116,13 @@ def best_ious(
         (n,) float.
     """
     boxes = np.asarray(boxes, dtype=float)
-    sizes, centres = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] + boxes[:, :2]) / 2
+    sizes, centers = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] + boxes[:, :2]) / 2
     padded = np.ceil(np.asarray(image_sizes)[:, ::-1] / divisor) * divisor
     best = np.zeros(len(boxes))
     for level, stride in enumerate(strides):
         cells = np.ceil(padded / stride)
-        cell = np.clip(np.rint(centres / stride - offset), 0, cells - 1)
-        distance = np.abs((cell + offset) * stride - centres)
+        cell = np.clip(np.rint(centers / stride - offset), 0, cells - 1)
+        distance = np.abs((cell + offset) * stride - centers)
         for anchor in anchors.of_level(level):
             overlap = np.minimum((sizes + anchor) / 2 - distance, np.minimum(sizes, anchor))
             shared = np.clip(overlap, 0, None).prod(axis=1)

@@ -63,7 +63,7 @@ def bootstrap_recalls(
         image_weights: (I,) as in :func:`froc_curve`; 0 leaves an image out of every draw, and a
             patient without any counted image is not drawn.
         draws: R, at least 1.
-        seed: of the random draws.
+        seed: random seed of the draws.
 
     Returns:
         (R, M, K) float64; NaN where a draw has no lesion.
@@ -73,7 +73,7 @@ def bootstrap_recalls(
     """
     check_fppi(fppi)
     if draws < 1:
-        raise ValueError(f"draws must be at least 1, found {draws}")
+        raise ValueError(f"draws must be at least 1, got {draws}")
     num_images = len(patients)
     for events in models:
         if len(events.lesions_per_image) != num_images:
@@ -105,7 +105,7 @@ def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[np.nda
         ValueError: if the level is out of range.
     """
     if not 0 < level < 1:
-        raise ValueError(f"an interval needs a level in (0, 1), found {level}")
+        raise ValueError(f"an interval needs a level in (0, 1), got {level}")
     values = values[~np.isnan(values).any(axis=1)]
     if not len(values):
         return np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)

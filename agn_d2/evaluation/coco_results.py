@@ -28,7 +28,7 @@ class ImageFacts:
         laterality: L or R.
         view: CC or MLO.
         density: ``density`` or ``breast_density``, ACR 1 to 4.
-        mm_per_pixel: of the stored image.
+        mm_per_pixel: pixel spacing of the stored image.
     """
 
     file_name: str | None = None
@@ -136,7 +136,7 @@ def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
             check_category_id(entry, ground_truth.category_ids)
             score = get(entry, "score")
             if not is_number(score):
-                raise ValueError(f"score must be a finite number, found {score!r}")
+                raise ValueError(f"score must be a finite number, got {score!r}")
         except ValueError as error:
             raise ValueError(f"{path}: entry {n} (from 0): {error}") from None
         scores.append(float(score))

@@ -88,13 +88,13 @@ def compare(
     Args:
         models: name -> the detections of each of its runs, mostly a single one.
         truth: the data set.
-        rule: of matching and counting.
+        rule: how detections are matched and counted.
         fppi: (K,) where the curves are read.
         baseline: model that the others are compared with; None for no differences.
         breakdowns: some of ``BREAKDOWNS``.
         size_edges: limits of the mass sizes, see :func:`size_groups`.
-        draws: of the bootstrap over patients; 0 for no intervals.
-        seed: of the bootstrap.
+        draws: bootstrap resamples of the patients; 0 for no intervals.
+        seed: random seed of the bootstrap.
 
     Raises:
         ValueError: no model or one without a run, an unknown baseline or breakdown, an option out
@@ -156,7 +156,7 @@ def _check(
     if unknown:
         raise ValueError(f"unknown breakdown {unknown[0]!r}; known: {', '.join(BREAKDOWNS)}")
     if draws < 0:
-        raise ValueError(f"draws must not be negative, found {draws}")
+        raise ValueError(f"draws must not be negative, got {draws}")
     if draws and None in truth.patients:
         image_id = truth.image_ids[truth.patients.index(None)]
         raise ValueError(f"intervals need the patient_id of each image, {image_id!r} has none")

@@ -11,7 +11,7 @@ TITLES = {
     "recall per": "Recall per lesion and per breast (found in any view)",
     "view": "By view",
     "density": "By breast density",
-    "views at hand": "By the views at hand",
+    "available views": "By the available views",
     "mass size": "By mass size (FPPI over all images)",
 }
 
@@ -20,10 +20,10 @@ def comparison_markdown(report: dict[str, Any]) -> str:
     """Tables of recall in % with intervals, and of differences in percentage points.
 
     Args:
-        report: of ``compare``.
+        report: what ``compare`` returns.
     """
     lines = ["# FROC", "", report["rule"]["text"] + "."]
-    lines += ["mean: of the recall at 1/8, 1/4, 1/2, 1, 2, 4 and 8 FPPI."]
+    lines += ["mean: mean of the recall at 1/8, 1/4, 1/2, 1, 2, 4 and 8 FPPI."]
     bootstrap = report["bootstrap"]
     if any(len(model["runs"]) > 1 for model in report["models"].values()):
         lines += ["The recall of a model with several runs is their mean."]

@@ -1,6 +1,6 @@
 """How well a detector tells masses from the phantom's distractors, kind by kind.
 
-The recall at some FPPI mixes finding bodies with telling them apart. Here each body, mass or
+The recall at some FPPI mixes finding objects with telling them apart. Here each object, mass or
 distractor, has the score of the best detection on it, and the kinds are compared by their scores.
 """
 
@@ -20,16 +20,16 @@ MASS = "mass"
 def scores_by_kind(
     ground_truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], iou: float = 0.2
 ) -> dict[str, np.ndarray]:
-    """The best score on each body.
+    """The best score on each object.
 
     Args:
         ground_truth: a COCO annotation file of the phantom: ``annotations`` are masses,
             ``distractors`` have a ``kind``.
         detections: a COCO results file: ``image_id``, ``bbox`` (XYWH), ``score``.
-        iou: least overlap of a detection on a body.
+        iou: least overlap of a detection and an object.
 
     Returns:
-        kind -> (bodies,) float64; 0 for a body without a detection. ``mass`` comes first.
+        kind -> (objects,) float64; 0 for an object without a detection. ``mass`` comes first.
 
     Raises:
         ValueError: the file has no distractors.
@@ -39,12 +39,12 @@ def scores_by_kind(
     of_image = defaultdict(list)
     for detection in detections:
         of_image[detection["image_id"]].append((*detection["bbox"], detection["score"]))
-    bodies = [(MASS, body) for body in ground_truth["annotations"]]
-    bodies += [(body["kind"], body) for body in ground_truth["distractors"]]
+    objects = [(MASS, item) for item in ground_truth["annotations"]]
+    objects += [(item["kind"], item) for item in ground_truth["distractors"]]
     scores: dict[str, list[float]] = {MASS: []}
-    for kind, body in bodies:
-        found = np.array(of_image.get(body["image_id"], np.empty((0, 5))), dtype=float)
-        overlaps = _iou(found[:, :4], np.array(body["bbox"], dtype=float))
+    for kind, item in objects:
+        found = np.array(of_image.get(item["image_id"], np.empty((0, 5))), dtype=float)
+        overlaps = _iou(found[:, :4], np.array(item["bbox"], dtype=float))
         reached = found[overlaps >= iou - TOLERANCE, 4]
         scores.setdefault(kind, []).append(reached.max(initial=0.0))
     return {kind: np.array(values) for kind, values in scores.items()}

@@ -80,7 +80,7 @@ def froc_curve(events: FrocEvents, image_weights: np.ndarray | None = None) -> F
     """Adds the events up to a curve, one point for each distinct score.
 
     Args:
-        events: from :func:`match_detections`.
+        events: what :func:`match_detections` returns.
         image_weights: (I,) how often each image counts, not negative; None counts each once.
             Zero leaves an image out (lesion images only), a bootstrap draw counts it repeatedly.
 
@@ -113,7 +113,7 @@ def recall_at_fppi(curve: FrocCurve, fppi: Sequence[float] = DEFAULT_FPPI) -> np
     Beyond the end of the curve (``curve.max_fppi``) its last recall stands.
 
     Args:
-        curve: from :func:`froc_curve`.
+        curve: what :func:`froc_curve` returns.
         fppi: (K,) values, finite, at least 0, in any order.
 
     Returns:
@@ -173,4 +173,4 @@ def check_fppi(fppi: Sequence[float]) -> None:
     """Raises ValueError if the FPPI values are not at least one finite number of at least 0."""
     values = np.asarray(fppi, dtype=np.float64)
     if values.ndim != 1 or not values.size or not (np.isfinite(values) & (values >= 0)).all():
-        raise ValueError(f"FPPI values must be finite and at least 0, found {fppi}")
+        raise ValueError(f"FPPI values must be finite and at least 0, got {fppi}")

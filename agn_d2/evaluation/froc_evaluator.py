@@ -15,7 +15,7 @@ from detectron2.evaluation import DatasetEvaluator
 from detectron2.utils import comm
 from detectron2.utils.file_io import PathManager
 
-from ..files import write_text
+from ..utils.files import write_text
 from .coco_results import ImageId, read_ground_truth
 from .froc import DEFAULT_FPPI, MEAN_FPPI, append_mean, check_fppi, recall_at_fppi
 from .matching import DEFAULT_IOU, check_options

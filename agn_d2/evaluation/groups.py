@@ -9,18 +9,30 @@ Shapes: I images, L lesions (boxes), T targets.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from ..utils.view_names import SIDES, VIEWS
 from .coco_results import GroundTruth, ImageFacts
 from .matching import FrocEvents
 
+logger = logging.getLogger(__name__)
+
 UNITS = ("box", "lesion", "breast")
-BREAKDOWNS = ("view", "density", "views at hand", "mass size")
+BREAKDOWNS = ("view", "density", "available views", "mass size")
+_FORMER_BREAKDOWNS = {"views at hand": "available views"}
 _OTHER = {"CC": "MLO", "MLO": "CC", "L": "R", "R": "L"}
+
+
+def resolve_breakdown(name: str) -> str:
+    """The present name of a breakdown, for the command line; a former one raises a warning."""
+    if name in _FORMER_BREAKDOWNS:
+        logger.warning("Breakdown %r is now called %r.", name, _FORMER_BREAKDOWNS[name])
+    return _FORMER_BREAKDOWNS.get(name, name)
 
 
 def image_groups(truth: GroundTruth, breakdown: str) -> dict[str, np.ndarray]:
@@ -28,15 +40,15 @@ def image_groups(truth: GroundTruth, breakdown: str) -> dict[str, np.ndarray]:
 
     Args:
         truth: I images.
-        breakdown: "view", "density" or "views at hand" (the auxiliary and the contralateral view
+        breakdown: "view", "density" or "available views" (the auxiliary and the contralateral view
             of the image in its case, context images included).
 
     Returns:
         name -> (I,) bool. Empty if the data set does not say. Images that alone do not say are
         the group "not stated".
     """
-    if breakdown == "views at hand":
-        names = _views_at_hand(truth)
+    if breakdown == "available views":
+        names = _available_views(truth)
     else:
         names = [getattr(image, breakdown) for image in truth.images]
     known = sorted({name for name in names if name is not None}, key=_order)
@@ -71,7 +83,7 @@ def size_groups(
         edges = np.unique(np.quantile(sizes[counted], (1 / 3, 2 / 3)).round(1))
     limits = [0.0, *map(float, edges), np.inf]
     if not (np.diff(limits) > 0).all():
-        raise ValueError(f"the limits of the mass sizes must rise from above 0, found {edges}")
+        raise ValueError(f"the limits of the mass sizes must rise from above 0, got {edges}")
     groups = {}
     for low, high in zip(limits, limits[1:], strict=False):
         name = f"{low:g} - {high:g} {unit}"
@@ -114,7 +126,7 @@ def lesion_targets(truth: GroundTruth, unit: str) -> np.ndarray:
             not known where they are needed.
     """
     if unit not in UNITS:
-        raise ValueError(f"unit must be one of {', '.join(UNITS)}, found {unit!r}")
+        raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
     counted = np.flatnonzero(~truth.lesions.ignored)
     if unit == "box":
         keys = [(int(n),) for n in counted]
@@ -163,7 +175,7 @@ def find_targets(events: FrocEvents, targets: np.ndarray, lesion_images: np.ndar
     )
 
 
-def _views_at_hand(truth: GroundTruth) -> list[str | None]:
+def _available_views(truth: GroundTruth) -> list[str | None]:
     everything = (*truth.images, *truth.context_images)
     present = {_place(image) for image in everything} - {None}
     names: list[str | None] = []
@@ -186,7 +198,7 @@ def _views_at_hand(truth: GroundTruth) -> list[str | None]:
 
 
 def _place(image: ImageFacts) -> tuple[str, str, str] | None:
-    if image.case is None or image.laterality not in ("L", "R") or image.view not in ("CC", "MLO"):
+    if image.case is None or image.laterality not in SIDES or image.view not in VIEWS:
         return None
     return image.case, image.laterality, image.view
 

@@ -5,7 +5,7 @@ Shapes: I images, L lesions, D detections, E events.
 The rule:
 
 1. A detection *reaches* a lesion of its image if their IoU is at least ``iou`` (``hit="iou"``), or
-   if the centre of its box lies in the lesion's box, border included (``hit="center"``).
+   if the center of its box lies in the lesion's box, border included (``hit="center"``).
 2. Image by image, from the highest score down, each detection takes the free lesion that it
    reaches with the highest IoU. Equal scores: the detection with the higher IoU with any lesion
    of the image goes first, then the one whose (x0, y0, x1, y1) is smaller; of two lesions with
@@ -16,7 +16,7 @@ The rule:
    detection finds every lesion that it reaches.
 4. A detection that reaches no lesion is a false positive. But a false positive (of this rule or of
    rule 3) that lies on an ignored region (COCO's ``iscrowd``) counts as nothing: at least the share
-   ``iou`` of its area is inside the region, or with ``hit="center"`` its centre is. Ignored regions
+   ``iou`` of its area is inside the region, or with ``hit="center"`` its center is. Ignored regions
    are no lesions.
 
 Thresholds and borders are met to within ``TOLERANCE``: most decimal coordinates have no exact
@@ -34,7 +34,7 @@ import numpy as np
 from .records import Detections, Lesions
 
 DEFAULT_IOU = 0.2
-# Of IoUs and shares, and in pixels of the border that a centre may lie on.
+# Of IoUs and shares, and in pixels of the border that a center may lie on.
 TOLERANCE = 1e-9
 HITS = ("iou", "center")
 DUPLICATES = ("ignore", "fp", "any")
@@ -161,11 +161,11 @@ def assign_detections(
 def check_options(iou: float, hit: str, duplicates: str) -> None:
     """Raises ValueError if a matching option is out of range."""
     if not 0 < iou <= 1:
-        raise ValueError(f"iou must be above 0 and at most 1, found {iou}")
+        raise ValueError(f"iou must be above 0 and at most 1, got {iou}")
     if hit not in HITS:
-        raise ValueError(f"hit must be one of {', '.join(HITS)}, found {hit!r}")
+        raise ValueError(f"hit must be one of {', '.join(HITS)}, got {hit!r}")
     if duplicates not in DUPLICATES:
-        raise ValueError(f"duplicates must be one of {', '.join(DUPLICATES)}, found {duplicates!r}")
+        raise ValueError(f"duplicates must be one of {', '.join(DUPLICATES)}, got {duplicates!r}")
 
 
 def _same_image_pairs(images: np.ndarray, lesions: Lesions) -> tuple[np.ndarray, np.ndarray]:

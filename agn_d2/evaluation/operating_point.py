@@ -95,7 +95,7 @@ class OperatingCurve:
     def at_threshold(self, threshold: float) -> OperatingPoint:
         """What a given threshold gives; without a detection precision is None."""
         if not math.isfinite(threshold):
-            raise ValueError(f"a threshold must be a finite number, found {threshold}")
+            raise ValueError(f"a threshold must be a finite number, got {threshold}")
         number = int(np.searchsorted(-self.thresholds, -threshold, side="right")) - 1
         if number < 0:
             nothing = 0.0 if self.lesions else None
@@ -117,7 +117,7 @@ def operating_curve(events: FrocEvents) -> OperatingCurve:
     """Counts lesions found and false positives at each distinct score.
 
     Args:
-        events: from :func:`match_detections`.
+        events: what :func:`match_detections` returns.
     """
     is_last = np.append(events.scores[1:] != events.scores[:-1], True)
     last = np.flatnonzero(is_last[: len(events.scores)])

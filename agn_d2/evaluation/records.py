@@ -36,7 +36,7 @@ class Lesions:
             raise ValueError("a lesion box must have a width and a height above 0")
         ignored = np.zeros(len(boxes), bool) if self.ignored is None else np.asarray(self.ignored)
         if ignored.shape != (len(boxes),):
-            raise ValueError(f"ignored must be ({len(boxes)},), found {ignored.shape}")
+            raise ValueError(f"ignored must be ({len(boxes)},), got {ignored.shape}")
         images = _as_indices(self.images, len(boxes), "lesion")
         if len(images) and images.max() >= self.num_images:
             raise ValueError(f"lesion image {images.max()} of only {self.num_images} images")
@@ -68,7 +68,7 @@ class Detections:
             raise ValueError("a detection box must not have a negative width or height")
         scores = np.asarray(self.scores, dtype=np.float64)
         if scores.shape != (len(boxes),):
-            raise ValueError(f"scores must be ({len(boxes)},), found {scores.shape}")
+            raise ValueError(f"scores must be ({len(boxes)},), got {scores.shape}")
         if not np.isfinite(scores).all():
             raise ValueError("a detection score is not a finite number")
         object.__setattr__(self, "boxes", boxes)
@@ -81,7 +81,7 @@ def _as_boxes(boxes: np.ndarray, what: str) -> np.ndarray:
     if array.size == 0:
         array = array.reshape(0, 4)
     if array.ndim != 2 or array.shape[1] != 4:
-        raise ValueError(f"{what} boxes must be (n, 4), found {array.shape}")
+        raise ValueError(f"{what} boxes must be (n, 4), got {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"a {what} box has a coordinate that is not finite")
     return array
@@ -90,7 +90,7 @@ def _as_boxes(boxes: np.ndarray, what: str) -> np.ndarray:
 def _as_indices(images: np.ndarray, size: int, what: str) -> np.ndarray:
     array = np.asarray(images)
     if array.shape != (size,) or (size and not np.issubdtype(array.dtype, np.integer)):
-        raise ValueError(f"{what} images must be ({size},) integers, found {array.shape}")
+        raise ValueError(f"{what} images must be ({size},) integers, got {array.shape}")
     array = array.astype(np.int64)
     if (array < 0).any():
         raise ValueError(f"{what} image index below 0")

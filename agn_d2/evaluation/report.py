@@ -48,7 +48,7 @@ def evaluate_froc(
             only the detections on them.
         patients: (I,) patient of each image, needed for the bootstrap only.
         draws: bootstrap draws for a 95 % interval; 0 for none.
-        seed: of the bootstrap.
+        seed: random seed of the bootstrap.
 
     Returns:
         A report that JSON can hold, and the curve. Report keys: ``fppi``, ``recall`` (0 .. 1; null
@@ -112,7 +112,7 @@ def curve_to_dict(curve: FrocCurve) -> dict[str, Any]:
 
 def describe_rule(report: dict[str, Any]) -> str:
     """The rule behind a report in one line, to stand wherever its figures stand."""
-    hit = "centre in box" if report["hit"] == "center" else f"IoU >= {report['iou']:g}"
+    hit = "center in box" if report["hit"] == "center" else f"IoU >= {report['iou']:g}"
     duplicates = {
         "ignore": "duplicates ignored",
         "fp": "duplicates are false positives",

@@ -2,7 +2,7 @@
 
 Shape legend
     V: views      C: channels      H, W: cells of the feature grid      P = H * W
-    N: nodes (padded)      k: neighbours of a cell
+    N: nodes (padded)      k: neighbors of a cell
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def assign_cells(
 ) -> Tensor:
     """The adjacency A of grid cells and nodes: A_ij = 1 if node j is among the k nearest of cell i.
 
-    A cell stands where its centre lies in the input image. Cells in the padding (centre outside
+    A cell stands where its center lies in the input image. Cells in the padding (center outside
     the view's own height and width) belong to no node, so that padding never changes a result.
 
     Args:
@@ -99,7 +99,7 @@ def assign_cells(
         view_sizes: (V, 2) int, height and width of each view before padding.
         grid: (H, W) of the feature map.
         stride: input pixels per cell.
-        k: neighbours of each cell; every view must have at least k valid nodes.
+        k: neighbors of each cell; every view must have at least k valid nodes.
 
     Returns:
         (V, P, N) float32 of zeros and ones.
@@ -108,7 +108,7 @@ def assign_cells(
         ValueError: k is below 1 or above N.
     """
     if not 1 <= k <= nodes.shape[1]:
-        raise ValueError(f"k = {k} neighbours, but there are {nodes.shape[1]} nodes")
+        raise ValueError(f"k = {k} neighbors, but there are {nodes.shape[1]} nodes")
     height, width = grid
     ys = (torch.arange(height, device=nodes.device, dtype=torch.float32) + 0.5) * stride
     xs = (torch.arange(width, device=nodes.device, dtype=torch.float32) + 0.5) * stride
@@ -136,7 +136,7 @@ def cells_within_reach(
 
     Args:
         nodes, node_valid, grid, stride: see ``assign_cells``.
-        reach: largest distance of a cell's centre to the nearest node, in widest gaps.
+        reach: largest distance of a cell's center to the nearest node, in widest gaps.
 
     Returns:
         (V, H, W) bool.
@@ -150,8 +150,8 @@ def cells_within_reach(
     widest = between.amin(dim=2).masked_fill(absent, 0).amax(dim=1)
     ys = (torch.arange(height, device=nodes.device, dtype=torch.float32) + 0.5) * stride
     xs = (torch.arange(width, device=nodes.device, dtype=torch.float32) + 0.5) * stride
-    centres = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).flatten(0, 1)
-    distance = torch.cdist(centres.expand(len(nodes), -1, -1), nodes)
+    centers = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).flatten(0, 1)
+    distance = torch.cdist(centers.expand(len(nodes), -1, -1), nodes)
     nearest = distance.masked_fill(absent[:, None, :], float("inf")).amin(dim=2)
     return (nearest <= reach * widest[:, None]).unflatten(1, grid)
 

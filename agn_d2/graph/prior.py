@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import write_json
+from ..utils.files import write_json
 
 FORMAT = "agn_d2 prior 1"
 
@@ -39,7 +39,7 @@ class CorrespondencePrior:
         return self.counts.shape
 
     def matrix(self, bandwidth: float = 0.0) -> np.ndarray:
-        """H^g_ij = epsilon_ij / sqrt(D_i. D_.j), with epsilon smoothed over neighbouring nodes.
+        """H^g_ij = epsilon_ij / sqrt(D_i. D_.j), with epsilon smoothed over neighboring nodes.
 
         Args:
             bandwidth: standard deviation of the Gaussian that spreads a count over the nodes
@@ -56,8 +56,8 @@ class CorrespondencePrior:
             raise ValueError(f"bandwidth must not be negative, got {bandwidth}")
         counts = self.counts
         if bandwidth > 0:
-            spread_cc = _neighbour_weights(self.template_cc, bandwidth)
-            spread_mlo = _neighbour_weights(self.template_mlo, bandwidth)
+            spread_cc = _neighbor_weights(self.template_cc, bandwidth)
+            spread_mlo = _neighbor_weights(self.template_mlo, bandwidth)
             counts = spread_cc.T @ counts @ spread_mlo
         return normalize_counts(counts)
 
@@ -79,7 +79,7 @@ def awaited_prior(layout: tuple[int, int]) -> np.ndarray:
     return np.full(layout, np.nan)
 
 
-def _neighbour_weights(template: np.ndarray, bandwidth: float) -> np.ndarray:
+def _neighbor_weights(template: np.ndarray, bandwidth: float) -> np.ndarray:
     """(N, N) Gaussian weights between nodes; each row sums to 1, so no count is lost."""
     distance2 = ((template[:, None] - template[None]) ** 2).sum(-1)
     weights = np.exp(-distance2 / (2 * bandwidth**2))

@@ -2,7 +2,7 @@
 
 from .batch import Extraction, extract, view_from_name
 from .contour import breast_box, breast_mask
-from .detect import METHODS, detect_landmarks
+from .detect import METHODS, detect_landmarks, resolve_method
 from .nodes import NodeLayout, breast_polygon, place_nodes
 from .record import Landmarks, read_landmarks, write_landmarks
 
@@ -18,6 +18,7 @@ __all__ = [
     "extract",
     "place_nodes",
     "read_landmarks",
+    "resolve_method",
     "view_from_name",
     "write_landmarks",
 ]

@@ -18,14 +18,15 @@ from ..dicom.acceptance import UnknownView, Wishes, reason_to_leave_out, view_of
 from ..dicom.header import read_header
 from ..dicom.reader import is_dicom
 from ..images import narrow_range_warning, read_gray, seeming_bits
+from ..utils.view_names import ANY_VIEW, VIEWS
 from .detect import detect_landmarks
-from .record import INVERTED, VIEWS, Landmarks
+from .record import INVERTED, Landmarks
 
 logger = logging.getLogger(__name__)
 
 FROM_HEADER = "header"  # in the place of a view: a DICOM file tells its own
 
-_VIEW = re.compile(r"(?<![A-Za-z])[LR]?(CC|MLO)(?![A-Za-z])", re.IGNORECASE)
+_VIEW = re.compile(rf"(?<![A-Za-z])[LR]?({ANY_VIEW})(?![A-Za-z])", re.IGNORECASE)
 
 
 @dataclass
@@ -68,7 +69,7 @@ def extract(
         paths: image files.
         views: of each path in turn, or path -> view, or one view for all; None reads them from
             the headers of DICOM files and from the names of others.
-        method: "robust" or "seed", as in detect_landmarks.
+        method: "robust" or "thesis", as in detect_landmarks.
         workers: threads (decoding and OpenCV run outside of Python's lock); -1 for one per core.
 
     Returns:
@@ -81,7 +82,7 @@ def extract(
     names = [os.fspath(path) for path in paths]
     view_of = _views(names, views)
     if workers == 0 or workers < -1:
-        raise ValueError(f"workers must be positive, or -1 for one per core, not {workers}")
+        raise ValueError(f"workers must be positive, or -1 for one per core, got {workers}")
     jobs = Parallel(n_jobs=workers, backend="threading", return_as="generator")(
         delayed(_detect_file)(name, view, method) for name, view in zip(names, view_of, strict=True)
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.linalg import solveh_banded
 
+from .curves import outward_normals, resample, smooth_curve
 from .folds import WALL
 from .record import Landmarks
 from .segment import oriented_copy, segment
@@ -18,7 +18,7 @@ _NO_SKIN = 0.02  # of the height: so near to the end of the film an outline is n
 
 
 def breast_mask(image: np.ndarray) -> np.ndarray:
-    """Breast without film borders, labels, tape and neighbouring folds of skin.
+    """Breast without film borders, labels, tape and neighboring folds of skin.
 
     Args:
         image: (H, W) mammogram, uint8, uint16 or float.
@@ -48,7 +48,7 @@ def skin_line(
     Args:
         mask: (h, w) bool, one region.
         film: (h, w) bool, where the film ends: no skin line along it.
-        points: of the curve, at equal distances.
+        points: points of the curve, at equal distances.
 
     Returns:
         (points, 2) float64 in pixels of the mask, or None if the mask has no usable outline.
@@ -91,9 +91,7 @@ def skin_confidence(small: np.ndarray, film: np.ndarray, curve: np.ndarray) -> f
         In 0..1.
     """
     height, width = small.shape
-    tangent = np.gradient(curve, axis=0)
-    tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
-    outward = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1) * _STEP * height
+    outward = outward_normals(curve) * _STEP * height
     blurred = cv2.GaussianBlur(small, (0, 0), height / 512).astype(np.float32)
 
     def read(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,39 +105,6 @@ def skin_confidence(small: np.ndarray, film: np.ndarray, curve: np.ndarray) -> f
     return float((step & inner_seen & outer_seen).mean())
 
 
-def resample(curve: np.ndarray, points: int) -> np.ndarray:
-    """Points at equal distances along a polyline: (M, 2) -> (points, 2)."""
-    steps = np.hypot(*np.diff(curve, axis=0).T)
-    length = np.concatenate([[0.0], np.cumsum(steps)])
-    where = np.linspace(0.0, length[-1], points)
-    return np.stack([np.interp(where, length, curve[:, axis]) for axis in (0, 1)], axis=1)
-
-
-def smooth_curve(curve: np.ndarray, wavelength: float) -> np.ndarray:
-    """Smoothing spline min Σ|C_i − S_i|² + s Σ|Δ²S_i|² through equally spaced points ([S]).
-
-    The weight s follows from the wavelength that is halved, given as a share of the curve's
-    length, and so depends on neither the scale nor the number of points.
-
-    Args:
-        curve: (M, 2) points at equal distances.
-        wavelength: share of the length of the curve.
-
-    Returns:
-        (M, 2) float64.
-    """
-    count = curve.shape[0]
-    weight = (wavelength * count / (2 * np.pi)) ** 4
-    second = np.array([1.0, -2.0, 1.0])
-    bands = np.zeros((3, count))
-    bands[2] = 1.0
-    for row in range(3):
-        for column in range(row, 3):
-            start = np.s_[column : count - 2 + column]
-            bands[2 - (column - row), start] += weight * second[row] * second[column]
-    return solveh_banded(bands, curve)
-
-
 def breast_box(landmarks: Landmarks, margin: float = 0.03) -> tuple[int, int, int, int]:
     """Box to crop an image to the breast without cutting it; generous at the chest wall.
 
@@ -147,7 +112,7 @@ def breast_box(landmarks: Landmarks, margin: float = 0.03) -> tuple[int, int, in
     the image, where breast and axilla go on.
 
     Args:
-        landmarks: of the image.
+        landmarks: landmarks of the image.
         margin: added all around, as a share of the longer side of the breast's box.
 
     Returns:
@@ -157,7 +122,7 @@ def breast_box(landmarks: Landmarks, margin: float = 0.03) -> tuple[int, int, in
         ValueError: on a negative margin.
     """
     if margin < 0:
-        raise ValueError(f"margin must not be negative, not {margin}")
+        raise ValueError(f"margin must not be negative, got {margin}")
     height, width = landmarks.image_size
     (x0, y0), (x1, y1) = landmarks.contour.min(axis=0), landmarks.contour.max(axis=0)
     if landmarks.chest_wall == "left":

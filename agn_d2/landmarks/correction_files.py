@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import write_atomically
+from ..utils.files import write_atomically
 from .corrections import Correction
 
 COLUMNS = (
@@ -170,7 +170,7 @@ def _read_json(path: Path) -> dict[str, Correction]:
     for name, record in content.items():
         source = f"{path}, {name}"
         if not isinstance(record, dict):
-            raise ValueError(f"{source}: must be a JSON object, not {type(record).__name__}")
+            raise ValueError(f"{source}: must be a JSON object, got {type(record).__name__}")
         unknown = [key for key in record if key not in (*_PARTS, "width", "height")]
         if unknown:
             raise ValueError(
@@ -199,5 +199,5 @@ def _number(value: Any, name: str) -> float:
     except (TypeError, ValueError):
         number = float("nan")
     if not np.isfinite(number):
-        raise ValueError(f"{name} must be a number, not {value!r}")
+        raise ValueError(f"{name} must be a number, got {value!r}")
     return number

@@ -46,7 +46,7 @@ class Correction:
     def __post_init__(self) -> None:
         if self.chest_wall is not None and self.chest_wall not in SIDES:
             raise ValueError(
-                f"{self.source}: chest_wall must be left or right, not {self.chest_wall!r}"
+                f"{self.source}: chest_wall must be left or right, got {self.chest_wall!r}"
             )
         for name, shape in _SHAPES.items():
             if getattr(self, name) is not None:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
 
+from ..utils.view_names import VIEWS
 from .contour import CONTOUR_POINTS, skin_confidence, skin_line
 from .folds import trim_folds
 from .inversion import SURE_CONTOUR, seems_negative
 from .nipple import find_nipple
 from .pectoral import find_pectoral_line
-from .record import (
-    DEFAULT_LINE,
-    FARTHEST_POINT,
-    INVERTED,
-    STATUS_OK,
-    VIEWS,
-    WHOLE_IMAGE,
-    Landmarks,
-)
-from .seed.detect import detect_seed
+from .record import DEFAULT_LINE, FARTHEST_POINT, INVERTED, STATUS_OK, WHOLE_IMAGE, Landmarks
 from .segment import film_border, oriented_copy, segment
+from .thesis.detect import detect_thesis
 
-METHODS = ("robust", "seed")
+METHODS = ("robust", "thesis")
+_FORMER_METHODS = {"seed": "thesis"}
+
+logger = logging.getLogger(__name__)
 
 _GRID = 64  # coordinates are multiples of 1/64 px, for which mirroring is exact
+
+
+def resolve_method(name: str) -> str:
+    """The present name of a method, for the command line too; a former one raises a warning."""
+    if name in _FORMER_METHODS:
+        logger.warning("Method %r is now called %r.", name, _FORMER_METHODS[name])
+    return _FORMER_METHODS.get(name, name)
 
 
 def detect_landmarks(image: np.ndarray, view: str, method: str = "robust") -> Landmarks:
@@ -34,7 +38,7 @@ def detect_landmarks(image: np.ndarray, view: str, method: str = "robust") -> La
     Args:
         image: (H, W), uint8, uint16 or float.
         view: "CC" or "MLO".
-        method: "robust", ours, or "seed", the recipe of [S] as it is.
+        method: "robust", ours, or "thesis", the recipe of [S] as it is.
 
     Returns:
         Landmarks in pixels of `image`. A mirrored image gives exactly the mirrored landmarks.
@@ -44,10 +48,11 @@ def detect_landmarks(image: np.ndarray, view: str, method: str = "robust") -> La
             finite numbers.
     """
     if view not in VIEWS:
-        raise ValueError(f"view must be one of {VIEWS}, not {view!r}")
+        raise ValueError(f"view must be one of {VIEWS}, got {view!r}")
+    method = resolve_method(method)
     if method not in METHODS:
-        raise ValueError(f"method must be one of {METHODS}, not {method!r}")
-    return detect_seed(image, view) if method == "seed" else detect_robust(image, view)
+        raise ValueError(f"method must be one of {METHODS}, got {method!r}")
+    return detect_thesis(image, view) if method == "thesis" else detect_robust(image, view)
 
 
 def detect_robust(image: np.ndarray, view: str) -> Landmarks:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .contour import smooth_curve
+from .curves import outward_normals, smooth_curve
 from .segment import OTSU_SHARE, film_and_tissue
 
 _SHARE = 0.06  # of the way from film to Otsu's threshold: the dimmest skin
@@ -80,24 +80,3 @@ def skin_levels(small: np.ndarray, film: np.ndarray) -> tuple[float, float]:
     background, noise, otsu = film_and_tissue(tissue)
     above = max(_SHARE * (otsu - background), _NOISE * noise)
     return background + min(above, OTSU_SHARE * (otsu - background)), otsu
-
-
-def outward_normals(curve: np.ndarray) -> np.ndarray:
-    """Unit normals of a curve from top to bottom, away from the chest wall: (M, 2)."""
-    tangent = np.gradient(curve, axis=0)
-    tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
-    return np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)
-
-
-def standing_out(curve: np.ndarray, stiffness: float, outward: np.ndarray) -> np.ndarray:
-    """By how much a curve stands out from a stiff copy of itself, in pixels.
-
-    Args:
-        curve: (M, 2), points at about equal distances.
-        stiffness: of the copy: the wavelength that it halves, as a share of its length.
-        outward: (M, 2) unit normals.
-
-    Returns:
-        (M,) float64.
-    """
-    return ((curve - smooth_curve(curve, stiffness)) * outward).sum(axis=1)

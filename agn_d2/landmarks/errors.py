@@ -39,8 +39,8 @@ class LandmarkErrors:
         nipple: distance to the true nipple.
         pectoral_angle: between the two lines, degrees; NaN in a CC view, where the line is the
             vertical by definition.
-        pectoral_distance: of the true line's points from the found line, the mean.
-        contour_dice: of the areas between skin line and chest wall, 0..1.
+        pectoral_distance: mean distance of the true line's points from the found line.
+        contour_dice: Dice coefficient of the areas between skin line and chest wall, 0 to 1.
         node_agreement: share of the nodes whose nearest true node has the same index, 0..1.
         node_distance: of the nodes from the true ones of the same index, the mean.
         chest_wall: 1.0 if found at the true side, else 0.0.
@@ -68,7 +68,7 @@ def landmark_errors(
 
     Args:
         found, true: of the same image.
-        layout: of the nodes that are compared.
+        layout: number of nodes that are compared in each view.
 
     Raises:
         ValueError: if they belong to images of different views or sizes.

@@ -15,7 +15,7 @@ _FOLD_DEPTH = 0.03  # of the height: a rise of the profile by more than this is 
 
 
 def trim_folds(mask: np.ndarray, view: str) -> np.ndarray:
-    """Cut off neighbouring folds of skin (arm, belly, the other breast); chest wall at the left.
+    """Cut off neighboring folds of skin (arm, belly, the other breast); chest wall at the left.
 
     Going up and down from the row where the breast reaches farthest, its reach can only shrink;
     where it grows again, another fold begins. The mask ends at that fold, or where it thins out to

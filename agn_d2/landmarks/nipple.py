@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .contour import smooth_curve
-from .dim_skin import outer_skin, outward_normals, standing_out
+from .curves import outward_normals, smooth_curve, standing_out
+from .dim_skin import outer_skin
 from .nipple_shadow import find_nipple_shadow
 
 _NARROW, _WIDE, _SHAPE = 0.12, 0.30, 0.20  # shares of the skin line's length: stiff copies

@@ -1,7 +1,7 @@
 """A nipple that is not in profile: a small round shadow within the breast. Chest wall at the left.
 
 [S] and [P] take it to lie on the skin line always. Where it does not stand out there, it lies up to
-two centimetres inside, and shows as a disc a little brighter than the tissue around it.
+two centimeters inside, and shows as a disc a little brighter than the tissue around it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-_RADII = (0.023, 0.032)  # of the breast's height: a nipple is about a centimetre wide
+from .curves import outward_normals
+
+_RADII = (0.023, 0.032)  # of the breast's height: a nipple is about a centimeter wide
 _DEPTHS = np.linspace(0.02, 0.12, 21)  # of the breast's height, from the skin inwards
 _USUAL_DEPTH, _DEPTH_SPREAD = 0.06, 0.025
 _ALONG_SPREAD = 0.035  # of the breast's height, along the skin from the farthest point
@@ -32,7 +34,7 @@ def find_nipple_shadow(
         line: (2, 2) pectoral line, upper point first; the chest wall in a CC view.
 
     Returns:
-        (2,) float64 centre of the disc, and its merit: how many spreads it stands out, less what
+        (2,) float64 center of the disc, and its merit: how many spreads it stands out, less what
         its place costs (a Gaussian prior).
     """
     height = max(float(np.ptp(contour[:, 1])), 1.0)
@@ -40,9 +42,7 @@ def find_nipple_shadow(
     distance = (contour - line[0]) @ np.array([direction[1], -direction[0]])
     reach, farthest = float(distance.max()), contour[int(np.argmax(distance))]
     wide = distance >= reach - _WIDE * abs(reach)
-    tangent = np.gradient(contour, axis=0)
-    tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
-    inward = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
+    inward = -outward_normals(contour)
     points = contour[:, None] + inward[:, None] * (_DEPTHS * height)[None, :, None]
     merit = np.max([_standing_out(small, points, r * height, wide) for r in _RADII], axis=0)
     along = (points - farthest) @ direction / height

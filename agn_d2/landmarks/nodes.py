@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..utils.view_names import VIEWS
 from .record import Landmarks
 
 # The span of a line within the breast is read this far (as a share of the distance to the nipple)
@@ -33,10 +34,10 @@ class NodeLayout:
 
     def __post_init__(self) -> None:
         if self.cc < 4 or (self.cc - 1) % 3:
-            raise ValueError(f"nodes of CC must be 1 + 3 * per_line (13, 22, 100), not {self.cc}")
+            raise ValueError(f"nodes of CC must be 1 + 3 * per_line (13, 22, 100), got {self.cc}")
         if self.mlo < self.cc + 2:
             raise ValueError(
-                f"nodes of MLO must be those of CC + corner line + 1 (17, 26, 105), not {self.mlo}"
+                f"nodes of MLO must be those of CC + corner line + 1 (17, 26, 105), got {self.mlo}"
             )
 
     @property
@@ -51,8 +52,8 @@ class NodeLayout:
 
     def count(self, view: str) -> int:
         """Number of nodes of a view, "CC" or "MLO"."""
-        if view not in ("CC", "MLO"):
-            raise ValueError(f"view must be CC or MLO, not {view!r}")
+        if view not in VIEWS:
+            raise ValueError(f"view must be CC or MLO, got {view!r}")
         return self.cc if view == "CC" else self.mlo
 
     def groups(self, view: str) -> dict[str, slice]:
@@ -79,7 +80,7 @@ class NodeLayout:
             parts = value.split(",") if isinstance(value, str) else list(value)
             cc, mlo = (int(part) for part in parts)
         except (TypeError, ValueError):
-            raise ValueError(f"a node layout is two numbers such as 22,26, not {value!r}") from None
+            raise ValueError(f"a node layout is two numbers such as 22,26, got {value!r}") from None
         return cls(cc, mlo)
 
     def __str__(self) -> str:
@@ -117,7 +118,7 @@ def place_nodes(landmarks: Landmarks, layout: NodeLayout | str | Sequence[int]) 
     each line.
 
     Args:
-        landmarks: of one image.
+        landmarks: landmarks of one image.
         layout: a NodeLayout, or what NodeLayout.parse reads.
 
     Returns:

@@ -48,7 +48,7 @@ def find_pectoral_line(
         small: (h, w) uint8 working copy.
         mask: (h, w) bool, breast and muscle.
         wall: x of the chest wall, pixels.
-        reach: of the breast from the chest wall, pixels.
+        reach: extent of the breast from the chest wall, pixels.
 
     Returns:
         (2, 2) float64, upper point first, in pixels of the copy, and the confidence in 0..1; 0 if

@@ -1,6 +1,6 @@
 """The landmark record of one mammogram, and the JSON file that holds the records of a data set.
 
-All points are (x, y) in pixels of the stored image; the centre of the top-left pixel is
+All points are (x, y) in pixels of the stored image; the center of the top-left pixel is
 (0.5, 0.5), so that mirroring maps x to W - x.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..coco.reading import without_collector
-from ..files import write_json
+from ..utils.files import write_json
+from ..utils.view_names import VIEWS
 
-VIEWS = ("CC", "MLO")
 SIDES = ("left", "right")
 # What a status is made of: ok, or the steps that fell back and what is wrong with the image, joined
 # by "; ".
@@ -61,12 +61,12 @@ class Landmarks:
 
     def __post_init__(self) -> None:
         if self.view not in VIEWS:
-            raise ValueError(f"view must be one of {VIEWS}, not {self.view!r}")
+            raise ValueError(f"view must be one of {VIEWS}, got {self.view!r}")
         if self.chest_wall not in SIDES:
-            raise ValueError(f"chest_wall must be one of {SIDES}, not {self.chest_wall!r}")
+            raise ValueError(f"chest_wall must be one of {SIDES}, got {self.chest_wall!r}")
         height, width = (int(n) for n in self.image_size)
         if height < 1 or width < 1:
-            raise ValueError(f"image_size must be positive, not {self.image_size}")
+            raise ValueError(f"image_size must be positive, got {self.image_size}")
         object.__setattr__(self, "image_size", (height, width))
         for name, shape in (("nipple", (2,)), ("pectoral_line", (2, 2)), ("contour", (None, 2))):
             object.__setattr__(self, name, _points(name, getattr(self, name), shape))
@@ -135,7 +135,7 @@ class Landmarks:
             ValueError: if a key is missing or its value is of the wrong kind.
         """
         if not isinstance(record, Mapping):
-            raise ValueError(f"a landmark record is a JSON object, not {type(record).__name__}")
+            raise ValueError(f"a landmark record is a JSON object, got {type(record).__name__}")
         keys = ("view", "chest_wall", "nipple", "pectoral_line", "contour", "width", "height")
         missing = [key for key in (*keys, "status") if key not in record]
         if missing:
@@ -197,13 +197,13 @@ def write_landmarks(
 
 def _confidence(value: Any) -> dict[str, float]:
     if not isinstance(value, Mapping) or set(value) != set(PARTS):
-        raise ValueError(f"confidence must have the keys {', '.join(PARTS)}, not {value!r}")
+        raise ValueError(f"confidence must have the keys {', '.join(PARTS)}, got {value!r}")
     try:
         numbers = {part: float(value[part]) for part in PARTS}
     except (TypeError, ValueError):
-        raise ValueError(f"confidence must be numbers, not {value!r}") from None
+        raise ValueError(f"confidence must be numbers, got {value!r}") from None
     if not all(0 <= number <= 1 for number in numbers.values()):
-        raise ValueError(f"confidence must lie in 0..1, not {numbers}")
+        raise ValueError(f"confidence must lie in 0..1, got {numbers}")
     return numbers
 
 
@@ -217,7 +217,7 @@ def _points(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     )
     if not fits or points.size == 0:
         wanted = tuple("M" if n is None else n for n in shape)
-        raise ValueError(f"{name} must have the shape {wanted}, not {points.shape}")
+        raise ValueError(f"{name} must have the shape {wanted}, got {points.shape}")
     if not np.isfinite(points).all():
         raise ValueError(f"{name} holds a number that is not finite")
     points.flags.writeable = False

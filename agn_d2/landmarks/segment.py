@@ -3,7 +3,7 @@
 Everything works on a small copy of fixed height, and all lengths are shares of that height, so the
 result depends on neither the resolution nor the bit depth. [S] (thesis, 2025) takes the largest
 region above Otsu's threshold; on scanned film that loses the dim skin and keeps film borders, tape
-and neighbouring folds of skin, hence the further steps here.
+and neighboring folds of skin, hence the further steps here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def working_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> np.ndarray:
 
     Args:
         image: (H, W), uint8, uint16 or float.
-        height: of the copy in pixels; the aspect ratio is kept.
+        height: height of the copy in pixels; the aspect ratio is kept.
 
     Returns:
         (height, w) uint8.

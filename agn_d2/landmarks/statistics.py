@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..utils.view_names import VIEWS
 from .nodes import breast_polygon
-from .record import PARTS, STATUS_OK, VIEWS, Landmarks
+from .record import PARTS, STATUS_OK, Landmarks
 
 LOW_CONFIDENCE = 0.5
 # Of nipple x and y, pectoral angle and area share, so that values which are nearly all equal do not
@@ -27,9 +28,9 @@ class LandmarkStatistics:
     """Figures of n images, in the order of ``names``.
 
     Attributes:
-        names: of the images.
+        names: names of the images.
         views: (n,) str, "CC" or "MLO".
-        statuses: of the images.
+        statuses: statuses of the images.
         nipple: (n, 2) float64, position in the breast's box: x from the chest wall (0) to the
             point farthest from it (1), y from its top (0) to its bottom (1).
         pectoral_angle: (n,) float64, degrees between the pectoral line and the vertical, positive

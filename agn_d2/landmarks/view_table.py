@@ -47,7 +47,7 @@ def views_of(paths: Sequence[Path], folder: Path, table: dict[str, str]) -> list
     Args:
         paths: images below the folder.
         folder: that the table's names may be relative to.
-        table: of ``read_views``.
+        table: what ``read_views`` returns.
     """
 
     def names(path: Path) -> Iterable[str]:

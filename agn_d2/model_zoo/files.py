@@ -33,7 +33,7 @@ def get_config_file(name: str) -> str:
 
 
 def get_model_card_file(name: str) -> str:
-    """The path of a model's card: data, licence, recipe, figures, what it is not for.
+    """The path of a model's card: data, license, recipe, figures, what it is not for.
 
     Raises:
         ValueError: no model of this name.

@@ -43,15 +43,15 @@ def get(name: str, trained: bool = True, device: str | None = None) -> nn.Module
     """
     from detectron2.modeling import build_model
 
-    from ..engine.inference_setup import settle_for_inference
+    from ..engine.inference_setup import configure_for_inference
     from ..engine.predictor import load_trained
-    from ..engine.setup import settle_device
+    from ..engine.setup import resolve_device
 
     cfg = get_config(name, trained)
     if device is not None:
         cfg.MODEL.DEVICE = device
-    settle_device(cfg)
+    resolve_device(cfg)
     if not trained:
         return build_model(cfg)
-    settle_for_inference(cfg)
+    configure_for_inference(cfg)
     return load_trained(cfg, build_model(cfg))

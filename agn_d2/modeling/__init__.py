@@ -3,14 +3,12 @@
 from .agn import AnatomyGraphNetwork
 from .agn_layer import AGNLayer, LayerIntermediates
 from .backbone import AGNFPN, AGNResNetFPN, AGNTimmFPN, TimmBottomUp
-from .detr import DETR
 from .fusion import GraphFusion
 from .graph_convolution import BipartiteGraphConvolution, InceptionGraphConvolution
 from .meta_arch import MultiViewFCOS, MultiViewMixin, MultiViewRCNN, MultiViewRetinaNet
 from .sampled_rpn import SampledRPN
 
 __all__ = [
-    "DETR",
     "AGNFPN",
     "AGNLayer",
     "AGNResNetFPN",

@@ -30,7 +30,7 @@ class LayerIntermediates:
             of the auxiliary one, padded with 0; or None without BGN.
         z_inception: (B, N, C), Z^I, or None without IGN.
         attention: (B, 1, H, W), F^_I in (0, 1) as it was applied; or None without IGN.
-        mapping: of the examined views.
+        mapping: node mapping of the examined views.
     """
 
     original: Tensor
@@ -61,7 +61,7 @@ class AGNLayer(nn.Module):
         fusion: "residual" ([S]), "paper" ([P]) or "concat", see ``GraphFusion``.
         prior: (N_cc, N_mlo), H^g; None switches BGN off.
         inception_neighbors: branch sizes of IGN; empty switches IGN off.
-        normalize_bipartite, normalize_inception: normalise the rows of the adjacency.
+        normalize_bipartite, normalize_inception: normalize the rows of the adjacency.
         own_weight: IGN's examined node has a weight of its own (not in [P]).
         context_gradient: let gradients flow into the views that an image reads.
     """
@@ -163,7 +163,7 @@ class AGNLayer(nn.Module):
 
         Args:
             features: (V, C, H, W).
-            mapping: of the V views.
+            mapping: node mapping of the V views.
             batch: the views and their nodes.
             links: (2, B) int64, auxiliary and contralateral view of each examined one, or -1.
             return_intermediates: hand back what was made on the way too.

@@ -138,7 +138,7 @@ class GraphFusion(nn.Module):
             z_bipartite: (B, N, C), Z^B, or None without BGN.
             z_inception: (B, N, C), Z^I, or None without IGN.
             has_auxiliary, has_contralateral: (B,) bool.
-            mapping: of the examined views.
+            mapping: node mapping of the examined views.
             return_attention: hand back the attention that was applied too.
 
         Returns:

@@ -169,7 +169,7 @@ class InceptionGraphConvolution(nn.Module):
             (S, B, N, N) float32 of zeros and ones; rows and columns of padded nodes are 0.
 
         Raises:
-            ValueError: a branch wants more neighbours than there are nodes.
+            ValueError: a branch wants more neighbors than there are nodes.
         """
         if max(self.neighbors) > nodes.shape[1]:
             raise ValueError(f"IGN with s = {max(self.neighbors)}, but {nodes.shape[1]} nodes")
@@ -194,7 +194,7 @@ class InceptionGraphConvolution(nn.Module):
 
         Args:
             x_examined, x_contralateral: (B, N, C).
-            nodes, node_valid: of the contralateral view, see ``correspondence``.
+            nodes, node_valid: those of the contralateral view, see ``correspondence``.
 
         Returns:
             (B, N, C).

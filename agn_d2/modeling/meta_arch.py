@@ -24,7 +24,7 @@ class MultiViewMixin:
     """
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
-        """Normalise, pad and batch the views.
+        """Normalize, pad and batch the views.
 
         Args:
             batched_inputs: B model inputs as ``CaseMapper`` makes them.

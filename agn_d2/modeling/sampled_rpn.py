@@ -87,7 +87,7 @@ class SampledRPN(RPN):
         rows = torch.cat([level.permute(0, 2, 3, 1).flatten(0, 2) for level in levels])
         patches = rows.index_select(0, neighbors.flatten()).unflatten(0, neighbors.shape)
         patches = patches * inside[:, :, None].to(patches.dtype)
-        # (out, C, 3, 3) -> (out, 9 C), in the order of the neighbours.
+        # (out, C, 3, 3) -> (out, 9 C), in the order of the neighbors.
         weight = head.conv.weight.permute(0, 2, 3, 1).flatten(1)
         hidden = head.conv.activation(F.linear(patches.flatten(1), weight, head.conv.bias))
         logits = _linear(hidden, head.objectness_logits)
@@ -98,7 +98,7 @@ class SampledRPN(RPN):
 
 
 def neighbor_rows(levels: list[Tensor], image: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """The 3 x 3 neighbourhoods of cells in the rows of all levels one after the other.
+    """The 3 x 3 neighborhoods of cells in the rows of all levels one after the other.
 
     Args:
         levels: (B, C, H, W) each; a level's rows are its cells, image after image.
@@ -106,8 +106,8 @@ def neighbor_rows(levels: list[Tensor], image: Tensor, cell: Tensor) -> tuple[Te
         cell: (S,) int64, counted through the levels of an image.
 
     Returns:
-        rows (S, 9) int64, row by row of the neighbourhood, and (S, 9) bool, False where a
-        neighbour lies outside of its level; its row is then that of some other cell.
+        rows (S, 9) int64, row by row of the neighborhood, and (S, 9) bool, False where a
+        neighbor lies outside of its level; its row is then that of some other cell.
     """
     size = torch.tensor([level.shape[-2:] for level in levels], device=cell.device)
     cells = size.prod(dim=1)

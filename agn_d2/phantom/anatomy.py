@@ -1,6 +1,6 @@
 """The 3-D breast, before compression.
 
-Frame of a breast, millimetres: x depth from the chest wall (the pectoral muscle) towards the
+Frame of a breast, millimeters: x depth from the chest wall (the pectoral muscle) towards the
 nipple, y towards the lateral side, z towards the head. Both breasts of a woman use it, so the
 same (x, y, z) in both is the mirrored place.
 
@@ -22,7 +22,7 @@ class Breast:
     """Shape of one breast, mm (see the module's text).
 
     ``nipple`` is the (y, z) offset of the nipple; ``gland_reach`` says how much of the breast the
-    fibroglandular cone fills, ``gland_centre`` (y, z) where it lies, as fractions of the extents.
+    fibroglandular cone fills, ``gland_center`` (y, z) where it lies, as fractions of the extents.
     """
 
     depth: float
@@ -35,7 +35,7 @@ class Breast:
     nipple: tuple[float, float]
     density: int
     gland_reach: float
-    gland_centre: tuple[float, float]
+    gland_center: tuple[float, float]
 
     def extents(self, angle: float) -> tuple[float, float]:
         """Extent of the base towards (y, z) = (sin a, cos a) and towards the opposite side, mm."""
@@ -79,7 +79,7 @@ def sample_woman(rng: np.random.Generator, density: int) -> Breast:
         nipple=(float(rng.normal(0, 3)), float(rng.normal(-2, 3))),
         density=density,
         gland_reach=float((0.55, 0.65, 0.74, 0.84)[density - 1] * rng.uniform(0.92, 1.08)),
-        gland_centre=(float(rng.uniform(-0.05, 0.2)), float(rng.uniform(-0.1, 0.15))),
+        gland_center=(float(rng.uniform(-0.05, 0.2)), float(rng.uniform(-0.1, 0.15))),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..utils.view_names import STANDARD_VIEWS, VIEWS
 from .anatomy import Breast, sample_woman, vary_breast
 from .film import FilmPlan, expose, finish, plan_film
 from .lesions import MASS, Blob
@@ -15,8 +16,6 @@ from .render import Shadow, cast_shadow, render_view
 from .rng import pick, stream
 from .texture import VOLUME_CELLS, gland_volume, power_law_noise, project_volume
 from .truth import PhantomCase, PhantomObject, PhantomView
-
-VIEWS = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
 
 
 def generate_case(seed: int, index: int, params: PhantomParams) -> PhantomCase:
@@ -38,7 +37,7 @@ def generate_case(seed: int, index: int, params: PhantomParams) -> PhantomCase:
     film_mm = _film_height(woman, params) * rng.uniform(1.0, 1.1)
     breasts = {side: vary_breast(woman, stream(seed, index, "breast", side)) for side in "LR"}
     films, geometries = {}, {}
-    for side, view in VIEWS:
+    for side, view in STANDARD_VIEWS:
         films[side, view] = plan_film(params, stream(seed, index, "film", side, view))
         frame = _frame(films[side, view], film_mm, params)
         make = cc_geometry if view == "CC" else mlo_geometry
@@ -104,15 +103,15 @@ def _present_views(
     with_mass = sorted({b.laterality for b in blobs if b.kind == MASS}) or ["L", "R"]
     side = with_mass[int(rng.integers(len(with_mass)))]
     other = "R" if side == "L" else "L"
-    view = ("CC", "MLO")[int(rng.integers(2))]
+    view = VIEWS[int(rng.integers(2))]
     keep = (
-        set(VIEWS),
+        set(STANDARD_VIEWS),
         {(side, "CC"), (side, "MLO"), (other, view)},
         {(side, "CC"), (side, "MLO")},
         {("L", view), ("R", view)},
         {(side, view)},
     )[pattern]
-    return tuple(v for v in VIEWS if v in keep)
+    return tuple(v for v in STANDARD_VIEWS if v in keep)
 
 
 def _make_view(

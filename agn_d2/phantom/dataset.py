@@ -23,8 +23,8 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
-from ..files import check_writable_folder, write_json
-from ..workers import map_in_workers
+from ..utils.files import check_writable_folder, write_json
+from ..utils.workers import map_in_workers
 from .case import generate_case
 from .params import SPLITS, PhantomParams
 from .records import case_record, coco_file

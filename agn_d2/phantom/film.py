@@ -1,4 +1,4 @@
-"""The film: response, noise, borders, burnt-in labels, tape, 16 bit."""
+"""The film: response, noise, borders, burned-in labels, tape, 16 bit."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def _draw_tape(image: np.ndarray, look: np.ndarray) -> None:
     """A strip of tape at a corner away from the chest wall."""
     height, width = image.shape
     at_top = look[0] < 0.5
-    centre = (width * (0.88 + 0.1 * look[1]), height * (0.05 if at_top else 0.95))
+    center = (width * (0.88 + 0.1 * look[1]), height * (0.05 if at_top else 0.95))
     size = (height * (0.12 + 0.1 * look[2]), height * (0.02 + 0.03 * look[3]))
-    corners = cv2.boxPoints((centre, size, float(180 * look[4])))
+    corners = cv2.boxPoints((center, size, float(180 * look[4])))
     strip = np.zeros_like(image)
     cv2.fillPoly(strip, [np.round(corners).astype(np.int32)], float(0.25 + 0.4 * look[5]))
     np.maximum(image, strip, out=image)

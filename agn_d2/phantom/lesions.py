@@ -1,6 +1,6 @@
 """Masses and what looks like one: 3-D blobs and their silhouettes.
 
-A blob is a star-shaped body r(w) = R (1 + sum of lobes at directions on the sphere), stretched
+A blob is a star-shaped object r(w) = R (1 + sum of lobes at directions on the sphere), stretched
 along three axes, with spicules as rays. A view shows its silhouette and its thickness. Masses,
 superimposed tissue and symmetric tissue are all drawn from the same distribution: what tells them
 apart is the other view and the other breast, never their look.
@@ -21,13 +21,13 @@ MASS, SUPERIMPOSED, SYMMETRIC = "mass", "superimposition", "symmetric"
 
 @dataclass(frozen=True)
 class Blob:
-    """A dense body in one breast.
+    """A dense object in one breast.
 
     Attributes:
         kind: MASS, SUPERIMPOSED or SYMMETRIC.
-        name: id of the body: the same in every view, and in both breasts if symmetric.
+        name: id of the object: the same in every view, and in both breasts if symmetric.
         laterality: breast that holds it, "L" or "R".
-        position: centre (x, y, z) in the breast's frame, mm.
+        position: center (x, y, z) in the breast's frame, mm.
         radius: mean radius, mm.
         axes: (3,) stretch along x, y, z.
         lobes: (K, 5) direction (3), height, sharpness of each lobe.
@@ -52,7 +52,7 @@ class Blob:
     hidden_view: str | None = None
 
     def surface(self) -> np.ndarray:
-        """(M, 3) points on the surface around the centre, mm."""
+        """(M, 3) points on the surface around the center, mm."""
         directions = _sphere(_SPHERE_POINTS)
         cosine = directions @ self.lobes[:, :3].T
         bumps = self.lobes[:, 3] * np.exp(self.lobes[:, 4] * (cosine - 1.0))
@@ -68,7 +68,7 @@ class Blob:
         rays = np.stack([np.cos(polar), np.sin(polar)])
         along = flat @ rays
         across = flat @ np.stack([-rays[1], rays[0]])
-        # The outermost point of the body within a narrow sector of each direction.
+        # The outermost point of the object within a narrow sector of each direction.
         near = np.abs(across) < np.tan(2.2 * np.pi / OUTLINE_POINTS) * along
         reach = np.where(near, along, 0.0).max(axis=0)
         reach = np.where(reach > 0, reach, 0.8 * self.radius)

@@ -20,7 +20,7 @@ CBIS_DDSM_VIEW_SHARES = (21.0, 3.0, 464.0, 5.0, 200.0)
 class PhantomParams:
     """What a phantom data set is made of.
 
-    Shares lie in [0, 1]; a tuple of shares is normalised to sum to one. Lengths are millimetres.
+    Shares lie in [0, 1]; a tuple of shares is normalized to sum to one. Lengths are millimeters.
 
     Attributes:
         cases: number of women (up to four images each).
@@ -46,7 +46,7 @@ class PhantomParams:
             their laterality does not suggest (left breast: left side of the image).
         view_shares: shares of the cases by the views that they have, see ``VIEW_PATTERNS``.
         border_share: share of the images with white film borders.
-        label_share: share of the images with a burnt-in view label.
+        label_share: share of the images with a burned-in view label.
         tape_share: share of the images with a strip of tape.
         noise: strength of the film noise (1 = usual, 0 = none).
     """

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..utils.view_names import VIEWS
 from .anatomy import Breast
 from .lesions import MASS, SUPERIMPOSED, SYMMETRIC, Blob, sample_blob, twin
 from .params import PhantomParams
@@ -40,7 +41,7 @@ def plan_blobs(
         rng = stream(seed, index, "superimposition", laterality)
         if rng.random() < params.superimposition_share:
             blob = sample_blob(SUPERIMPOSED, f"{index:06d}-{laterality}i", laterality, params, rng)
-            blob = replace(blob, only_view=("CC", "MLO")[int(rng.integers(2))])
+            blob = replace(blob, only_view=VIEWS[int(rng.integers(2))])
             blob = _place(blob, placed, breasts, geometries, rng)
             placed += [blob] if blob else []
     return tuple(placed)
@@ -57,7 +58,7 @@ def _add_mass(
     laterality = ("L", "R")[int(rng.integers(2))]
     blob = sample_blob(MASS, name, laterality, params, rng)
     if rng.random() < params.hidden_share:
-        blob = replace(blob, hidden_view=("CC", "MLO")[int(rng.integers(2))])
+        blob = replace(blob, hidden_view=VIEWS[int(rng.integers(2))])
     blob = _place(blob, placed, breasts, geometries, rng)
     placed += [blob] if blob else []
 
@@ -104,7 +105,7 @@ def _place(
 
 
 def _give_way(blob: Blob, trial: int) -> Blob:
-    """Smaller, but late: bodies placed last would else be small, and their size tell their kind."""
+    """Smaller, but late: else objects placed last would be small, and size would tell the kind."""
     return blob if trial < _TRIES_AT_FULL_SIZE else replace(blob, radius=blob.radius * 0.985)
 
 
@@ -123,7 +124,7 @@ def _fits(
     x, y, z = blob.position
     if breast.level(x + blob.radius, *(1.08 * np.array([y, z]))) > 0.93:
         return False
-    for view in ("CC", "MLO"):
+    for view in VIEWS:
         if blob.shown_in(blob.laterality, view):
             geometry = geometries[blob.laterality, view]
             xu = geometry.project(blob.position)
@@ -136,7 +137,7 @@ def _fits(
 
 
 def _apart(blob: Blob, other: Blob, geometries: Geometries) -> bool:
-    """No two bodies overlap in a view, and none sits where it could pass as the other's partner."""
+    """No two overlap in a view, and none sits where it could pass as the other's partner."""
     reach = 1.2 * (blob.radius + other.radius)
     if blob.laterality != other.laterality:
         # A mass mirrored by another mass or by a distractor would break the meaning of symmetry.
@@ -145,7 +146,7 @@ def _apart(blob: Blob, other: Blob, geometries: Geometries) -> bool:
     if SUPERIMPOSED in (blob.kind, other.kind) and same_depth:
         # The other view would seem to confirm the superimposition.
         return False
-    for view in ("CC", "MLO"):
+    for view in VIEWS:
         geometry = geometries[blob.laterality, view]
         gap = geometry.project(blob.position) - geometry.project(other.position)
         if np.hypot(*gap) < reach:

@@ -7,7 +7,7 @@ pectoral muscle, which leans away from the chest wall towards the top; that is w
 the nipple, measured at right angles to the muscle, agrees between the two views.
 
 Everything here has the chest wall at the left; images are mirrored as the last step.
-Pixels: the centre of the top-left pixel is (0.5, 0.5).
+Pixels: the center of the top-left pixel is (0.5, 0.5).
 """
 
 from __future__ import annotations

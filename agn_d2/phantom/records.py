@@ -36,24 +36,24 @@ def _image_record(case: PhantomCase, view: PhantomView) -> dict[str, Any]:
     }
 
 
-def _annotation(body: PhantomObject) -> dict[str, Any]:
+def _annotation(item: PhantomObject) -> dict[str, Any]:
     return {
         "category_id": 1,
-        "bbox": [round(v, 3) for v in body.bbox],
-        "area": round(body.area, 3),
+        "bbox": [round(v, 3) for v in item.bbox],
+        "area": round(item.area, 3),
         "iscrowd": 0,
-        "segmentation": [body.polygon.ravel().tolist()],
-        "lesion_id": body.lesion_id,
-        "diameter_mm": round(body.diameter_mm, 2),
-        "spiculated": body.spiculated,
-        "hidden": body.hidden,
+        "segmentation": [item.polygon.ravel().tolist()],
+        "lesion_id": item.lesion_id,
+        "diameter_mm": round(item.diameter_mm, 2),
+        "spiculated": item.spiculated,
+        "hidden": item.hidden,
     }
 
 
 def coco_file(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The COCO file of the cases whose records are given, ids counted from 1.
 
-    ``distractors`` is an extra list: mass-like bodies that are no masses, written as annotations
+    ``distractors`` is an extra list: mass-like objects that are no masses, written as annotations
     are, with their ``kind``.
     """
     coco: dict[str, Any] = {

@@ -21,24 +21,24 @@ _HIDDEN_CONTRAST = 0.3
 
 @dataclass(frozen=True)
 class Shadow:
-    """A body as one view shows it, pixels: its outline polygon and its spicules."""
+    """An object as one view shows it, pixels: its outline polygon and its spicules."""
 
     blob: Blob
-    centre: np.ndarray
+    center: np.ndarray
     outline: np.ndarray
     spikes: np.ndarray
 
 
 def cast_shadow(blob: Blob, geometry: ViewGeometry) -> Shadow:
-    """Project a body into a view; compression moves it but does not change its shape."""
-    centre = geometry.to_image(geometry.project(blob.position))
+    """Project an object into a view; compression moves it but does not change its shape."""
+    center = geometry.to_image(geometry.project(blob.position))
     sin, cos = np.sin(geometry.tilt), np.cos(geometry.tilt)
     turn = np.array([[cos, sin], [sin, -cos]]) / geometry.frame.mm
     return Shadow(
         blob=blob,
-        centre=centre,
-        outline=centre + blob.outline(geometry.angle) @ turn.T,
-        spikes=centre + blob.spikes(geometry.angle) @ turn.T,
+        center=center,
+        outline=center + blob.outline(geometry.angle) @ turn.T,
+        spikes=center + blob.spikes(geometry.angle) @ turn.T,
     )
 
 
@@ -65,7 +65,7 @@ def render_view(
         breast: the breast's shape.
         geometry: the view.
         gland: the breast's projected volume and its reach, see ``texture.project_volume``.
-        shadows: the bodies that this view shows.
+        shadows: the objects that this view shows.
         shape: (H, W) of the image.
         rng: decides the fine texture of this view.
     """
@@ -103,7 +103,7 @@ def render_view(
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
-    """Pixels with centres at halves to OpenCV's fixed-point pixels with centres at integers."""
+    """Pixels with centers at halves to OpenCV's fixed-point pixels with centers at integers."""
     return np.round((points - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
 
 
@@ -137,24 +137,24 @@ def _muscle(geometry: ViewGeometry, x: np.ndarray, u: np.ndarray) -> np.ndarray:
     return thicker / (1.0 + np.exp(np.clip(-behind / 1.3, -30, 30)))
 
 
-def _window(centre: np.ndarray, reach: float, shape: tuple[int, int]) -> tuple[slice, slice]:
-    low = np.maximum(np.floor(centre - reach).astype(int), 0)
-    high = np.minimum(np.ceil(centre + reach).astype(int) + 1, (shape[1], shape[0]))
+def _window(center: np.ndarray, reach: float, shape: tuple[int, int]) -> tuple[slice, slice]:
+    low = np.maximum(np.floor(center - reach).astype(int), 0)
+    high = np.minimum(np.ceil(center + reach).astype(int) + 1, (shape[1], shape[0]))
     return slice(low[1], max(high[1], low[1])), slice(low[0], max(high[0], low[0]))
 
 
-def _offsets(window: tuple[slice, slice], centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _offsets(window: tuple[slice, slice], center: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = window
-    dx = np.arange(columns.start, columns.stop) + 0.5 - centre[0]
-    dy = np.arange(rows.start, rows.stop) + 0.5 - centre[1]
+    dx = np.arange(columns.start, columns.stop) + 0.5 - center[0]
+    dy = np.arange(rows.start, rows.stop) + 0.5 - center[1]
     return np.meshgrid(dx, dy)
 
 
 def _add_cloud(density: np.ndarray, shadow: Shadow, mm: float) -> None:
     """Dense tissue around and over a hidden mass."""
     radius = shadow.blob.radius / mm
-    window = _window(shadow.centre, 4 * radius, density.shape)
-    dx, dy = _offsets(window, shadow.centre)
+    window = _window(shadow.center, 4 * radius, density.shape)
+    dx, dy = _offsets(window, shadow.center)
     around = np.exp(-((np.hypot(dx, dy) / (2.0 * radius)) ** 3))
     part = density[window]
     part += around * np.clip(0.85 - part, 0.0, 1.0)
@@ -166,12 +166,12 @@ def _add_body(
     blob = shadow.blob
     radius = blob.radius / geometry.frame.mm
     points = np.concatenate([shadow.outline, shadow.spikes.reshape(-1, 2)])
-    reach = np.abs(points - shadow.centre).max() + 3 * blob.softness * radius + 3
-    window = _window(shadow.centre, float(reach), tissue.shape)
-    dx, dy = _offsets(window, shadow.centre)
+    reach = np.abs(points - shadow.center).max() + 3 * blob.softness * radius + 3
+    window = _window(shadow.center, float(reach), tissue.shape)
+    dx, dy = _offsets(window, shadow.center)
     if dx.size == 0:
         return
-    offsets = shadow.outline - shadow.centre
+    offsets = shadow.outline - shadow.center
     start = np.arctan2(offsets[:, 1], offsets[:, 0])
     order = np.argsort(start)
     limit = np.interp(
@@ -204,10 +204,10 @@ def _add_nipple(tissue: np.ndarray, breast: Breast, geometry: ViewGeometry) -> N
     tip = geometry.nipple_xu(breast)
     if geometry.nipple_inset < 0:
         tip = tip + np.array([0.5 * geometry.nipple_inset, 0.0])
-    centre = geometry.to_image(tip)
+    center = geometry.to_image(tip)
     radius = 4.2 / geometry.frame.mm
-    window = _window(centre, 2 * radius, tissue.shape)
-    dx, dy = _offsets(window, centre)
+    window = _window(center, 2 * radius, tissue.shape)
+    dx, dy = _offsets(window, center)
     spot = np.exp(-((np.hypot(dx, dy) / radius) ** 4)).astype(np.float32)
     part = tissue[window]
     part += 0.12 * spot * (part > 0)

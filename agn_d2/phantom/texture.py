@@ -76,8 +76,8 @@ def gland_volume(breast: Breast, noise: np.ndarray) -> tuple[np.ndarray, np.ndar
     side = (((np.arange(n) + 0.5) / n * 2 - 1) * half).astype(np.float32)
     y, z = side[:, None], side[None, :]
     inside = (breast.level(x, y, z) < 1.0).astype(np.float32)
-    y_gland = (y - breast.gland_centre[0] * breast.lateral) / breast.gland_reach
-    z_gland = (z - breast.gland_centre[1] * breast.superior) / breast.gland_reach
+    y_gland = (y - breast.gland_center[0] * breast.lateral) / breast.gland_reach
+    z_gland = (z - breast.gland_center[1] * breast.superior) / breast.gland_reach
     cone = 1.0 - breast.level(x * 1.03, y_gland, z_gland)
     # Fat lies between the gland and the muscle, less of it the denser the breast.
     behind = np.clip(1.0 - x / ((0.34 - 0.06 * breast.density) * breast.depth), 0, None)

@@ -19,7 +19,7 @@ class PhantomObject:
         kind: "mass", "superimposition" or "symmetric".
         lesion_id: id of the 3-D body, the same in every view.
         polygon: (M, 2) outline.
-        position_mm: (3,) centre in the breast's frame (depth, lateral, superior).
+        position_mm: (3,) center in the breast's frame (depth, lateral, superior).
         diameter_mm: mean diameter of the body.
         spiculated: whether it has spicules.
         hidden: whether dense tissue hides it in this image.
@@ -75,7 +75,7 @@ class PhantomView:
 
 @dataclass(frozen=True)
 class PhantomCase:
-    """The images of one woman; ``density`` is ACR 1 to 4, ``blobs`` all bodies in 3-D."""
+    """The images of one woman; ``density`` is ACR 1 to 4, ``blobs`` all objects in 3-D."""
 
     index: int
     patient_id: str

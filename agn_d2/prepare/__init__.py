@@ -1,1 +1,1 @@
-"""Data sets as they are released, brought into the form that training reads."""
+"""From what a data set is released as to images, annotations, landmarks and priors."""

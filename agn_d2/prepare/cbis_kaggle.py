@@ -13,15 +13,15 @@ import hashlib
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ..data.cbis_release.index import (
+from .cbis_ddsm.index import (
     FileIndex,
     SeriesByFolder,
     all_series,
     index_files,
     list_files,
 )
-from ..data.cbis_release.layout import Files, Layout
-from ..data.cbis_release.tables import Film, Finding
+from .cbis_ddsm.layout import Files, Layout
+from .cbis_ddsm.tables import Film, Finding
 from .core_tables import Row, optional, read_rows
 
 TABLE = "dicom_info.csv"

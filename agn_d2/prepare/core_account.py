@@ -10,6 +10,16 @@ from ..data.cases import count_links, group_cases
 from .core import Source
 from .core_plan import FilmPlan
 
+COLUMNS = (
+    "film",
+    "use",
+    "lesion",
+    "decision",
+    "detail",
+    "annotated_as",
+    "lesion_id",
+    "lesion_match",
+)
 Records = Mapping[str, Mapping[str, Any]]
 Files = Mapping[str, Mapping[str, Any]]
 
@@ -68,7 +78,7 @@ def _case(image: Mapping[str, Any]) -> tuple[Any, Any]:
 def decision_rows(
     source: Source, plan: FilmPlan, records: Records, files: Files
 ) -> list[dict[str, Any]]:
-    """One row for each lesion, and one for each further decision (``report.COLUMNS``)."""
+    """One row for each lesion, and one for each further decision (``COLUMNS``)."""
     rows: list[dict[str, Any]] = []
     lesions = {
         (image["file_name"], lesion["lesion"]): lesion
@@ -86,10 +96,10 @@ def decision_rows(
             kind = "left out" if film.name in plan.left_out else "context only"
             rows.append(start | {"decision": kind, "detail": reason})
         for item in record["lesions"]:
-            of_lesion = start | {"abnormality_id": item["name"]}
+            of_lesion = start | {"lesion": item["name"]}
             linked = lesions.get((f"{film.name}.png", item["name"]), {})
             source_of = "mask" if "segmentation" in (item["annotation"] or {}) else "box"
-            used = {"decision": "lesion", "mask_source": source_of if linked else ""}
+            used = {"decision": "lesion", "annotated_as": source_of if linked else ""}
             used |= {key: linked.get(key, "") for key in ("lesion_id", "lesion_match")}
             rows.append(of_lesion | used)
             rows += [of_lesion | {"decision": kind, "detail": text} for kind, text in item["notes"]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.cbis_release.lesion_match import ID_DISTANCE, Seen, match_views
+from .lesion_match import ID_DISTANCE, Seen, match_views
 from ..data.lesion_pairs import nipple_distances
 from ..landmarks.record import Landmarks
 from .core import SourceFilm

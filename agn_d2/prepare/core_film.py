@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from ..data.cbis_release.clean import erase, find_breast
-from ..data.cbis_release.content import Region
-from ..data.cbis_release.frames import boxes_from_film
-from ..files import write_atomically
+from .clean import erase, find_breast
+from .cbis_ddsm.content import Region
+from .frames import boxes_from_film
+from .images import CUT_TOLERANCE, write_image
 from ..landmarks.contour import breast_box
 from ..landmarks.detect import detect_landmarks
 
 ORIENTATIONS = ("as released", "left", "right")
-_CUT_TOLERANCE = 1.0  # px that a box may stick out of the crop before that is noted
 
 AddNote = Callable[[str, str], None]  # kind of a decision, and what was seen and done
 
@@ -96,11 +94,7 @@ def write_film(
         image, landmarks = image[:, ::-1], landmarks.mirrored()
         keep = None if keep is None else keep[:, ::-1]
     file_name = f"{name}.png"
-    settings = [cv2.IMWRITE_PNG_COMPRESSION, options.compression]
-    ok, data = cv2.imencode(".png", np.ascontiguousarray(image), settings)
-    if not ok:
-        raise OSError(f"{file_name}: OpenCV cannot encode it")
-    write_atomically(out / "images" / file_name, data.tobytes())
+    write_image(out / "images" / file_name, image, compression=options.compression)
     entry = {
         "file_name": file_name,
         "height": image.shape[0],
@@ -144,7 +138,7 @@ def box_annotation(box: np.ndarray, written: Written, note: AddNote) -> dict[str
     """
     x0, y0, x1, y1 = (float(value) for value in boxes_from_film(box[None], written.entry)[0])
     out_by = max(-x0, -y0, x1 - written.entry["width"], y1 - written.entry["height"])
-    if out_by > _CUT_TOLERANCE:
+    if out_by > CUT_TOLERANCE:
         note("out of the crop", f"the box reaches {out_by:.0f} px out of the crop")
     bbox = [x0, y0, x1 - x0, y1 - y0]
     return {"category_id": 1, "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": 0}

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data.priors import write_priors
-from ..files import write_json
+from .priors import write_priors
+from ..utils.files import write_json
 from ..landmarks.record import Landmarks, write_landmarks
 
 logger = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..data.cbis_release.report import write_report
-from ..data.cbis_release.work import (
+from .account import write_account
+from .steps import (
     DiskFull,
     Steps,
     digest_of,
@@ -25,10 +25,10 @@ from ..data.cbis_release.work import (
     locked,
     run_steps,
 )
-from ..files import clear_parts
-from ..image_header import pixel_limit
+from ..utils.files import clear_parts
+from ..utils.image_header import pixel_limit
 from .core import CoreOptions, Source, SourceFilm
-from .core_account import decision_rows, summarize
+from .core_account import COLUMNS, decision_rows, summarize
 from .core_coco import coco_files
 from .core_output import count_priors, warn_of_strangers, write_annotations
 from .core_plan import plan_films
@@ -86,7 +86,7 @@ def _prepare(
     summary: dict[str, Any] = summarize(source, plan, records, files)
     write_annotations(out / "annotations", files, records)
     summary["priors, lesions seen in both views"] = count_priors(out, f"{source.name}_train")
-    write_report(out / "report", summary, decision_rows(source, plan, records, files), [])
+    write_account(out / "report", summary, decision_rows(source, plan, records, files), COLUMNS)
     return Result(summary, steps.done_now, steps.open)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..data.cbis_ddsm import split_patients
+from .splits import split_patients
 from .core import Source, SourceFilm
 from .core_tables import read_rows, required, split_of
 

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 from ..coco.entries import outside
-from ..data.cbis_release.content import Region
-from ..data.cbis_release.dicom import Picture, to_full_range
-from ..data.cbis_release.repair import ASPECT_TOLERANCE
-from ..data.open_files import ReadFailure, reason_of
+from .cbis_ddsm.content import Region
+from .cbis_ddsm.dicom import Picture, to_full_range
+from .cbis_ddsm.repair import ASPECT_TOLERANCE
+from .open_files import ReadFailure, reason_of
 from ..dicom.reader import is_dicom, read_dicom
 from ..images import read_gray, seeming_bits
 from .core import CoreOptions, SourceFilm, SourceLesion

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from ..coco.file import read_coco
-from ..data.cbis_release.frames import boxes_from_film
-from ..files import write_json, write_text
+from .frames import boxes_from_film
+from ..utils.files import write_json, write_text
 from ..landmarks.errors import LandmarkErrors, errors_as_row, landmark_errors, summarize_errors
 from ..landmarks.record import Landmarks, read_landmarks
 from .inbreast import MUSCLE, read_rois, xml_files

@@ -22,7 +22,7 @@ from ..dicom.acceptance import Wishes, reason_to_leave_out, view_of
 from ..dicom.header import read_header
 from ..dicom.reader import is_dicom
 from ..dicom.views import parse_view_text
-from ..files import distinct_names, safe_name
+from ..utils.safe_names import distinct_names, safe_name
 from .core import Source, SourceFilm, SourceLesion
 from .core_tables import Row, number, optional, read_rows, required, split_of, whole
 

@@ -167,7 +167,7 @@ def run_program(command: Sequence[str], **options: Any) -> int:
 
     Args:
         command: the program and its arguments.
-        options: of ``subprocess.Popen``.
+        options: options of ``subprocess.Popen``.
 
     Returns:
         its exit status.

@@ -18,14 +18,14 @@ def read_ahead(
 
     Args:
         function: what takes the time; whatever it raises, ``result()`` of its outcome raises.
-        items: in order.
+        items: what is read, in order.
         workers: threads, and items that are worked on ahead at most: memory stays bounded.
 
     Returns:
         pairs of an item and its outcome.
     """
     if workers < 1:
-        raise ValueError(f"workers must be 1 or more, not {workers}")
+        raise ValueError(f"workers must be 1 or more, got {workers}")
     waiting: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:

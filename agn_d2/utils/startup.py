@@ -1,4 +1,4 @@
-"""What the programs of tools/ and datasets/ set up before anything heavy is imported.
+"""What the programs of tools/, datasets/ and projects/ set up before anything heavy is imported.
 
 Imported first of all by the package, so it takes the standard library only. In other programs
 that import ``agn_d2`` it does nothing.
@@ -15,16 +15,22 @@ from pathlib import Path
 from typing import Any
 
 FOLDERS = ("tools", "datasets")
+PROJECTS = "projects"
 WAIT_POLICIES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 INTERRUPTED = 128 + signal.SIGINT
 
 
 def is_own_program() -> bool:
-    """Whether this process runs a script of ``tools/`` or ``datasets/``, or is a worker of one."""
+    """Whether this process runs a script of ours, or is a worker of one.
+
+    Ours are those of ``tools/``, ``datasets/`` and the projects.
+    """
     if not sys.argv or not sys.argv[0]:
         return False
     folder = Path(sys.argv[0]).resolve().parent
-    return folder.name in FOLDERS and (folder.parent / "agn_d2" / "__init__.py").is_file()
+    root = folder.parent.parent if folder.parent.name == PROJECTS else folder.parent
+    ours = folder.name in FOLDERS or folder.parent.name == PROJECTS
+    return ours and (root / "agn_d2" / "__init__.py").is_file()
 
 
 def set_up_program() -> None:

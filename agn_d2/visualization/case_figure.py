@@ -134,8 +134,8 @@ def _reduced(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def _draw_box(axes: Axes, box: Sequence[float], colour: str, width: float) -> None:
+def _draw_box(axes: Axes, box: Sequence[float], color: str, width: float) -> None:
     x0, y0, x1, y1 = box
     axes.add_patch(
-        Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=width)
+        Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=color, linewidth=width)
     )

@@ -37,7 +37,7 @@ def case_entries(
     Args:
         models: name -> detections.
         truth: images with ``file_name`` and size.
-        rule: of matching.
+        rule: how detections are matched.
         most: detections of an image and model that are handed over; the surest ones.
         chest_walls: file name -> "left" or "right"; an image that hangs the wrong way round (the
             chest walls of both breasts meet in the middle) is to be mirrored.

@@ -25,8 +25,9 @@ from ..evaluation.comparison_text import TITLES, difference_cells, recall_cells,
 from ..evaluation.matching import match_detections
 from ..evaluation.operating_point import OperatingPoint, operating_curve
 from ..evaluation.records import Detections
-from ..files import check_writable, safe_name, safe_names, write_atomically
 from ..images import read_gray
+from ..utils.files import check_writable, write_atomically
+from ..utils.safe_names import safe_name, safe_names
 from .detection_cases import SLOTS, case_entries
 from .froc import froc_figure
 from .landmark_distributions import figure_svg
@@ -57,7 +58,7 @@ class ReportOptions:
     """How the page is made.
 
     Attributes:
-        title: of the page.
+        title: title of the page.
         most: detections of an image and model on the page, the surest ones. The numbers beside
             the slider count these.
         attention: model -> folder with the attention over each image, gray, as a PNG file named
@@ -88,11 +89,11 @@ def build_report(
     Args:
         models: name -> detections.
         truth: the data set; its images must have ``file_name``, ``height`` and ``width``.
-        comparison: of these models by this rule, from ``compare``.
+        comparison: what ``compare`` returns for these models and this rule.
         images: folder of the mammograms.
         output: folder of the page; made if need be.
-        rule: of matching.
-        options: of the page.
+        rule: how detections are matched.
+        options: options of the page.
 
     Raises:
         ValueError: an image without name or size, a name that leads out of the folder, or two ids
@@ -133,7 +134,7 @@ def _best_point(
 def _write_attention(
     folder: Path | None, number: int, entry: dict[str, Any], output: Path
 ) -> str | None:
-    """A coloured copy of an attention map; its address, or None if there is no map.
+    """A colored copy of an attention map; its address, or None if there is no map.
 
     One scale for all: F^_I lies in (0, 1). The factor of the fusion is 1 at 0.4, or at 0.5 with
     MODEL.AGN.FUSION "paper" (``GraphFusion.neutral``).
@@ -145,8 +146,8 @@ def _write_attention(
     gray = read_gray(source)
     share = gray.astype(np.float32) / np.iinfo(gray.dtype).max
     target = Path("attention") / str(number) / name
-    coloured = cv2.applyColorMap((255 * share).round().astype(np.uint8), cv2.COLORMAP_INFERNO)
-    _, data = cv2.imencode(".png", coloured)
+    colored = cv2.applyColorMap((255 * share).round().astype(np.uint8), cv2.COLORMAP_INFERNO)
+    _, data = cv2.imencode(".png", colored)
     write_atomically(output / target, data.tobytes())
     return quote(target.as_posix())
 

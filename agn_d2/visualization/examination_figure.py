@@ -24,9 +24,9 @@ def examination_figure(
 
     Args:
         examination: as it was read.
-        record: of ``examination_record``.
+        record: what ``examination_record`` returns.
         min_score: detections below are not drawn.
-        bits: of the gray values of images that are not DICOM, see ``to_float``.
+        bits: bit depth of images that are not DICOM, see ``to_float``.
     """
     panels = {}
     for image, entry in zip(examination.images.values(), record["images"], strict=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from ..files import check_writable, write_atomically
+from ..utils.files import check_writable, write_atomically
 
 FORMATS = ("png", "svg", "pdf")
 

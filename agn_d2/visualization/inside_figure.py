@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.path import Path
 
+from ..data.pixels import record_shares
 from ..landmarks.nodes import NodeLayout, breast_polygon, place_nodes
-from ..pixels import record_shares
-from ..results import ViewInside
+from ..structures import ViewInside
 from .case_figure import HANGING, NODE
 
 # Panels of [S]: name of the map -> its title and the maps that share its scale.
@@ -33,7 +33,7 @@ def features_figure(title: str, insides: Sequence[ViewInside]) -> Figure:
 
     Args:
         title: above the figure.
-        insides: of the views of one case and one level.
+        insides: one for each view of a case, all of one level.
     """
     ordered = in_hanging_order(insides)
     columns = 1 + len(PANELS)
@@ -73,8 +73,8 @@ def correspondence_figure(
 
     Args:
         title: above the figure.
-        insides: of the views of one case and one level, in the order of the case.
-        layout: of the nodes.
+        insides: one for each view of a case, in its order, all of one level.
+        layout: number of nodes of each view.
         lines: so many of the strongest pairs of nodes are drawn.
     """
     pairs = [
@@ -134,11 +134,11 @@ def map_span(insides: Sequence[ViewInside], names: Sequence[str]) -> tuple[float
 
 
 def cells_in_breast(record: dict[str, Any], shape: tuple[int, int]) -> np.ndarray:
-    """Cells (h, w) of a map whose centre lies in the breast, bool; all of them if none does."""
+    """Cells (h, w) of a map whose center lies in the breast, bool; all of them if none does."""
     scale = np.array([shape[1] / record["width"], shape[0] / record["height"]])
     polygon = breast_polygon(record["landmarks"]) * scale
-    centres = np.stack(np.meshgrid(*(np.arange(n) + 0.5 for n in shape[::-1])), axis=-1)
-    inside = Path(polygon).contains_points(centres.reshape(-1, 2)).reshape(shape)
+    centers = np.stack(np.meshgrid(*(np.arange(n) + 0.5 for n in shape[::-1])), axis=-1)
+    inside = Path(polygon).contains_points(centers.reshape(-1, 2)).reshape(shape)
     return inside if inside.any() else np.ones(shape, dtype=bool)
 
 

@@ -11,8 +11,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..landmarks.record import PARTS, VIEWS
+from ..landmarks.record import PARTS
 from ..landmarks.statistics import LandmarkStatistics
+from ..utils.view_names import VIEWS
 
 _COLOURS = {"CC": "#5fb3ff", "MLO": "#ffb347"}
 _PART_COLOURS = {"contour": "#4be36a", "nipple": "#ff6b6b", "pectoral_line": "#ffd54a"}

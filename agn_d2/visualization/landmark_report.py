@@ -19,7 +19,6 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..files import check_writable
 from ..images import is_image
 from ..landmarks.correction_files import COLUMNS
 from ..landmarks.corrections import Correction, apply_corrections
@@ -33,6 +32,7 @@ from ..landmarks.statistics import (
     summary_rows,
     unusualness,
 )
+from ..utils.files import check_writable
 from .landmark_distributions import distribution_figure, figure_svg
 from .pages import write_page
 from .screen_pictures import picture_path, write_pictures
@@ -76,8 +76,8 @@ def build_report(
         images: folder of the mammograms.
         output: folder of the page; made if need be.
         corrections: applied before anything is counted or drawn, and kept in the page.
-        layout: of the nodes that are drawn.
-        title: of the page.
+        layout: number of nodes drawn in each view.
+        title: title of the page.
         workers: threads, -1 for one per core.
 
     Raises:

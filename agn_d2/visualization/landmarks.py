@@ -21,7 +21,7 @@ def draw_landmarks(
 
     Args:
         image: (H, W) gray, uint8, uint16 or float; stretched to 0..255.
-        landmarks: of that image.
+        landmarks: landmarks of that image.
         nodes: optional (N, 2), pixels of the image.
 
     Returns:

@@ -57,7 +57,7 @@ def learning_curves(
     """Losses, validation and learning rate over the iterations, stages marked.
 
     Args:
-        rows: of ``read_metrics``.
+        rows: what ``read_metrics`` returns.
         stages: names of the stages; default: their numbers from 1 on.
         since: first iteration to show.
     """

@@ -1,6 +1,6 @@
-"""Line styles that differ without colour, for all plots of curves."""
+"""Line styles that differ without color, for all plots of curves."""
 
-# Line style and marker tell the curves apart without colour; the colours differ in lightness too.
+# Line style and marker tell the curves apart without color; the colors differ in lightness too.
 STYLES = (
     ("#000000", "-", "o"),
     ("#b2182b", "--", "s"),

@@ -26,9 +26,9 @@ _NUMBERED = 30  # nodes; more of them leave no room for numbers
 _SKIN, _GUIDE, _NIPPLE = "#40e060", "#ffd54a", "#ff5050"
 _HEIGHT = 5.4  # inches of a panel
 _ALPHA = 0.5  # of the regions over the image
-_SHADES = (1.0, 0.72)  # of the colour of a line: its nodes in turn
+_SHADES = (1.0, 0.72)  # of the color of a line: its nodes in turn
 
-# Where a node lies -> its colour, in all figures.
+# Where a node lies -> its color, in all figures.
 GROUP_COLOURS = {
     "nipple": "#e8413c",
     "pectoral line": "#3f8fe0",
@@ -48,19 +48,19 @@ def node_regions(
         nodes: (N, 2), pixels of the image.
         image_size: (H, W) pixels.
         k: nodes of each cell.
-        cells: of the grid, along the longer side of the image.
+        cells: number of grid cells along the longer side of the image.
 
     Returns:
         (H, W, N) bool, and the side of a cell in pixels. The grid begins at the upper left corner
-        and holds the cells whose centre lies in the image.
+        and holds the cells whose center lies in the image.
 
     Raises:
         ValueError: k is below 1 or above N, or there is no cell.
     """
     if cells < 1:
-        raise ValueError(f"a grid needs at least one cell, not {cells}")
+        raise ValueError(f"a grid needs at least one cell, got {cells}")
     side = max(image_size) / cells
-    # n cells have their last centre at n - 1/2.
+    # n cells have their last center at n - 1/2.
     grid = tuple(max(1, int(np.ceil(length / side - 0.5 - 1e-9))) for length in image_size)
     assigned = assign_cells(
         torch.tensor(np.asarray(nodes, dtype=np.float32)[None] / side),
@@ -73,32 +73,32 @@ def node_regions(
     return assigned[0].numpy().astype(bool).reshape(*grid, len(nodes)), side
 
 
-def node_colours(layout: NodeLayout, view: str) -> np.ndarray:
-    """(N, 3) in [0, 1]: a colour for each line of nodes, lighter and darker in turn along it."""
-    colours = np.zeros((layout.count(view), 3))
+def node_colors(layout: NodeLayout, view: str) -> np.ndarray:
+    """(N, 3) in [0, 1]: a color for each line of nodes, lighter and darker in turn along it."""
+    colors = np.zeros((layout.count(view), 3))
     for name, nodes in layout.groups(view).items():
         shades = np.resize(_SHADES, nodes.stop - nodes.start)
-        colours[nodes] = shades[:, None] * np.array(to_rgb(GROUP_COLOURS[name]))
-    return colours
+        colors[nodes] = shades[:, None] * np.array(to_rgb(GROUP_COLOURS[name]))
+    return colors
 
 
-def region_picture(regions: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """Colour of each cell: the mean of those of its nodes, as psi_k takes the mean of their values.
+def region_picture(regions: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """Color of each cell: the mean of those of its nodes, as psi_k takes the mean of their values.
 
     Args:
         regions: (H, W, N) bool.
-        colours: (N, 3) in [0, 1].
+        colors: (N, 3) in [0, 1].
 
     Returns:
         (H, W, 4) in [0, 1]; a cell without nodes is transparent.
     """
     count = regions.sum(axis=2, keepdims=True)
-    mean = regions.astype(float) @ colours / np.maximum(count, 1)
+    mean = regions.astype(float) @ colors / np.maximum(count, 1)
     return np.concatenate([mean, (count > 0).astype(float)], axis=2)
 
 
 def region_borders(regions: np.ndarray, side: float) -> np.ndarray:
-    """The edges between neighbouring cells that do not belong to the same nodes.
+    """The edges between neighboring cells that do not belong to the same nodes.
 
     Args:
         regions: (H, W, N) bool.
@@ -124,15 +124,15 @@ def node_figure(
 ) -> Figure:
     """Landmarks, lines and nodes over the image; beside them the nearest node and the k nearest.
 
-    Where a cell has several nodes, it has the mean of their colours, and the cells of the nipple
+    Where a cell has several nodes, it has the mean of their colors, and the cells of the nipple
     and of the middle node at 1/3 are framed: regions overlap.
 
     Args:
         image: (H, W) uint8 or uint16.
-        landmarks: of that image.
-        layout: of the nodes.
+        landmarks: landmarks of that image.
+        layout: number of nodes of each view.
         k: nodes of each cell.
-        cells: of the grid, along the longer side of the image.
+        cells: number of grid cells along the longer side of the image.
         title: above the figure.
 
     Returns:
@@ -155,13 +155,13 @@ def node_figure(
     for axes in panels:
         axes.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
     _draw_lines(panels[0], landmarks)
-    colours = node_colours(layout, landmarks.view)
-    _draw_nodes(panels[0], nodes, colours, numbered=len(nodes) <= _NUMBERED)
+    colors = node_colors(layout, landmarks.view)
+    _draw_nodes(panels[0], nodes, colors, numbered=len(nodes) <= _NUMBERED)
     names = [f"{len(nodes)} nodes", "nearest node"]
     middle = layout.groups(landmarks.view)["1/3"]
     framed = (0, (middle.start + middle.stop) // 2)
     for axes, near, (regions, side) in zip(panels[1:], shown, maps, strict=True):
-        _draw_regions(axes, regions, side, colours, framed if near > 1 else ())
+        _draw_regions(axes, regions, side, colors, framed if near > 1 else ())
         _draw_nodes(axes, nodes, np.ones((len(nodes), 3)), numbered=False)
     if k > 1:
         names.append(f"{k} nearest nodes\n(framed: nodes {framed[0]} and {framed[1]})")
@@ -182,9 +182,9 @@ def _draw_lines(axes: Axes, landmarks: Landmarks) -> None:
     axes.plot(*landmarks.nipple, "o", color=_NIPPLE, fillstyle="none", markersize=13)
 
 
-def _draw_nodes(axes: Axes, nodes: np.ndarray, colours: np.ndarray, *, numbered: bool) -> None:
+def _draw_nodes(axes: Axes, nodes: np.ndarray, colors: np.ndarray, *, numbered: bool) -> None:
     size = 34 if numbered else 7
-    axes.scatter(*nodes.T, s=size, c=colours, edgecolors="black", linewidths=0.5, zorder=3)
+    axes.scatter(*nodes.T, s=size, c=colors, edgecolors="black", linewidths=0.5, zorder=3)
     for number, point in enumerate(nodes if numbered else ()):
         axes.annotate(
             str(number),
@@ -200,10 +200,10 @@ def _draw_nodes(axes: Axes, nodes: np.ndarray, colours: np.ndarray, *, numbered:
 
 
 def _draw_regions(
-    axes: Axes, regions: np.ndarray, side: float, colours: np.ndarray, framed: Sequence[int]
+    axes: Axes, regions: np.ndarray, side: float, colors: np.ndarray, framed: Sequence[int]
 ) -> None:
     height, width = regions.shape[:2]
-    picture = region_picture(regions, colours)
+    picture = region_picture(regions, colors)
     # In the array, because an SVG would apply imshow's own alpha twice.
     picture[..., 3] *= _ALPHA
     extent = (0, width * side, height * side, 0)

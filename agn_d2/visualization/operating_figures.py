@@ -23,7 +23,7 @@ def plot_metrics(
     """Precision, recall and F1 against the score threshold, FPPI below.
 
     Args:
-        curve: of one model.
+        curve: FROC curve of one model.
         path: ``.png`` (and an SVG beside it), ``.svg`` or ``.pdf``.
         marked: label -> a point whose threshold is drawn as a line.
         rule: printed above the axes.

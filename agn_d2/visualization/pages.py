@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..files import write_atomically
+from ..utils.files import write_atomically
 
 TEMPLATES = Path(__file__).parent / "templates"
 

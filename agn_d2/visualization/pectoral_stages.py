@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from ..landmarks.seed.pectoral import PectoralStages, pectoral_line
+from ..landmarks.thesis.pectoral import PectoralStages, pectoral_line
 
 _TITLES = (
     "1  region of interest",
@@ -27,7 +27,7 @@ def stages_figure(stages: PectoralStages, title: str = "") -> Figure:
     """Draw the eight stages.
 
     Args:
-        stages: from ``agn_d2.landmarks.seed.pectoral_stages``; chest wall at the left.
+        stages: what ``agn_d2.landmarks.thesis.pectoral_stages`` returns; chest wall at the left.
         title: above the figure.
 
     Returns:

@@ -9,9 +9,9 @@ import numpy as np
 from detectron2.structures import BoxMode
 from matplotlib.figure import Figure
 
+from ..data.pixels import record_shares
 from ..landmarks.nodes import NodeLayout, place_nodes
-from ..pixels import record_shares
-from ..results import ViewResult
+from ..structures import ViewResult
 from .case_figure import ViewPanel, case_figure
 
 
@@ -27,9 +27,9 @@ def draw_predictions(
 
     Args:
         title: above the figure.
-        results: of the views of the case.
+        results: one for each view of the case.
         min_score: detections below are left out.
-        layout: of the nodes to be drawn; None for no nodes.
+        layout: number of nodes to be drawn in each view; None for no nodes.
         with_truth: draw the annotations of the data set.
 
     Returns:

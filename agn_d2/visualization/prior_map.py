@@ -14,7 +14,7 @@ from ..landmarks.nodes import NodeLayout
 from .node_regions import GROUP_COLOURS
 
 _NUMBERED = 30  # nodes; more of them leave no room for numbers
-_GAMMA = 0.5  # colours follow the square root: one entry in the hundred is far above the others
+_GAMMA = 0.5  # colors follow the square root: one entry in the hundred is far above the others
 _SKETCH, _MAP = 3.0, 5.0  # inches, width
 
 

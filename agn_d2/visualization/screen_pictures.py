@@ -13,8 +13,8 @@ from joblib import Parallel, delayed
 from PIL import Image
 from tqdm import tqdm
 
-from ..files import write_atomically
 from ..images import read_gray
+from ..utils.files import write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -43,11 +43,11 @@ def test_the_cost_of_a_resnet_18_by_hand(name):
         stages.append(9 * before * channels + 3 * 9 * channels**2 + shortcut)
         cells.append((224 // 4 // 2**number) ** 2)
     convolutions = stem + sum(stages)
-    # Batch normalisation: two numbers a channel where it learns (timm), none where it is frozen.
+    # Batch normalization: two numbers a channel where it learns (timm), none where it is frozen.
     norms = 2 * (64 + 4 * 64 + 5 * (128 + 256 + 512))
     assert cost.parameters == convolutions + (norms if "timm" in name else 0)
     products = stem * 112**2 + sum(n * c for n, c in zip(stages, cells, strict=True))
-    # Normalisation adds a little to it.
+    # Normalization adds a little to it.
     assert products <= cost.multiplications < 1.01 * products
 
 

@@ -53,7 +53,7 @@ def annotation(**values):
         (image(id=1), r"image id 1 stands there more than once: .* 0 and 1 \(from 0\)"),
         (image(id="2"), "the image ids must be all numbers or all texts"),
         (image(id=NAN), "images, entry 1 .*id must be a number or a string"),
-        (image(file_name=3), "images, entry 1 .*file_name must be the name of a file, found 3"),
+        (image(file_name=3), "images, entry 1 .*file_name must be the name of a file, got 3"),
         (image(file_name=" "), "images, entry 1 .*file_name must be the name of a file"),
         (image(height="100"), "images, entry 1 .*height must be a whole number above 0"),
         (image(width=0), "images, entry 1 .*width must be a whole number above 0"),
@@ -82,7 +82,7 @@ def annotation(**values):
         (lambda c: c["categories"].append({"id": 1}), "category id 1 stands there more than once"),
         (lambda c: c["categories"].append({"id": [1]}), "categories, entry 1 .*id must be"),
         (lambda c: c["categories"].append({"id": 2, "name": 2}), "entry 1 .*name must be a text"),
-        (lambda c: c.update(context_images=3), "context_images must be a list, found 3"),
+        (lambda c: c.update(context_images=3), "context_images must be a list, got 3"),
         (lambda c: c.update(context_images=["a"]), "context_images, entry 0 .*must be an object"),
     ],
 )

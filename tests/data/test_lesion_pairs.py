@@ -5,19 +5,19 @@ import pytest
 from detectron2.structures import BoxMode
 
 from agn_d2.data.cases import group_cases
-from agn_d2.data.lesion_pairs import count_prior, lesion_centres, pair_lesions
+from agn_d2.data.lesion_pairs import count_prior, lesion_centers, pair_lesions
 from agn_d2.landmarks.nodes import NodeLayout, place_nodes
 from tests.conftest import toy_landmarks
 
 
-def image(view, centres, ids=None, laterality="L"):
+def image(view, centers, ids=None, laterality="L"):
     annotations = [
         {
             "bbox": [x - 4, y - 4, 8, 8],
             "bbox_mode": BoxMode.XYWH_ABS,
             "lesion_id": ids[k] if ids else None,
         }
-        for k, (x, y) in enumerate(centres)
+        for k, (x, y) in enumerate(centers)
     ]
     return {
         "file_name": view,
@@ -29,9 +29,9 @@ def image(view, centres, ids=None, laterality="L"):
     }
 
 
-def test_centres():
-    assert lesion_centres(image("CC", [(10, 20)])).tolist() == [[10, 20]]
-    assert lesion_centres(image("CC", [])).shape == (0, 2)
+def test_centers():
+    assert lesion_centers(image("CC", [(10, 20)])).tolist() == [[10, 20]]
+    assert lesion_centers(image("CC", [])).shape == (0, 2)
 
 
 def test_ids_decide_where_all_have_one():

@@ -9,10 +9,10 @@ from detectron2.data import transforms as T
 
 from agn_d2.data.build import CaseDataset, examinable_views
 from agn_d2.data.cases import group_cases
-from agn_d2.data.draws import numpy_seed
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.data.sampler import CaseItem
-from agn_d2.data.warps import AffineTransform, tight_box
+from agn_d2.data.seeding import numpy_seed
+from agn_d2.data.spatial import AffineTransform, tight_box
 from agn_d2.engine.setup import load_cfg
 from agn_d2.landmarks.nodes import place_nodes
 
@@ -292,7 +292,7 @@ def test_an_unknown_draw_is_refused():
 def test_the_box_of_a_turned_mask_by_hand(cases, with_masks):
     made = mapper(AffineTransform(96, 64, 30.0, 1.0), with_masks=with_masks)
     (item,) = made(cases["P3"])
-    # The mask is a rectangle of 16 x 12 about (18, 46), 14 px left of and 2 px above the centre
+    # The mask is a rectangle of 16 x 12 about (18, 46), 14 px left of and 2 px above the center
     # (32, 48), about which it turns counter-clockwise by 30 degrees.
     c, s = np.sqrt(3) / 2, 0.5
     x, y = 32 - 14 * c - 2 * s, 48 + 14 * s - 2 * c

@@ -9,8 +9,8 @@ from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, RLELossless
 from agn_d2.dicom import decode
 from agn_d2.dicom.faults import UnreadableDicom
 from agn_d2.dicom.reader import is_dicom, read_dicom
-from agn_d2.image_header import LIMIT_VARIABLE
 from agn_d2.images import is_image, read_gray
+from agn_d2.utils.image_header import LIMIT_VARIABLE
 
 from .dicom_files import film, mammogram, write
 

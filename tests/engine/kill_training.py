@@ -56,14 +56,14 @@ KEYS = {
     "SOLVER.METRICS_PERIOD": 4,
     "SOLVER.CHECKPOINT_PERIOD": 2,
     "TEST.EVAL_PERIOD": 0,
-    "TEST.WATCH.DATASET": "phantom_val",
+    "TEST.VALIDATION.DATASET": "phantom_val",
 }
 
 
 def make_cfg(output: Path, *options: object, steps: int, images: int = 9) -> CfgNode:
     """The config of a tiny training; ``images`` has the data set's training split."""
     keys = KEYS | {"OUTPUT_DIR": output, "SOLVER.MAX_ITER": steps}
-    keys["TEST.WATCH.EPOCHS"] = MEASURED_EVERY * KEYS["SOLVER.IMS_PER_BATCH"] / images
+    keys["TEST.VALIDATION.EPOCHS"] = MEASURED_EVERY * KEYS["SOLVER.IMS_PER_BATCH"] / images
     overrides = [*(part for item in keys.items() for part in item), *options]
     return load_cfg(str(CONFIG), map(str, overrides))
 

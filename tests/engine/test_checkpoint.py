@@ -61,7 +61,7 @@ def test_loading_turns_the_stem_gray_and_nothing_else(tmp_path):
     assert torch.equal(model.next.weight, source.next.weight)
 
 
-def test_a_colour_model_keeps_its_stem(tmp_path):
+def test_a_color_model_keeps_its_stem(tmp_path):
     source = Net(3)
     torch.save({"model": source.state_dict()}, tmp_path / "rgb.pth")
     model = Net(3)

@@ -63,12 +63,12 @@ def test_the_test_set_is_checked_too(root):
 def test_the_validation_set_is_checked_where_it_is_used(root):
     edit(root / "mine", "val", lambda c: c["annotations"][0].update(iscrowd=None))
     check_datasets(config())
-    watch = ["TEST.WATCH.EPOCHS", "1.0", "TEST.WATCH.DATASET", "mine_val"]
+    watch = ["TEST.VALIDATION.EPOCHS", "1.0", "TEST.VALIDATION.DATASET", "mine_val"]
     with pytest.raises(ValueError, match=r"val\.json: annotations, entry 0 .*has no iscrowd"):
         check_datasets(config(("mine_train",), ("mine_test",), *watch))
     check_datasets(config(("mine_train",), ("mine_test",), *watch), training=False)
     watch[-1] = "mine_vla"
-    with pytest.raises(ValueError, match="TEST.WATCH.DATASET: unknown data set 'mine_vla'"):
+    with pytest.raises(ValueError, match="TEST.VALIDATION.DATASET: unknown data set 'mine_vla'"):
         check_datasets(config(("mine_train",), ("mine_test",), *watch))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agn_d2.data.cases import group_cases
-from agn_d2.results import ViewResult
+from agn_d2.structures import ViewResult
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 

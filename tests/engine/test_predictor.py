@@ -12,10 +12,11 @@ from detectron2.modeling import build_model
 
 import agn_d2
 from agn_d2.data.build import build_test_loader, load_cases
-from agn_d2.data.cbis_source import SourceImage
-from agn_d2.data.prepare import prepare_image
 from agn_d2.engine.predictor import Predictor
+from agn_d2.graph.prior import CorrespondencePrior, write_prior
 from agn_d2.images import read_gray
+from agn_d2.prepare.cbis_ddsm.image_800 import prepare_image
+from agn_d2.prepare.cbis_ddsm.source_800 import SourceImage
 
 from ..modeling.tiny_model import make_cfg, make_model, randomize_graph
 
@@ -166,6 +167,19 @@ def test_the_checkpoint_brings_the_prior_and_its_file_is_not_needed(weights, cap
     saved = torch.load(weights)["model"]["backbone.agn.layers.0.bipartite.prior"]
     assert torch.equal(predictor.model.backbone.agn.layers[0].bipartite.prior, saved)
     assert "another prior" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["prior_13_17.json", "prior_{layout}.json"])
+def test_a_prior_file_is_found_under_either_name(weights, tmp_path, name, caplog):
+    """It is there and another than the checkpoint's, so a warning says whose is taken."""
+    templates = [np.zeros((n, 2)) for n in (13, 17)]
+    prior = CorrespondencePrior(np.eye(13, 17), *templates, "toy")
+    write_prior(tmp_path / "prior_13_17.json", prior)
+    with caplog.at_level(logging.WARNING):
+        predictor = Predictor(config(weights, "MODEL.AGN.BGN.PRIOR", str(tmp_path / name)))
+    saved = torch.load(weights)["model"]["backbone.agn.layers.0.bipartite.prior"]
+    assert torch.equal(predictor.model.backbone.agn.layers[0].bipartite.prior, saved)
+    assert "has another prior" in caplog.text
 
 
 def test_a_prior_that_nobody_brings_is_refused(weights, tmp_path):

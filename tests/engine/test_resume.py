@@ -19,7 +19,7 @@ from torch import nn
 from agn_d2.engine import AGNTrainer
 from agn_d2.engine.resume import check_optimizer, check_place, rates_of_config
 from agn_d2.engine.stages import Stage
-from agn_d2.engine.watch import Watch, save_weights
+from agn_d2.engine.validation import ValidationHook, save_weights
 
 from .kill_training import make_cfg
 
@@ -83,13 +83,13 @@ def lines(output):
     return [json.loads(line) for line in (output / "metrics.json").open()]
 
 
-NO_WATCH = ("TEST.WATCH.EPOCHS", 0.0, "DATASETS.TEST", "()", "SOLVER.METRICS_PERIOD", 1)
+NO_VALIDATION = ("TEST.VALIDATION.EPOCHS", 0.0, "DATASETS.TEST", "()", "SOLVER.METRICS_PERIOD", 1)
 
 
 def test_every_line_once_and_a_new_rate_is_taken(toy_datasets, tmp_path, caplog):
     # Killed before the first checkpoint: line 0 stood twice.
     schedule = ("SOLVER.LR_SCHEDULER_NAME", "WarmupMultiStepLR", "SOLVER.WARMUP_ITERS", 0)
-    options = (*NO_WATCH, *schedule, "SOLVER.BASE_LR", 0.01)
+    options = (*NO_VALIDATION, *schedule, "SOLVER.BASE_LR", 0.01)
     train(tmp_path, *options, stop_before=1)
     assert [line["iteration"] for line in lines(tmp_path)] == [0]
     # A checkpoint after every second step; that of step 3 comes before its line.
@@ -118,7 +118,7 @@ def test_every_line_once_and_a_new_rate_is_taken(toy_datasets, tmp_path, caplog)
         (("MODEL.AGN.ENABLED", False), "MODEL.AGN.ENABLED was True"),
         (("MODEL.ROI_BOX_HEAD.FC_DIM", 48), "another model.*MODEL.ROI_BOX_HEAD.FC_DIM was 32"),
         (("SOLVER.OPTIMIZER", "ADAMW"), "SOLVER.OPTIMIZER was 'SGD'"),
-        (("SOLVER.BACKBONE_LR_FACTOR", 0.1), "SOLVER.BACKBONE_LR_FACTOR was 1.0"),
+        (("SOLVER.BACKBONE_MULTIPLIER", 0.1), "SOLVER.BACKBONE_MULTIPLIER was 1.0"),
         (("SOLVER.MAX_ITER", 1), "has done 2 steps, but the training ends after 1"),
     ],
 )
@@ -127,19 +127,37 @@ def test_what_does_not_fit_is_one_line_that_names_the_key(
 ):
     output = tmp_path_factory.getbasetemp() / "refused"
     if not output.exists():
-        train(output, *NO_WATCH, steps=2)
-    trainer = AGNTrainer(make_cfg(output, *NO_WATCH, *options, steps=4))
+        train(output, *NO_VALIDATION, steps=2)
+    trainer = AGNTrainer(make_cfg(output, *NO_VALIDATION, *options, steps=4))
     with pytest.raises(ValueError, match=f"--resume: .*{message}") as caught:
         trainer.resume_or_load(resume=True)
     assert "\n" not in str(caught.value)
 
 
 def test_a_seed_stays_and_it_is_said(toy_datasets, tmp_path, caplog):
-    train(tmp_path, *NO_WATCH, steps=2)
-    trainer = AGNTrainer(make_cfg(tmp_path, *NO_WATCH, "SEED", 77, steps=4))
+    train(tmp_path, *NO_VALIDATION, steps=2)
+    trainer = AGNTrainer(make_cfg(tmp_path, *NO_VALIDATION, "SEED", 77, steps=4))
     trainer.resume_or_load(resume=True)
     assert trainer.sampler.seed == 5
     assert "SEED stays 5, not 77" in caplog.text
+
+
+def test_the_best_so_far_is_read_from_a_checkpoint_of_a_former_version(toy_datasets, tmp_path):
+    """Its hook was called Watch, and the keys of its config had other names."""
+    train(tmp_path, steps=4)
+    path = tmp_path / "model_0000003.pth"
+    content = torch.load(path, weights_only=False)
+    content["trainer"]["hooks"]["Watch"] = content["trainer"]["hooks"].pop("ValidationHook") | {
+        "best": 0.125,
+        "stalled": 3,
+    }
+    content["config"] = content["config"].replace("BACKBONE_MULTIPLIER", "BACKBONE_LR_FACTOR")
+    torch.save(content, path)
+    (tmp_path / "last_checkpoint").write_text(path.name)
+    trainer = AGNTrainer(make_cfg(tmp_path, "SOLVER.BACKBONE_MULTIPLIER", 1.0, steps=6))
+    trainer.resume_or_load(resume=True)
+    (hook,) = (hook for hook in trainer._hooks if isinstance(hook, ValidationHook))
+    assert (hook.best, hook.stalled) == (0.125, 3)
 
 
 def test_rates_are_the_configs_and_momentum_is_the_checkpoints():
@@ -178,7 +196,7 @@ def test_other_groups_or_another_stage_are_refused():
 
 def measured(tmp_path, first, values, state=None, patience=0):
     """Judge the values of some steps; returns the hook."""
-    hook = Watch(1, dict, "val_loss", patience)
+    hook = ValidationHook(1, dict, "val_loss", patience)
     stopped = []
     hook.trainer = SimpleNamespace(
         net=nn.Linear(1, 1),
@@ -253,7 +271,7 @@ def alive(pid):
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_a_training(toy_root, tmp_path, how):
-    cfg = make_cfg(tmp_path, *NO_WATCH, steps=10_000)
+    cfg = make_cfg(tmp_path, *NO_VALIDATION, steps=10_000)
     (tmp_path / "config.yaml").write_text(cfg.dump())
     command = [sys.executable, "-W", "ignore", str(ROOT / "tools/train_net.py")]
     command += ["--config-file", str(tmp_path / "config.yaml"), "DATALOADER.NUM_WORKERS", "2"]

@@ -45,7 +45,6 @@ def test_a_gray_checkpoint_for_a_model_of_three_channels_is_refused(tmp_path):
         ("MultiViewRCNN", "MODEL.ROI_HEADS", "MODEL.RETINANET"),
         ("MultiViewRetinaNet", "MODEL.RETINANET", "MODEL.ROI_HEADS"),
         ("MultiViewFCOS", "MODEL.RETINANET", "MODEL.ROI_HEADS"),
-        ("DETR", "MODEL.ROI_HEADS", "MODEL.RETINANET"),
     ],
 )
 def test_the_classes_are_those_of_the_detector_s_own_key(toy_datasets, arch, key, other):

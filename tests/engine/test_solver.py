@@ -7,6 +7,12 @@ from torch import nn
 from agn_d2.engine.setup import load_cfg
 from agn_d2.engine.solver import build_optimizer, check_solver
 
+FULL_MODEL = (
+    *("SOLVER.CLIP_GRADIENTS.ENABLED", "True"),
+    *("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "full_model"),
+    *("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", "1.0"),
+)
+
 
 class Toy(nn.Module):
     def __init__(self):
@@ -28,7 +34,7 @@ def rate_of(optimizer, parameter):
 def test_learning_rate_factors():
     model = Toy()
     optimizer = build_optimizer(
-        cfg("SOLVER.BACKBONE_LR_FACTOR", "0.1", "SOLVER.AGN_LR_FACTOR", "3.0"), model
+        cfg("SOLVER.BACKBONE_MULTIPLIER", "0.1", "SOLVER.AGN_MULTIPLIER", "3.0"), model
     )
     assert rate_of(optimizer, model.backbone.bottom_up.weight) == pytest.approx(0.1)
     assert rate_of(optimizer, model.backbone.agn.bias) == pytest.approx(3.0)
@@ -59,20 +65,50 @@ def test_unknown_kind():
 def test_clipping_is_global():
     """Two parameters of gradient norms 3 and 4: together 5, so each is divided by 5."""
     model = nn.ParameterDict({name: nn.Parameter(torch.zeros(1)) for name in "ab"})
-    optimizer = build_optimizer(
-        cfg("SOLVER.MOMENTUM", "0.0", "SOLVER.MAX_GRADIENT_NORM", "1.0"), model
-    )
+    optimizer = build_optimizer(cfg("SOLVER.MOMENTUM", "0.0", *FULL_MODEL), model)
     model["a"].grad, model["b"].grad = torch.tensor([3.0]), torch.tensor([4.0])
     optimizer.step()
     assert model["a"].item() == pytest.approx(-0.6, abs=1e-5)
     assert model["b"].item() == pytest.approx(-0.8, abs=1e-5)
 
 
-def test_two_kinds_of_clipping_are_refused():
-    with pytest.raises(ValueError, match="not both"):
-        build_optimizer(
-            cfg("SOLVER.MAX_GRADIENT_NORM", "1.0", "SOLVER.CLIP_GRADIENTS.ENABLED", "True"), Toy()
-        )
+def test_the_kind_of_norm_is_that_of_the_key():
+    """The 1-norm of 3 and 4 is 7, so each is divided by 7."""
+    model = nn.ParameterDict({name: nn.Parameter(torch.zeros(1)) for name in "ab"})
+    options = ("SOLVER.MOMENTUM", "0.0", *FULL_MODEL, "SOLVER.CLIP_GRADIENTS.NORM_TYPE", "1.0")
+    optimizer = build_optimizer(cfg(*options), model)
+    model["a"].grad, model["b"].grad = torch.tensor([3.0]), torch.tensor([4.0])
+    optimizer.step()
+    assert model["a"].item() == pytest.approx(-3 / 7, abs=1e-5)
+
+
+def test_detectron2_clips_each_parameter_by_itself():
+    model = nn.ParameterDict({name: nn.Parameter(torch.zeros(1)) for name in "ab"})
+    options = ("SOLVER.MOMENTUM", "0.0", *FULL_MODEL, "SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "norm")
+    optimizer = build_optimizer(cfg(*options), model)
+    model["a"].grad, model["b"].grad = torch.tensor([3.0]), torch.tensor([0.5])
+    optimizer.step()
+    assert model["a"].item() == pytest.approx(-1.0, abs=1e-5)
+    assert model["b"].item() == pytest.approx(-0.5, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("CLIP_TYPE", "all", "CLIP_TYPE must be one of value, norm, full_model, got 'all'"),
+        (
+            "CLIP_VALUE",
+            0.0,
+            "CLIP_VALUE must be above 0, got 0.0; for no clipping: ",
+        ),
+    ],
+)
+def test_clipping_that_would_not_do_is_refused(key, value, message):
+    clipped = cfg(*FULL_MODEL)
+    check_solver(clipped)
+    clipped.SOLVER.CLIP_GRADIENTS[key] = value
+    with pytest.raises(ValueError, match=message):
+        check_solver(clipped)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def options(output, weights):
         "SOLVER.WARMUP_ITERS": 0,
         "SOLVER.METRICS_PERIOD": 1,
         "TEST.EVAL_PERIOD": 0,
-        "TEST.WATCH.EPOCHS": 1.0,
-        "TEST.WATCH.DATASET": "phantom_val",
+        "TEST.VALIDATION.EPOCHS": 1.0,
+        "TEST.VALIDATION.DATASET": "phantom_val",
         "OUTPUT_DIR": output,
     }
     return [str(part) for item in keys.items() for part in item]

@@ -20,7 +20,7 @@ def test_sizes_are_the_percentiles_by_hand():
     assert suggest_anchors(wh, 3).sizes == ((21.0,), (101.0,), (181.0,))
 
 
-def test_ratios_are_the_centres_of_clusters_in_the_logarithm():
+def test_ratios_are_the_centers_of_clusters_in_the_logarithm():
     # Pairs about 0.5, 1 and 3 whose geometric means are just these.
     ratios = np.array([0.4, 0.625, 0.8, 1.25, 2.5, 3.6])
     wh = np.stack([np.ones(6), ratios], axis=1)

@@ -90,7 +90,7 @@ def put(key, value):
         (put("image_id", 99), "entry 2 .*image_id 99 is not in the ground truth"),
         (put("image_id", "12"), "entry 2 .*image_id '12' is not in"),
         (put("image_id", [12]), r"entry 2 .*image_id \[12\] is not in"),
-        (put("score", float("nan")), "entry 2 .*score must be a finite number, found nan"),
+        (put("score", float("nan")), "entry 2 .*score must be a finite number, got nan"),
         (put("score", float("inf")), "entry 2 .*score"),
         (put("score", 10**400), "entry 2 .*score"),
         (put("score", "0.5"), "entry 2 .*score"),

@@ -52,6 +52,14 @@ def test_files_of_one_name_are_runs(call, coco_dt, write, tmp_path):
     assert "A (mean of 2 runs)" in (tmp_path / "out" / "froc.svg").read_text()
 
 
+def test_the_former_name_of_a_breakdown_is_understood(call, coco_dt, write, capsys, caplog):
+    file = f"A={write('a.json', coco_dt)}"
+    for name in ("available views", "views at hand"):
+        assert call(file, "--draws", 0, "--breakdowns", name) == 0
+        assert "available views: the annotations do not say" in capsys.readouterr().out
+    assert "Breakdown 'views at hand' is now called 'available views'" in caplog.text
+
+
 def test_empty_list_is_recall_0(call, write, tmp_path):
     assert call(f"empty={write('e.json', [])}", "--draws", 5) == 0
     content = json.loads((tmp_path / "out" / "comparison.json").read_text())

@@ -65,8 +65,8 @@ def test_parts_by_hand(truth, models):
     # MLO: images 1 and 3, three lesions, one found.
     assert part(report, "view", "MLO")["models"]["one"]["recall"] == pytest.approx([1 / 3, 1 / 3])
     assert part(report, "density", "2")["models"]["one"]["recall"] == [None, None]
-    assert part(report, "views at hand", "auxiliary only")["images"] == 2
-    assert part(report, "views at hand", "neither")["lesions"] == 1
+    assert part(report, "available views", "auxiliary only")["images"] == 2
+    assert part(report, "available views", "neither")["lesions"] == 1
     # Boxes of 10 (three, two found) and of 20 (one, not found); all images count in both.
     sizes = [p for p in report["parts"] if p["breakdown"] == "mass size"]
     assert [(p["images"], p["lesions"]) for p in sizes] == [(4, 3), (4, 1)]
@@ -147,7 +147,7 @@ def test_lesion_images_only_and_other_rules(truth, models):
     rule = FrocRule(hit="center", duplicates="any", lesion_images_only=True)
     report = compare(models, truth, rule=rule, fppi=(1 / 3,), draws=0, breakdowns=("view",)).report
     assert report["rule"]["text"] == (
-        "hit: centre in box; any-to-any matching; all classes; "
+        "hit: center in box; any-to-any matching; all classes; "
         "FPPI over 3 images with a lesion, 4 lesions"
     )
     assert report["bootstrap"] is None
@@ -180,7 +180,7 @@ def test_what_the_annotations_do_not_say_is_told(coco_gt, coco_dt, write):
     report = compare(models, truth, draws=0).report
     assert {p["breakdown"] for p in report["parts"]} == {"all", "mass size"}
     text = comparison_markdown(report)
-    for name in ("view", "density", "views at hand"):
+    for name in ("view", "density", "available views"):
         assert f"- {name}: the annotations do not say." in text
     assert "recall per breast: image 10: without patient_id and laterality" in text
     assert "mass size: in pixels" in text

@@ -5,7 +5,7 @@ import pytest
 
 from agn_d2.evaluation.distractors import scores_by_kind, separation
 
-BODIES = {
+OBJECTS = {
     "annotations": [
         {"image_id": 1, "bbox": [0, 0, 10, 10]},
         {"image_id": 2, "bbox": [0, 0, 10, 10]},
@@ -30,12 +30,12 @@ def test_each_body_has_the_best_score_on_it():
         detection(2, 50, 50, 0.5),
         detection(3, 50, 50, 0.8),  # another image
     ]
-    scores = scores_by_kind(BODIES, detections, iou=0.2)
+    scores = scores_by_kind(OBJECTS, detections, iou=0.2)
     assert list(scores) == ["mass", "symmetric", "superimposition"]
     assert scores["mass"].tolist() == [0.6, 0.4]
     assert scores["symmetric"].tolist() == [0.0]
     assert scores["superimposition"].tolist() == [0.5]
-    assert scores_by_kind(BODIES, detections, iou=0.17)["mass"].tolist() == [0.9, 0.4]
+    assert scores_by_kind(OBJECTS, detections, iou=0.17)["mass"].tolist() == [0.9, 0.4]
 
 
 def test_separation_counts_pairs():

@@ -88,7 +88,7 @@ def call(tool, coco_gt, coco_dt, write, tmp_path, *more):
     ("options", "recall", "max_fppi"),
     [
         # Added below: a second, worse box on the lesion of image 10, and a large one around the
-        # lesion of image 13, which only its centre hits.
+        # lesion of image 13, which only its center hits.
         ([], 0.5, 1.25),
         (["--duplicates", "fp"], 0.5, 1.5),
         (["--duplicates", "any"], 0.5, 1.25),

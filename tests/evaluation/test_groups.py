@@ -68,7 +68,7 @@ def test_views_at_hand_by_hand_and_as_the_cases_say(read):
         for side in chosen
     ]
     images = [image(n, name) for n, name in enumerate(names)]
-    groups = image_groups(read(images, []), "views at hand")
+    groups = image_groups(read(images, []), "available views")
     links = count_links(group_cases(images))
     assert {name: int(mask.sum()) for name, mask in groups.items()} == {
         "auxiliary and contralateral": links["both"],
@@ -78,16 +78,16 @@ def test_views_at_hand_by_hand_and_as_the_cases_say(read):
     }
     # Another examination of the patient serves nobody; a context image serves and is not counted.
     pair = [image(1, "p_LCC", case_id="1"), image(2, "p_LMLO", case_id="2")]
-    assert list(image_groups(read(pair, []), "views at hand")) == ["neither"]
+    assert list(image_groups(read(pair, []), "available views")) == ["neither"]
     context = image(9, "p_RCC", case_id="1")
-    groups = image_groups(read(pair, [], context_images=[context]), "views at hand")
+    groups = image_groups(read(pair, [], context_images=[context]), "available views")
     assert {k: v.tolist() for k, v in groups.items()} == {
         "contralateral only": [True, False],
         "neither": [False, True],
     }
 
 
-def test_sizes_in_pixels_and_millimetres(read):
+def test_sizes_in_pixels_and_millimeters(read):
     images = [image(1, "a_LCC"), image(2, "b_LCC")]
     boxes = [(1, size, None) for size in (10, 20, 30)] + [(2, 40, None)]
     truth = read(images, boxes)

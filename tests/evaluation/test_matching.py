@@ -43,15 +43,15 @@ def test_iou_of_continuous_boxes_decides_at_the_threshold(box, hit):
 @pytest.mark.parametrize(
     ("box", "hit"),
     [
-        ((0, 0, 20, 20), True),  # centre (10, 10): the corner of the lesion
+        ((0, 0, 20, 20), True),  # center (10, 10): the corner of the lesion
         ((0, 0, 19.9, 20), False),
-        ((0, 0, 40, 40), True),  # centre (20, 20): the other corner
+        ((0, 0, 40, 40), True),  # center (20, 20): the other corner
         ((0, 0, 40.1, 40), False),
         ((-985, -985, 1015, 1015), True),  # IoU far below any threshold
-        ((10, 10, 20, 31), False),  # centre (15, 20.5), IoU 0.48
+        ((10, 10, 20, 31), False),  # center (15, 20.5), IoU 0.48
     ],
 )
-def test_centre_of_the_detection_must_lie_in_the_lesion(box, hit):
+def test_center_of_the_detection_must_lie_in_the_lesion(box, hit):
     assert match([(0.5, box)], [LESION], hit="center") == [(0.5, hit)]
 
 
@@ -131,7 +131,7 @@ def test_detection_on_an_ignored_region_counts_as_nothing():
     events = [(0.7, False), (0.6, True)]
     for duplicates in ("ignore", "fp", "any"):
         assert match(detections, [region, LESION], ignored, duplicates=duplicates) == events
-    # The centres of the two on the border lie outside.
+    # The centers of the two on the border lie outside.
     events = [(0.8, False), (0.7, False), (0.6, True)]
     assert match(detections, [region, LESION], ignored, hit="center") == events
 
@@ -208,7 +208,7 @@ def test_records_refuse_what_is_no_data(make, message):
         ({"iou": 0}, "iou must be above 0"),
         ({"iou": 1.1}, "at most 1"),
         ({"iou": float("nan")}, "iou must be"),
-        ({"hit": "centre"}, "hit must be one of iou, center"),
+        ({"hit": "middle"}, "hit must be one of iou, center"),
         ({"duplicates": "FP"}, "duplicates must be one of ignore, fp, any"),
     ],
 )
@@ -240,5 +240,5 @@ def test_an_iou_of_exactly_the_threshold_is_a_hit_for_boxes_of_one_decimal(share
 
 
 def test_the_border_of_a_lesion_is_met_for_boxes_of_one_decimal():
-    # Centre x of the detection: (0.1 + 0.5) / 2 = 0.3, the lesion begins at 0.1 + 0.2 (> 0.3).
+    # Center x of the detection: (0.1 + 0.5) / 2 = 0.3, the lesion begins at 0.1 + 0.2 (> 0.3).
     assert match([(0.5, (0.1, 0, 0.5, 2))], [(0.1 + 0.2, 0, 5, 2)], hit="center") == [(0.5, True)]

@@ -1,4 +1,4 @@
-"""The figure of FROC curves: files, reproducible, told apart without colour."""
+"""The figure of FROC curves: files, reproducible, told apart without color."""
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def test_same_curves_same_file(tmp_path):
         assert one.read_bytes() == other.read_bytes()
 
 
-def test_curves_differ_without_colour():
+def test_curves_differ_without_color():
     assert len({style for _, style, _ in STYLES}) == len(STYLES)
     assert len({marker for _, _, marker in STYLES}) == len(STYLES)
     lightness = [np.dot(to_rgb(color), (0.2126, 0.7152, 0.0722)) for color, _, _ in STYLES[:4]]

@@ -110,7 +110,7 @@ def test_text_states_the_rule_and_the_end_of_the_curve(data):
     ]
     report, _ = evaluate_froc(*data, hit="center", duplicates="fp")
     assert report["iou"] is None
-    assert describe_rule(report).startswith("hit: centre in box; duplicates are false positives;")
+    assert describe_rule(report).startswith("hit: center in box; duplicates are false positives;")
     report, _ = evaluate_froc(*data, duplicates="any")
     assert "any-to-any matching" in describe_rule(report)
 

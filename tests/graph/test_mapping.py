@@ -54,7 +54,7 @@ def test_mapping_equals_loops(k, seed):
 
 
 def test_by_hand_on_a_two_by_two_grid():
-    # Cell centres (x, y): (1, 1) (3, 1) / (1, 3) (3, 3); k = 1.
+    # Cell centers (x, y): (1, 1) (3, 1) / (1, 3) (3, 3); k = 1.
     nodes = torch.tensor([[[0.0, 0.0], [4.0, 2.0], [1.0, 3.5], [100.0, 100.0]]])
     valid = torch.ones(1, 4, dtype=torch.bool)
     adjacency = assign_cells(nodes, valid, torch.tensor([[4, 4]]), (2, 2), 2, 1)
@@ -66,7 +66,7 @@ def test_by_hand_on_a_two_by_two_grid():
     assert nodes_to_pixels(values, adjacency, (2, 2), 1)[0, 0].tolist() == [[1, 2], [3, 2]]
 
 
-def test_a_cell_is_padding_from_its_centre_on():
+def test_a_cell_is_padding_from_its_center_on():
     nodes = torch.tensor([[[1.0, 1.0]]])
     valid = torch.ones(1, 1, dtype=torch.bool)
 
@@ -74,7 +74,7 @@ def test_a_cell_is_padding_from_its_centre_on():
         size = torch.tensor([[height, width]])
         return assign_cells(nodes, valid, size, (2, 3), 4, 1)[0, :, 0].reshape(2, 3).tolist()
 
-    # Centres lie at x = 2, 6, 10 and y = 2, 6.
+    # Centers lie at x = 2, 6, 10 and y = 2, 6.
     assert cells(8, 12) == [[1, 1, 1], [1, 1, 1]]
     assert cells(6, 11) == [[1, 1, 1], [0, 0, 0]]
     assert cells(7, 10) == [[1, 1, 0], [1, 1, 0]]
@@ -96,7 +96,7 @@ def test_features_in_the_padding_never_reach_a_node():
     adjacency = assign_cells(nodes, valid, sizes, GRID, STRIDE, 3)
     features = torch.randn(3, 4, *GRID)
     spoiled = features.clone()
-    spoiled[1, :, 4:] = 1e6  # centre at y = 18 of 17
+    spoiled[1, :, 4:] = 1e6  # center at y = 18 of 17
     spoiled[2, :, 3:] = 1e6
     spoiled[2, :, :, 2:] = 1e6
     torch.testing.assert_close(
@@ -120,7 +120,7 @@ def test_permuting_nodes_permutes_them_and_leaves_the_pixels():
 @pytest.mark.parametrize("k", [0, 8])
 def test_k_out_of_range_is_refused(k):
     nodes, valid, sizes = random_views()
-    with pytest.raises(ValueError, match=f"k = {k} neighbours, but there are 7 nodes"):
+    with pytest.raises(ValueError, match=f"k = {k} neighbors, but there are 7 nodes"):
         assign_cells(nodes, valid, sizes, GRID, STRIDE, k)
 
 
@@ -220,7 +220,7 @@ def test_adding_in_half_precision_keeps_its_type_and_takes_the_mean_exactly(layo
 
 
 def test_the_mapping_object_by_hand():
-    # Cell centres (x, y): (1, 1) (3, 1) / (1, 3) (3, 3); the nodes are 4 apart, the cells at the
+    # Cell centers (x, y): (1, 1) (3, 1) / (1, 3) (3, 3); the nodes are 4 apart, the cells at the
     # left 1 and 3 from them.
     nodes = torch.tensor([[[0.0, 1.0], [4.0, 1.0]]])
     valid, size = torch.ones(1, 2, dtype=torch.bool), torch.tensor([[4, 4]])

@@ -1,4 +1,4 @@
-"""The prior H^g: normalisation, smoothing and its file."""
+"""The prior H^g: normalization, smoothing and its file."""
 
 import json
 
@@ -24,14 +24,14 @@ def prior():
     return CorrespondencePrior(counts, rng.random((CC, 2)), rng.random((MLO, 2)), "made_up")
 
 
-def test_normalisation_by_hand():
+def test_normalization_by_hand():
     # Row sums 4, 0, 4; column sums 5, 3.
     counts = np.array([[1.0, 3.0], [0.0, 0.0], [4.0, 0.0]])
     expected = [[1 / np.sqrt(20), 3 / np.sqrt(12)], [0, 0], [4 / np.sqrt(20), 0]]
     np.testing.assert_allclose(normalize_counts(counts), expected)
 
 
-def test_normalisation_of_whole_numbers_is_not_rounded():
+def test_normalization_of_whole_numbers_is_not_rounded():
     np.testing.assert_allclose(normalize_counts(np.array([[1, 3], [4, 0]]))[0, 0], 1 / np.sqrt(20))
 
 
@@ -65,7 +65,7 @@ def test_smoothing_equals_spreading_each_lesion_by_itself(prior):
 def test_smoothing_keeps_the_weight_of_each_lesion():
     # CC nodes 0 and 1 lie together, node 2 far away; one lesion at 0, one at 2, one MLO node.
     # The first spreads to (1/2, 1/2, 0): counts (1/2, 1/2, 1), column sum 2, so
-    # H = e / sqrt(e * 2) = (1/2, 1/2, 1/sqrt 2). Weights that are not normalised would count
+    # H = e / sqrt(e * 2) = (1/2, 1/2, 1/sqrt 2). Weights that are not normalized would count
     # the lesion at the crowded spot twice.
     prior = CorrespondencePrior(
         np.array([[1.0], [0.0], [1.0]]), np.array([[0, 0], [0, 0], [9, 9]]), np.zeros((1, 2)), "x"

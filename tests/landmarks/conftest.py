@@ -24,13 +24,13 @@ def sketch(view: str, height: int = 512, muscle: bool = True, clutter: bool = Tr
     u = height / 512
     h, w = height, round(320 * u)
     y, x = (grid + 0.5 for grid in np.mgrid[0:h, 0:w].astype(float))
-    centre = (270 if view == "CC" else 300) * u
-    inside = (x / (190 * u)) ** 2 + ((y - centre) / (200 * u)) ** 2 <= 1
-    nipple_y = centre + 12 * u
-    nipple_x = 190 * u * np.sqrt(1 - ((nipple_y - centre) / (200 * u)) ** 2) + 9 * u
+    center = (270 if view == "CC" else 300) * u
+    inside = (x / (190 * u)) ** 2 + ((y - center) / (200 * u)) ** 2 <= 1
+    nipple_y = center + 12 * u
+    nipple_x = 190 * u * np.sqrt(1 - ((nipple_y - center) / (200 * u)) ** 2) + 9 * u
     inside |= (x - (nipple_x - 9 * u)) ** 2 + (y - nipple_y) ** 2 <= (9 * u) ** 2
     if view == "MLO":
-        inside |= (x < 120 * u) & (y < centre)
+        inside |= (x < 120 * u) & (y < center)
     rng = np.random.default_rng(3)
     image = np.where(inside, 100 + 4 * np.sin(x / (9 * u)) * np.cos(y / (13 * u)), 0.0)
     line = None

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.contour import breast_box, breast_mask, resample, smooth_curve
+from agn_d2.landmarks.contour import breast_box, breast_mask
 from agn_d2.landmarks.folds import trim_folds
 from agn_d2.landmarks.record import Landmarks
 from agn_d2.landmarks.segment import film_border, oriented_copy, working_copy
@@ -76,33 +76,6 @@ def test_folds_are_cut_where_the_reach_grows_again():
     # At the top of an MLO view the same shape is narrowed, not cut.
     trimmed = trim_folds(mask[::-1], "MLO")
     assert trimmed[100:190, :20].all() and not trimmed[100:190, 20:].any()
-
-
-def test_smoothing_against_a_dense_solution():
-    rng = np.random.default_rng(0)
-    curve = rng.normal(size=(40, 2))
-    weight = (0.2 * 40 / (2 * np.pi)) ** 4
-    second = np.zeros((38, 40))
-    for i in range(38):
-        second[i, i : i + 3] = [1, -2, 1]
-    expected = np.linalg.solve(np.eye(40) + weight * second.T @ second, curve)
-    np.testing.assert_allclose(smooth_curve(curve, 0.2), expected, atol=1e-9)
-
-
-@pytest.mark.parametrize("points", [200, 400])
-def test_smoothing_halves_its_wavelength_and_keeps_straight_lines(points):
-    t = np.arange(points) / points
-    wave = np.stack([t, np.sin(2 * np.pi * t / 0.1)], axis=1)
-    smooth = smooth_curve(wave, 0.1)
-    middle = slice(points // 4, 3 * points // 4)
-    np.testing.assert_allclose(smooth[middle, 1], wave[middle, 1] / 2, atol=0.02)
-    np.testing.assert_allclose(smooth[:, 0], t, atol=1e-9)
-
-
-def test_resample_by_hand():
-    np.testing.assert_allclose(
-        resample(np.array([[0.0, 0], [2, 0], [2, 4]]), 4), [[0, 0], [2, 0], [2, 2], [2, 4]]
-    )
 
 
 def box_of(view, side):

@@ -122,7 +122,7 @@ def test_what_does_not_fit_the_image_is_refused_by_file_and_row(view, changes, m
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"chest_wall": "L"}, "chest_wall must be left or right, not 'L'"),
+        ({"chest_wall": "L"}, "chest_wall must be left or right, got 'L'"),
         ({"nipple": [1, 2, 3]}, r"nipple must have the shape \(2,\)"),
         ({"nipple": [1, float("inf")]}, "not finite"),
         ({"pectoral_line": [[3, 4], [3, 4]]}, "are the same"),
@@ -209,8 +209,8 @@ def test_csv_round_trip(tmp_path):
         ("file_name,nipple_x,nipple_y\na,1\n", "line 2: 2 cells, but 3 columns"),
         ("file_name,nipple_x,nipple_y\na,1,\n", r"line 2 \(a\): nipple_y is empty"),
         ("file_name,nipple_x\na,1\n", r"line 2 \(a\): nipple_y is empty"),
-        ("file_name,nipple_x,nipple_y\na,1,2\nb,x,2\n", r"line 3 \(b\): nipple_x .* not 'x'"),
-        ("file_name,nipple_x,nipple_y\na,1,nan\n", "nipple_y must be a number, not 'nan'"),
+        ("file_name,nipple_x,nipple_y\na,1,2\nb,x,2\n", r"line 3 \(b\): nipple_x .* got 'x'"),
+        ("file_name,nipple_x,nipple_y\na,1,nan\n", "nipple_y must be a number, got 'nan'"),
         (f"{HEADER}\na,,,,1,2,3,,,\n", "pectoral_y2 is empty"),
         (f"{HEADER}\na,up,,,,,,,,\n", r"line 2 \(a\): chest_wall must be left or right"),
         (f"{HEADER}\na,,,,,,,,90,\n", "width and height"),
@@ -229,7 +229,7 @@ def test_a_bad_csv_is_named_by_file_and_row(tmp_path, text, message):
     [
         ("{", "not a JSON file"),
         ("[1]", "one JSON object"),
-        ('{"a": 3}', "a: must be a JSON object, not int"),
+        ('{"a": 3}', "a: must be a JSON object, got int"),
         ('{"a": {"view": "CC"}}', "a: unknown key 'view'; the keys are chest_wall, "),
         ('{"a": {"nipple": [1]}}', "a: nipple must have the shape"),
         ('{"a": {"width": 5}}', "a: width and height"),

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.contour import CONTOUR_POINTS, smooth_curve
+from agn_d2.landmarks.contour import CONTOUR_POINTS
+from agn_d2.landmarks.curves import smooth_curve
 from agn_d2.landmarks.detect import detect_landmarks
 from agn_d2.landmarks.nipple import find_bump, find_nipple
 from agn_d2.landmarks.nodes import place_nodes
@@ -26,9 +27,9 @@ def test_landmarks_of_a_sketch(view, make_sketch):
     assert found.contour.shape == (CONTOUR_POINTS, 2)
     assert found.contour[0, 1] < found.contour[-1, 1]
     # Away from the ends the contour follows the ellipse.
-    centre = 270 if view == "CC" else 300
-    lower = found.contour[(found.contour[:, 1] > centre + 40) & (found.contour[:, 0] > 40)]
-    radius = np.hypot(lower[:, 0] / 190, (lower[:, 1] - centre) / 200)
+    center = 270 if view == "CC" else 300
+    lower = found.contour[(found.contour[:, 1] > center + 40) & (found.contour[:, 0] > 40)]
+    radius = np.hypot(lower[:, 0] / 190, (lower[:, 1] - center) / 200)
     assert len(lower) > 20
     assert np.abs(radius - 1).max() < 0.03
 

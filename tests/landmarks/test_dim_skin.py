@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.dim_skin import outer_skin, skin_levels, standing_out
+from agn_d2.landmarks.dim_skin import outer_skin, skin_levels
 
 NO_FILM = np.zeros((512, 320), bool)
 Y, X = (grid + 0.5 for grid in np.mgrid[0:512, 0:320].astype(float))
@@ -56,16 +56,3 @@ def test_where_nothing_fades_or_a_letter_begins_the_gap_is_the_usual_one():
     assert fades[np.abs(at - 0.35) < 0.2].all()
     radius = radius_of(outer)[20:-20]
     assert radius.min() > 205 and radius.max() < 210
-
-
-def test_what_stands_out_by_hand():
-    curve = np.stack([np.arange(101.0), np.zeros(101)], axis=1)
-    outward = np.tile([0.0, 1.0], (101, 1))
-    np.testing.assert_allclose(standing_out(curve, 0.3, outward), 0, atol=1e-9)
-    curve[50, 1] = 1.0
-    out = standing_out(curve, 0.3, outward)
-    assert int(np.argmax(out)) == 50 and 0.9 < out[50] < 1
-    # A wave of the very length that is halved keeps half of its height in the copy.
-    curve[:, 1] = np.sin(2 * np.pi * np.arange(101) / (0.2 * 101))
-    out = standing_out(curve, 0.2, outward)
-    np.testing.assert_allclose(out[30:70], curve[30:70, 1] / 2, atol=0.03)

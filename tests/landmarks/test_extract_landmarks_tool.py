@@ -50,6 +50,15 @@ def test_records_nodes_overlays_and_counts(main, images, tmp_path, capsys):
     assert "broken_CC.png" in said.err
 
 
+def test_the_former_name_of_the_method_is_understood(main, images, tmp_path):
+    written = []
+    for name in ("thesis", "seed", "robust"):
+        out = tmp_path / f"{name}.json"
+        assert main(["--images", str(images), "--output", str(out), "--method", name]) == 0
+        written.append(json.loads(out.read_text()))
+    assert written[0] == written[1] != written[2]
+
+
 def test_all_unreadable_is_a_failure(main, tmp_path):
     (tmp_path / "broken_CC.png").write_bytes(b"x")
     out = tmp_path / "landmarks.json"

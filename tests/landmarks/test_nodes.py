@@ -8,9 +8,9 @@ from agn_d2.landmarks.record import Landmarks
 LAYOUTS = [(13, 17), (22, 26), (100, 105)]
 
 
-def half_ellipse(a=150.0, b=180.0, centre=200.0, points=181):
+def half_ellipse(a=150.0, b=180.0, center=200.0, points=181):
     angle = np.linspace(-np.pi / 2, np.pi / 2, points)
-    return np.stack([a * np.cos(angle), centre + b * np.sin(angle)], axis=1)
+    return np.stack([a * np.cos(angle), center + b * np.sin(angle)], axis=1)
 
 
 def make(view="MLO", **changes) -> Landmarks:
@@ -65,7 +65,7 @@ def test_cc_nodes_by_hand():
     )
     ys = [20, 40, 60, 80]
     expected = [[90, 50]]
-    for x in (0.5, 30, 60):  # the chest wall itself is moved to the centre of the first pixel
+    for x in (0.5, 30, 60):  # the chest wall itself is moved to the center of the first pixel
         expected += [[x, y] for y in ys]
     np.testing.assert_allclose(place_nodes(square, (13, 17)), expected, atol=1e-4)
 

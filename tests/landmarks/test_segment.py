@@ -9,10 +9,10 @@ from agn_d2.landmarks.segment import (
 )
 
 
-def disc(height=512, width=360, centre=250, radius=160):
+def disc(height=512, width=360, center=250, radius=160):
     """Half a disc at the left border."""
     y, x = np.mgrid[0:height, 0:width]
-    return (x**2 + (y - centre) ** 2) <= radius**2
+    return (x**2 + (y - center) ** 2) <= radius**2
 
 
 def overlap(mask, truth):
@@ -43,7 +43,7 @@ def test_film_inside_a_ring_is_no_breast():
 def test_dim_breast_under_a_bright_muscle_is_whole():
     breast = disc(width=230, radius=215)
     image = np.where(breast, 45, 0).astype(np.uint8)
-    image[disc(width=230, centre=60, radius=150) & breast] = 200
+    image[disc(width=230, center=60, radius=150) & breast] = 200
     assert overlap(segment(image), breast) > 0.97
 
 

@@ -32,7 +32,7 @@ def test_shipped_files_are_whole_and_small(name):
     assert "_BASE_" not in Path(model_zoo.get_config_file(name)).read_text()
     card = Path(model_zoo.get_model_card_file(name)).read_text(encoding="utf-8")
     assert card.startswith(f"# {name}\n")
-    for heading in ("Not for", "Data and licence", "Recipe", "Figures"):
+    for heading in ("Not for", "Data and license", "Recipe", "Figures"):
         assert f"\n## {heading}" in card, heading
 
 

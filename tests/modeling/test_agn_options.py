@@ -52,8 +52,8 @@ def slow_reach(nodes, size, stride, reach):
     inside = np.zeros(size, bool)
     for row in range(height):
         for column in range(width):
-            centre = np.array([(column + 0.5) * stride, (row + 0.5) * stride])
-            nearest = min(np.hypot(*(centre - node)) for node in nodes)
+            center = np.array([(column + 0.5) * stride, (row + 0.5) * stride])
+            nearest = min(np.hypot(*(center - node)) for node in nodes)
             inside[row, column] = nearest <= reach * max(gaps)
     return inside
 

@@ -111,7 +111,7 @@ def test_own_weight_starts_by_comparing_a_node_with_its_counterpart():
     x, far = randn(1, MLO, C), 50 * torch.rand(1, MLO, 2)
     valid = torch.ones(1, MLO, dtype=torch.bool)
     # Equal features everywhere: each counterpart equals its node, no difference is left with one
-    # neighbour; with several, J_s counts it s times.
+    # neighbor; with several, J_s counts it s times.
     alike = x[:, :1].expand(-1, MLO, -1).contiguous()
     one = InceptionGraphConvolution(C, (1,), own_weight=True).double()
     torch.testing.assert_close(one(alike, alike, far, valid), torch.zeros_like(alike))

@@ -57,7 +57,7 @@ def test_packaged_imagenet_weights_have_their_names(name):
     state = read_timm_weights("package", name)
     names = timm.create_model(name, pretrained=False).state_dict()
     assert {n: t.shape for n, t in state.items()} == {n: t.shape for n, t in names.items()}
-    # Mean, variance, weight and bias of a normalisation have one shape: tell them by their values.
+    # Mean, variance, weight and bias of a normalization have one shape: tell them by their values.
     assert all((t >= 0).all() for n, t in state.items() if n.endswith("running_var"))
     assert (state["bn1.running_mean"] < 0).any() and (state["bn1.bias"] < 0).any()
 

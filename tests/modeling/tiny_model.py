@@ -35,7 +35,7 @@ RETINA = """
     MODEL.ANCHOR_GENERATOR.SIZES [[8],[16],[32],[48],[64]] MODEL.RETINANET.SCORE_THRESH_TEST 0.0
 """
 
-# Heads whose first weights are so small that their outputs are all alike.
+# Heads whose initial weights are so small that their outputs are all alike.
 SPREAD = ("rpn_head", "box_predictor", "_subnet")
 
 

@@ -147,13 +147,13 @@ def depth_behind_nipple(body, view):
     return abs(offset[0] * along[1] - offset[1] * along[0]) * view.geometry.frame.mm
 
 
-def test_bodies_are_drawn_where_the_polygons_are():
+def test_objects_are_drawn_where_the_polygons_are():
     seen = 0
     for index in range(6):
-        with_bodies = generate_case(5, index, CLEAR)
+        with_objects = generate_case(5, index, CLEAR)
         nothing = replace(CLEAR, mass_count_shares=(1.0,), symmetric_share=0.0)
         without = generate_case(5, index, replace(nothing, superimposition_share=0.0))
-        for a, b in zip(with_bodies.views, without.views, strict=True):
+        for a, b in zip(with_objects.views, without.views, strict=True):
             added = a.image.astype(np.float64) - b.image
             inside, far = np.zeros(a.image.shape), np.ones(a.image.shape)
             for body in a.objects:
@@ -169,18 +169,18 @@ def test_bodies_are_drawn_where_the_polygons_are():
     assert seen > 10
 
 
-def test_round_bodies_end_at_their_polygons():
+def test_round_objects_end_at_their_polygons():
     params = replace(CLEAR, spiculated_share=0.0, symmetric_share=0.0, superimposition_share=0.0)
     seen = 0
     for index in range(8):
-        with_bodies = generate_case(5, index, params)
+        with_objects = generate_case(5, index, params)
         without = generate_case(5, index, replace(params, mass_count_shares=(1.0,)))
-        for a, b in zip(with_bodies.views, without.views, strict=True):
+        for a, b in zip(with_objects.views, without.views, strict=True):
             for body in a.objects:
-                centre = body.polygon.mean(axis=0)
+                center = body.polygon.mean(axis=0)
                 added = a.image.astype(np.float32) - b.image
                 rings = [
-                    sample(added, centre + scale * (body.polygon - centre)).mean()
+                    sample(added, center + scale * (body.polygon - center)).mean()
                     for scale in (0.0, 0.6, 1.0, 1.35)
                 ]
                 assert rings[1] > 0.5 * rings[0]
@@ -237,7 +237,7 @@ def test_symmetric_tissue_is_at_the_mirrored_place_of_both_breasts():
         )
         assert len({o.lesion_id for *_, o in found}) == 1
         place = {side: o.position_mm for side, _, o in found}
-        # The breasts differ by some percent, the places by some millimetres.
+        # The breasts differ by some percent, the places by some millimeters.
         assert np.linalg.norm(place["L"] - place["R"]) < 20.0
         assert (np.sign(place["L"]) == np.sign(place["R"]))[np.abs(place["L"]) > 15].all()
     assert seen >= 8

@@ -1,4 +1,4 @@
-"""Anatomy, projection and the silhouettes of bodies."""
+"""Anatomy, projection and the silhouettes of objects."""
 
 import numpy as np
 import pytest

@@ -40,8 +40,8 @@ def test_params_survive_json():
 
 
 def test_unknown_parameter_is_named():
-    with pytest.raises(ValueError, match="colour"):
-        PhantomParams.from_dict({"colour": 1})
+    with pytest.raises(ValueError, match="color"):
+        PhantomParams.from_dict({"color": 1})
 
 
 def test_image_size_follows_aspect():

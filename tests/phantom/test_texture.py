@@ -17,8 +17,8 @@ def test_spectrum_falls_with_beta(beta):
     bins = np.geomspace(0.02, 0.45, 16)
     which = np.digitize(radius, bins)
     mean = [power[which == i].mean() for i in range(1, 16)]
-    centre = [radius[which == i].mean() for i in range(1, 16)]
-    slope = np.polyfit(np.log(centre), np.log(mean), 1)[0]
+    center = [radius[which == i].mean() for i in range(1, 16)]
+    slope = np.polyfit(np.log(center), np.log(mean), 1)[0]
     assert slope == pytest.approx(-beta, abs=0.1)
 
 

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from pydicom.errors import InvalidDicomError
 
-from agn_d2.data.cbis_release.content import MASK, kind_of
-from agn_d2.data.cbis_release.dicom import UnreadableDicom, read_picture
-from agn_d2.data.cbis_release.fixture import build_fixture
-from agn_d2.data.cbis_release.fixture_files import CROPPED, FULL, ROI
+from agn_d2.prepare.cbis_ddsm.content import MASK, kind_of
+from agn_d2.prepare.cbis_ddsm.dicom import UnreadableDicom, read_picture
+from agn_d2.phantom.cbis_fixture.build import build_fixture
+from agn_d2.phantom.cbis_fixture.files import CROPPED, FULL, ROI
 from agn_d2.dicom.dataset import read_dataset
 
-from ..data.cbis_release.conftest import made_up_rows, write_csvs
+from .cbis_ddsm.conftest import made_up_rows, write_csvs
 
 QUALITY = 90
 COLUMNS = ["file_path", "image_path", "PatientID", "SeriesDescription", "SeriesInstanceUID"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agn_d2.data.cases import count_links, group_cases
-from agn_d2.data.cbis_release.frames import boxes_to_film
+from agn_d2.prepare.frames import boxes_to_film
 
 from .helpers import (
     decisions_of,

@@ -18,7 +18,9 @@ import pytest
 from agn_d2.utils.command_line import command_line_tool
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = sorted({*ROOT.glob("tools/*.py"), *ROOT.glob("datasets/*.py")})
+PROGRAMS = sorted(
+    {*ROOT.glob("tools/*.py"), *ROOT.glob("datasets/*.py"), *ROOT.glob("projects/*/*.py")}
+)
 # They make the environment that the others need.
 BARE = ("setup_env.py", "python_environment.py")
 

@@ -21,7 +21,9 @@ def no_settings_of_the_user(monkeypatch):
         monkeypatch.delenv(name)
 
 
-@pytest.mark.parametrize("program", ["tools/train_net.py", "datasets/make_phantom.py"])
+@pytest.mark.parametrize(
+    "program", ["tools/train_net.py", "datasets/make_phantom.py", "projects/DETR/train_net.py"]
+)
 def test_threads_of_the_programs_wait_passively(monkeypatch, program):
     monkeypatch.setattr(sys, "argv", [str(ROOT / program)])
     monkeypatch.setattr(startup.signal, "signal", lambda *_: None)
@@ -37,8 +39,9 @@ def test_a_setting_of_the_user_wins(monkeypatch, name):
 
 
 def test_another_program_that_imports_the_package_is_left_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "argv", [str(tmp_path / "tools" / "own.py")])
-    startup.set_up_program()
+    for folder in ("tools", "projects", "projects/DETR"):
+        monkeypatch.setattr(sys, "argv", [str(tmp_path / folder / "own.py")])
+        startup.set_up_program()
     assert "OMP_WAIT_POLICY" not in os.environ
 
 

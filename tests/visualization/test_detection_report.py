@@ -12,8 +12,8 @@ import pytest
 
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
-from agn_d2.files import safe_name
 from agn_d2.landmarks.record import write_landmarks
+from agn_d2.utils.safe_names import safe_name
 from agn_d2.visualization.detection_report import ReportOptions, build_report
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agn_d2.landmarks.nodes import NodeLayout, place_nodes
-from agn_d2.results import ViewInside
+from agn_d2.structures import ViewInside
 from agn_d2.visualization.inside_figure import (
     cells_in_breast,
     correspondence_figure,

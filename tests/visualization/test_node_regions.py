@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 from agn_d2.landmarks.nodes import NodeLayout, guide_lines, place_nodes
 from agn_d2.visualization.node_regions import (
     GROUP_COLOURS,
-    node_colours,
+    node_colors,
     node_figure,
     node_regions,
     region_borders,
@@ -29,7 +29,7 @@ def test_regions_against_the_distances_of_every_cell(k):
 
 
 @pytest.mark.parametrize(("width", "columns"), [(94, 9), (96, 10), (100, 10), (3, 1)])
-def test_the_grid_holds_the_cells_whose_centre_is_in_the_image(width, columns):
+def test_the_grid_holds_the_cells_whose_center_is_in_the_image(width, columns):
     regions, side = node_regions(np.array([[1.0, 1]]), (130, width), 1, cells=13)
     assert regions.shape == (13, columns, 1) and side == 10
 
@@ -44,20 +44,20 @@ def test_bad_numbers_are_refused():
 
 
 @pytest.mark.parametrize("view", ["CC", "MLO"])
-def test_colours_tell_the_line_and_neighbours_on_it(view):
+def test_colors_tell_the_line_and_neighbors_on_it(view):
     layout = NodeLayout(22, 26)
-    colours = node_colours(layout, view)
-    assert colours.shape == (layout.count(view), 3)
+    colors = node_colors(layout, view)
+    assert colors.shape == (layout.count(view), 3)
     for name, nodes in layout.groups(view).items():
         full = np.array(to_rgb(GROUP_COLOURS[name]))
-        of_line = colours[nodes]
+        of_line = colors[nodes]
         np.testing.assert_allclose(of_line[::2], np.broadcast_to(full, of_line[::2].shape))
         assert (np.abs(np.diff(of_line, axis=0)).max(axis=1) > 0.1).all()
         hue = of_line / of_line.max(axis=1, keepdims=True)
         np.testing.assert_allclose(hue, np.broadcast_to(hue[0], hue.shape))
 
 
-def test_a_cell_has_the_mean_colour_of_its_nodes():
+def test_a_cell_has_the_mean_color_of_its_nodes():
     regions = np.array([[[True, False], [True, True], [False, False]]])
     picture = region_picture(regions, np.array([[1.0, 0, 0], [0, 0.5, 0]]))
     assert picture.tolist() == [[[1, 0, 0, 1], [0.5, 0.25, 0, 1], [0, 0, 0, 0]]]
@@ -87,12 +87,12 @@ def test_landmarks_lines_nodes_and_regions_are_drawn(view, k):
     nodes = place_nodes(landmarks, (13, 17))
     np.testing.assert_allclose(lines.collections[0].get_offsets(), nodes)
     assert [t.get_text() for t in lines.texts] == [str(n) for n in range(len(nodes))]
-    colours = node_colours(NodeLayout(13, 17), view)
+    colors = node_colors(NodeLayout(13, 17), view)
     for axes, near in zip(maps, (1, k), strict=False):
         regions, side = node_regions(nodes, landmarks.image_size, near, 24)
         shown = axes.images[1]
         half = [1, 1, 1, 0.5]  # the image shines through
-        np.testing.assert_allclose(shown.get_array(), region_picture(regions, colours) * half)
+        np.testing.assert_allclose(shown.get_array(), region_picture(regions, colors) * half)
         assert shown.get_extent() == pytest.approx([0, 16 * side, 24 * side, 0])
         assert (axes.get_xlim(), axes.get_ylim()) == ((0, 64), (96, 0))
         # One bundle of borders; with overlapping regions two nodes are framed.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.seed.pectoral import find_pectoral_stages, pectoral_line
+from agn_d2.landmarks.thesis.pectoral import find_pectoral_stages, pectoral_line
 from agn_d2.visualization.pectoral_stages import stages_figure
 
 BOX = (20, 10, 420, 910)
@@ -32,7 +32,7 @@ def test_each_stage_has_its_picture():
     for axes, segments in zip(
         figure.axes[5:], (found.segments, found.leaning, found.best[None]), strict=True
     ):
-        # Hough counts from the centre of the first pixel.
+        # Hough counts from the center of the first pixel.
         drawn = axes.collections[0].get_segments()
         np.testing.assert_allclose(np.reshape(drawn, (-1, 4)), segments + 0.5)
     assert figure.axes[5].get_xlabel() == f"{len(found.segments)} segments"

@@ -15,7 +15,7 @@ def made_up(cc=13, mlo=17):
 
 
 def all_axes(figure):
-    """Axes by their title; colour bars have none."""
+    """Axes by their title; color bars have none."""
     return {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec
@@ -11,8 +13,8 @@ from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
 from torch import Tensor, nn
 
 from ...graph.prior import awaited_prior, read_prior, uniform_prior
-from ...paths import resolve_data_path
 from ...structures import MultiViewBatch
+from ...utils.paths import resolve_data_path
 from ..agn import AnatomyGraphNetwork
 from ..agn_layer import AGNLayer, LayerIntermediates
 from .timm_bottom_up import build_timm_bottom_up
@@ -201,6 +203,16 @@ def build_agn(cfg: CfgNode, channels: int, strides: dict[str, int]) -> AnatomyGr
     )
 
 
+def find_prior_file(cfg: CfgNode) -> Path:
+    """The file that ``MODEL.AGN.BGN.PRIOR`` names, with "{layout}" filled in.
+
+    Raises:
+        FileNotFoundError: there is none, neither as it is nor below DETECTRON2_DATASETS.
+    """
+    layout = "_".join(map(str, cfg.MODEL.AGN.LAYOUT))
+    return resolve_data_path(cfg.MODEL.AGN.BGN.PRIOR.replace("{layout}", layout))
+
+
 def build_prior(cfg: CfgNode) -> Tensor:
     """H^g of ``MODEL.AGN.BGN.PRIOR``: (N_cc, N_mlo) float32.
 
@@ -212,7 +224,7 @@ def build_prior(cfg: CfgNode) -> Tensor:
     if bgn.PRIOR == PRIOR_OF_CHECKPOINT:
         return torch.as_tensor(awaited_prior(layout), dtype=torch.float32)
     try:
-        path = resolve_data_path(bgn.PRIOR.replace("{layout}", "_".join(map(str, layout))))
+        path = find_prior_file(cfg)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"MODEL.AGN.BGN.PRIOR: {error} tools/build_prior.py makes a prior from a data set; an "

@@ -91,7 +91,7 @@ def _work_out_of_place(net: nn.Module) -> None:
 
 
 def build_timm_bottom_up(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBottomUp:
-    """Bottom-up network of ``MODEL.TIMM`` with its first weights."""
+    """Bottom-up network of ``MODEL.TIMM`` with its initial weights."""
     timm = cfg.MODEL.TIMM
     bottom_up = TimmBottomUp(timm.NAME, input_shape.channels, drop_path_rate=timm.DROP_PATH_RATE)
     if timm.WEIGHTS:

@@ -99,7 +99,7 @@ function add(parent, kind, text) {
   parent.append(parent.childNodes.length > 1 ? "; " : "", span);
 }
 
-function bars(element, image, labelled) {
+function bars(element, image, labeled) {
   element.replaceChildren();
   if (!image.confidence) {
     element.textContent = "confidence: not judged";
@@ -109,10 +109,10 @@ function bars(element, image, labelled) {
     const label = `${data.parts[k].replace("_", " ")} ${value.toFixed(2)}`;
     const bar = document.createElement("i");
     bar.style.setProperty("--share", `${100 * value}%`);
-    bar.style.setProperty("--colour", value < 0.5 ? "#ff6b4a" : value < 0.8 ? "#ffc95c" : "#4be36a");
+    bar.style.setProperty("--color", value < 0.5 ? "#ff6b4a" : value < 0.8 ? "#ffc95c" : "#4be36a");
     bar.title = label;
-    if (labelled) element.append(label);
-    if (labelled) bar.style.flex = "none";
+    if (labeled) element.append(label);
+    if (labeled) bar.style.flex = "none";
     element.append(bar);
   });
 }

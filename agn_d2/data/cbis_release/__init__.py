@@ -1,1 +1,0 @@
-"""CBIS-DDSM as TCIA releases it: DICOM files and four CSVs, brought into the canonical form."""

@@ -1,0 +1,13 @@
+"""Gray images of 8 or 16 bits, from PNG, JPEG, TIFF and DICOM files."""
+
+from .gray_values import narrow_range_warning, seeming_bits, to_float
+from .read import IMAGE_SUFFIXES, is_image, read_gray
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "is_image",
+    "narrow_range_warning",
+    "read_gray",
+    "seeming_bits",
+    "to_float",
+]

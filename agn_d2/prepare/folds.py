@@ -1,0 +1,156 @@
+"""Cross-validation folds: data sets that divide the patients of another one among them."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..utils.files import write_json
+from .priors import write_priors
+
+SPLITS = ("train", "val", "test")
+
+
+def fold_name(dataset: str, fold: int, folds: int) -> str:
+    """Folder of a fold below the root of the data sets, and so its registered name."""
+    return f"{dataset}_fold{fold}of{folds}"
+
+
+def pooled_name(dataset: str, folds: int) -> str:
+    """Folder of the pooled test set, which holds every image once."""
+    return f"{dataset}_folds{folds}"
+
+
+def assign_folds(
+    lesions: Mapping[str, int], images: Mapping[str, int], folds: int, seed: int = 0
+) -> dict[str, int]:
+    """Deal patients out to folds that have about as many lesions and images each.
+
+    Patients come in random order, those with the most lesions first; each goes to the fold that
+    has the fewest lesions so far, and among equals the fewest images.
+
+    Args:
+        lesions: patient -> number of lesions.
+        images: patient -> number of images, the same patients.
+        folds: how many.
+        seed: of the order.
+
+    Returns:
+        patient -> fold, counted from 1.
+
+    Raises:
+        ValueError: fewer than two folds, or fewer patients than folds.
+    """
+    if not 2 <= folds <= len(images):
+        raise ValueError(f"folds must be 2 to {len(images)}, the number of patients; got {folds}")
+    order = sorted(images)
+    random.Random(seed).shuffle(order)
+    order.sort(key=lambda patient: -lesions.get(patient, 0))
+    load = dict.fromkeys(range(1, folds + 1), (0, 0))
+    assigned = {}
+    for patient in order:
+        fold = min(load, key=lambda fold: (load[fold], fold))
+        load[fold] = (load[fold][0] + lesions.get(patient, 0), load[fold][1] + images[patient])
+        assigned[patient] = fold
+    return assigned
+
+
+def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> list[str]:
+    """Write the folds of a prepared data set as data sets of their own.
+
+    All images of all its splits take part: fold i has the images of its patients as ``test.json``
+    and all others as ``train.json``. Image and annotation ids are numbered anew, alike in all
+    folds, so that the results of the folds can be pooled against the ``test.json`` of
+    ``pooled_name``. Images are linked, not copied; landmarks are those of the data set, the priors
+    are counted on each fold's training images.
+
+    Args:
+        root: of the data sets.
+        dataset: folder below it.
+        folds: how many.
+        seed: of the division.
+
+    Returns:
+        the names of the folds, in order.
+
+    Raises:
+        FileNotFoundError: no such data set.
+        ValueError: an image is in two splits, or too few patients.
+    """
+    source = Path(root) / dataset
+    content = _read_all(source)
+    annotations = content["annotations"]
+    patient_of = {image["id"]: str(image["patient_id"]) for image in content["images"]}
+    lesions = Counter(patient_of[annotation["image_id"]] for annotation in annotations)
+    assigned = assign_folds(lesions, Counter(patient_of.values()), folds, seed)
+    names = []
+    for fold in range(1, folds + 1):
+        names.append(fold_name(dataset, fold, folds))
+        tested = {patient for patient, of_patient in assigned.items() if of_patient == fold}
+        parts = {"train": _part(content, set(assigned) - tested), "test": _part(content, tested)}
+        folder = _write_dataset(Path(root) / names[-1], source, parts)
+        write_priors(folder, f"{names[-1]}_train")
+    _write_dataset(Path(root) / pooled_name(dataset, folds), source, {"test": content})
+    return names
+
+
+def _read_all(source: Path) -> dict[str, Any]:
+    """Images, context images and annotations of all splits, with new ids."""
+    merged: dict[str, Any] = {"images": [], "annotations": [], "context_images": []}
+    splits: dict[str, str] = {}
+    for split in SPLITS:
+        path = source / "annotations" / f"{split}.json"
+        if not path.is_file():
+            continue
+        content = json.loads(path.read_text(encoding="utf-8"))
+        merged.setdefault("categories", content["categories"])
+        new_id = {}
+        for image in content["images"]:
+            name = image["file_name"]
+            if name in splits:
+                raise ValueError(f"{path}: {name} is in {splits[name]}.json too")
+            splits[name] = split
+            new_id[image["id"]] = len(merged["images"]) + 1
+            merged["images"].append(image | {"id": new_id[image["id"]], "original_split": split})
+        for annotation in content["annotations"]:
+            number = len(merged["annotations"]) + 1
+            image_id = new_id[annotation["image_id"]]
+            merged["annotations"].append(annotation | {"id": number, "image_id": image_id})
+        merged["context_images"] += content.get("context_images", [])
+    if not merged["images"]:
+        raise FileNotFoundError(f"{source}/annotations: no data set; prepare it first")
+    return merged
+
+
+def _part(content: Mapping[str, Any], patients: set[str]) -> dict[str, Any]:
+    """What belongs to some patients."""
+
+    def of_patients(images: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [image for image in images if str(image["patient_id"]) in patients]
+
+    images = of_patients(content["images"])
+    ids = {image["id"] for image in images}
+    annotations = [a for a in content["annotations"] if a["image_id"] in ids]
+    context = of_patients(content["context_images"])
+    return dict(content) | {
+        "images": images,
+        "annotations": annotations,
+        "context_images": context,
+    }
+
+
+def _write_dataset(folder: Path, source: Path, parts: Mapping[str, Any]) -> Path:
+    annotations = folder / "annotations"
+    annotations.mkdir(parents=True, exist_ok=True)
+    for split, content in parts.items():
+        write_json(annotations / f"{split}.json", content)
+    for name in ("images", "annotations/landmarks.json"):
+        link = folder / name
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(source / name, link.parent))
+    return folder

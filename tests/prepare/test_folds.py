@@ -1,0 +1,88 @@
+"""Cross-validation folds: every image is tested once, no patient stands on both sides."""
+
+import json
+
+import pytest
+
+from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.data.multi_view_coco import load_multi_view_coco
+from agn_d2.prepare.folds import assign_folds, write_folds
+
+
+def test_folds_are_balanced_and_hang_on_the_seed_alone():
+    lesions = {f"P{n}": n % 3 for n in range(30)}
+    images = {f"P{n}": 2 + n % 2 for n in range(30)}
+    folds = assign_folds(lesions, images, 3)
+    assert folds == assign_folds(lesions, images, 3) != assign_folds(lesions, images, 3, seed=1)
+    assert set(folds) == set(images)
+    for counts, apart in ((lesions, 1), (images, 3)):
+        sums = [sum(counts[p] for p, f in folds.items() if f == fold) for fold in (1, 2, 3)]
+        assert max(sums) - min(sums) <= apart, sums
+
+
+def test_too_many_folds_are_refused():
+    with pytest.raises(ValueError, match="folds must be 2 to 2, the number of patients; got 3"):
+        assign_folds({}, {"a": 1, "b": 1}, 3)
+    with pytest.raises(ValueError, match="got 1"):
+        assign_folds({}, {"a": 1, "b": 1}, 1)
+
+
+def copy_train(toy_root, root):
+    """The toy data set with its training split alone: the others have the same images."""
+    (root / "phantom" / "annotations").mkdir(parents=True)
+    (root / "phantom" / "images").symlink_to(toy_root / "phantom" / "images")
+    for name in ("train.json", "landmarks.json"):
+        (root / "phantom" / "annotations" / name).symlink_to(
+            toy_root / "phantom" / "annotations" / name
+        )
+
+
+def test_an_image_in_two_splits_is_refused(toy_root, tmp_path):
+    (tmp_path / "phantom").symlink_to(toy_root / "phantom")
+    with pytest.raises(ValueError, match=r"val\.json: P1_LCC\.png is in train\.json too"):
+        write_folds(tmp_path, "phantom", 2)
+
+
+def read(root, name, split):
+    return json.loads((root / name / "annotations" / f"{split}.json").read_text())
+
+
+def test_every_image_is_tested_once_by_new_ids(toy_root, tmp_path):
+    copy_train(toy_root, tmp_path)
+    names = write_folds(tmp_path, "phantom", 2)
+    assert names == ["phantom_fold1of2", "phantom_fold2of2"]
+    pooled = read(tmp_path, "phantom_folds2", "test")
+    tested = []
+    for name in names:
+        train, test = (read(tmp_path, name, split) for split in ("train", "test"))
+        patients = [{i["patient_id"] for i in part["images"]} for part in (train, test)]
+        assert not patients[0] & patients[1]
+        assert len(train["images"]) + len(test["images"]) == len(pooled["images"])
+        for part in (train, test):
+            ids = {image["id"] for image in part["images"]}
+            assert {a["image_id"] for a in part["annotations"]} <= ids
+        tested += [(image["id"], image["file_name"]) for image in test["images"]]
+    assert sorted(tested) == sorted((i["id"], i["file_name"]) for i in pooled["images"])
+    assert len({a["id"] for a in pooled["annotations"]}) == len(pooled["annotations"])
+
+
+def test_folds_load_with_landmarks_and_are_registered(toy_root, tmp_path):
+    copy_train(toy_root, tmp_path)
+    write_folds(tmp_path, "phantom", 2)
+    registered = register_builtin_datasets(tmp_path)
+    assert {"phantom_fold1of2_train", "phantom_fold2of2_test", "phantom_folds2_test"} <= set(
+        registered
+    )
+    folder = tmp_path / "phantom_fold1of2"
+    images = load_multi_view_coco(
+        folder / "annotations/test.json",
+        folder / "images",
+        None,
+        folder / "annotations/landmarks.json",
+    )
+    assert images and all(image["landmarks"] is not None for image in images)
+
+
+def test_an_unknown_data_set_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing/annotations: no data set"):
+        write_folds(tmp_path, "nothing", 2)
