@@ -22,12 +22,11 @@ import logging
 import sys
 from pathlib import Path
 
-from agn_d2.prepare.cbis_ddsm.release import ReleaseOptions, prepare_release
-from agn_d2.prepare.account import format_summary
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.tone import TONES, Tone
-from agn_d2.utils.paths import datasets_root
 from agn_d2.prepare import vindr as vindr_module
+from agn_d2.prepare.account import format_summary
+from agn_d2.prepare.cbis_ddsm.release import ReleaseOptions, prepare_release
 from agn_d2.prepare.cbis_kaggle import kaggle_layout
 from agn_d2.prepare.core import CoreOptions, Source
 from agn_d2.prepare.core_film import ORIENTATIONS, FilmOptions
@@ -38,6 +37,7 @@ from agn_d2.prepare.ddsm import read_ddsm
 from agn_d2.prepare.inbreast import read_inbreast
 from agn_d2.prepare.inbreast_pectoral import pectoral_report
 from agn_d2.prepare.table import BOX_FORMATS, read_table
+from agn_d2.utils.paths import datasets_root
 
 
 def build_parser() -> argparse.ArgumentParser:

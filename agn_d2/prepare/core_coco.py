@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .lesion_match import ID_DISTANCE, Seen, match_views
 from ..data.lesion_pairs import nipple_distances
 from ..landmarks.record import Landmarks
 from .core import SourceFilm
+from .lesion_match import ID_DISTANCE, Seen, match_views
 
 OWN, DISTANCE = "the data set's own", "distance"
 LesionKey = tuple[str, str]  # film name, lesion name

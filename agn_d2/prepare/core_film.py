@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from .clean import erase, find_breast
-from .cbis_ddsm.content import Region
-from .frames import boxes_from_film
-from .images import CUT_TOLERANCE, write_image
 from ..landmarks.contour import breast_box
 from ..landmarks.detect import detect_landmarks
+from .cbis_ddsm.content import Region
+from .clean import erase, find_breast
+from .frames import boxes_from_film
+from .images import CUT_TOLERANCE, write_image
 
 ORIENTATIONS = ("as released", "left", "right")
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .priors import write_priors
-from ..utils.files import write_json
 from ..landmarks.record import Landmarks, write_landmarks
+from ..utils.files import write_json
+from .priors import write_priors
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..utils.files import clear_parts
+from ..utils.image_header import pixel_limit
 from .account import write_account
+from .core import CoreOptions, Source, SourceFilm
+from .core_account import COLUMNS, decision_rows, summarize
+from .core_coco import coco_files
+from .core_output import count_priors, warn_of_strangers, write_annotations
+from .core_plan import plan_films
+from .core_result import Result
+from .core_splits import assign_splits
+from .core_step import film_step
 from .steps import (
     DiskFull,
     Steps,
@@ -25,16 +35,6 @@ from .steps import (
     locked,
     run_steps,
 )
-from ..utils.files import clear_parts
-from ..utils.image_header import pixel_limit
-from .core import CoreOptions, Source, SourceFilm
-from .core_account import COLUMNS, decision_rows, summarize
-from .core_coco import coco_files
-from .core_output import count_priors, warn_of_strangers, write_annotations
-from .core_plan import plan_films
-from .core_result import Result
-from .core_splits import assign_splits
-from .core_step import film_step
 
 # Raised whenever the same input would give another output.
 VERSION = 1

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .splits import split_patients
 from .core import Source, SourceFilm
 from .core_tables import read_rows, required, split_of
-
-SPLITS = ("train", "val", "test")
+from .splits import split_patients
 
 
 def assign_splits(

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 
 from ..coco.entries import outside
+from ..dicom.reader import is_dicom, read_dicom
+from ..images import read_gray, seeming_bits
 from .cbis_ddsm.content import Region
 from .cbis_ddsm.dicom import Picture, to_full_range
 from .cbis_ddsm.repair import ASPECT_TOLERANCE
-from .open_files import ReadFailure, reason_of
-from ..dicom.reader import is_dicom, read_dicom
-from ..images import read_gray, seeming_bits
 from .core import CoreOptions, SourceFilm, SourceLesion
 from .core_film import AddNote, Written, box_annotation, mask_annotation, write_film
+from .open_files import ReadFailure, reason_of
 
 
 def film_step(

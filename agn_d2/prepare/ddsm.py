@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..images import IMAGE_SUFFIXES
+from ..utils.view_names import STANDARD_VIEWS, WORD_OF_SIDE
 from .core import Source, SourceFilm, SourceLesion
 from .ddsm_overlay import MASS, Abnormality, read_overlay
 
-_PLACES = {
-    f"{side}_{view}": (side[0], view) for side in ("LEFT", "RIGHT") for view in ("CC", "MLO")
-}
-_NAME = re.compile(r"(?P<case>[A-Z][-_]\d+[-_]\d+)[._](?P<place>(LEFT|RIGHT)_(CC|MLO))\b", re.I)
+_PLACES = {f"{WORD_OF_SIDE[side]}_{view}": (side, view) for side, view in STANDARD_VIEWS}
+_NAME = re.compile(rf"(?P<case>[A-Z][-_]\d+[-_]\d+)[._](?P<place>{'|'.join(_PLACES)})\b", re.I)
 _WANTED = ("LINES", "PIXELS_PER_LINE", "BITS_PER_PIXEL", "RESOLUTION")
 _COMPARED = ("shape", "margins", "assessment")
 # Facts under the names that CBIS-DDSM gives them.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
+from ..utils.view_names import VIEWS
 from .core import Points, Source, SourceFilm, SourceLesion
 from .core_tables import Row, number, optional, read_rows, side_of
 
@@ -70,7 +71,7 @@ def read_inbreast(root: Path, table: Path | None = None) -> Source:
             left_out.append((where, "row without a film, such as that of the sums"))
             continue
         view = (optional(row, "view") or "").upper()
-        if view not in _VIEWS.values():
+        if view not in VIEWS:
             left_out.append((name, f"view {view}, neither CC nor MLO"))
         elif name not in files:
             left_out.append((name, "no DICOM file, which alone tells the patient"))

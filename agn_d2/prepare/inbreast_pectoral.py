@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from ..coco.file import read_coco
-from .frames import boxes_from_film
-from ..utils.files import write_json, write_text
 from ..landmarks.errors import LandmarkErrors, errors_as_row, landmark_errors, summarize_errors
 from ..landmarks.record import Landmarks, read_landmarks
+from ..utils.files import write_json, write_text
+from .frames import boxes_from_film
 from .inbreast import MUSCLE, read_rois, xml_files
 
 _RIM = 0.03  # of the film's sides: so near to its edge the outline is no edge of the muscle

@@ -23,6 +23,7 @@ from ..dicom.header import read_header
 from ..dicom.reader import is_dicom
 from ..dicom.views import parse_view_text
 from ..utils.safe_names import distinct_names, safe_name
+from ..utils.view_names import VIEWS
 from .core import Source, SourceFilm, SourceLesion
 from .core_tables import Row, number, optional, read_rows, required, split_of, whole
 
@@ -217,7 +218,7 @@ def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
             raise ValueError(f"{where}: {what} is {cell!r}, which names none")
         if value is None:
             raise _NotUsed(f"no {what}: neither the table nor the file tells it")
-    if view not in ("CC", "MLO"):
+    if view not in VIEWS:
         raise _NotUsed(f"view {view}, neither CC nor MLO")
     case = optional(row, "case") or case
     return SourceFilm("", None, patient, side, view, case_id=case)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..utils.view_names import VIEWS
 from .core import Source, SourceFilm, SourceLesion
 from .core_tables import Row, number, optional, read_rows, required, side_of, split_of, whole
 
@@ -69,7 +70,7 @@ def read_vindr(
         view = required(where, row, "view_position").upper()
         if image_id in films:
             left_out.append((where, f"row left out: image {image_id} stands there already"))
-        elif view not in ("CC", "MLO"):
+        elif view not in VIEWS:
             left_out.append((image_id, f"view {view}, neither CC nor MLO"))
         else:
             films[image_id] = _with_findings(_film(root, where, row, view), found, set(findings))

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from pydicom.errors import InvalidDicomError
 
-from agn_d2.prepare.cbis_ddsm.content import MASK, kind_of
-from agn_d2.prepare.cbis_ddsm.dicom import UnreadableDicom, read_picture
+from agn_d2.dicom.dataset import read_dataset
 from agn_d2.phantom.cbis_fixture.build import build_fixture
 from agn_d2.phantom.cbis_fixture.files import CROPPED, FULL, ROI
-from agn_d2.dicom.dataset import read_dataset
+from agn_d2.prepare.cbis_ddsm.content import MASK, kind_of
+from agn_d2.prepare.cbis_ddsm.dicom import UnreadableDicom, read_picture
 
 from .cbis_ddsm.conftest import made_up_rows, write_csvs
 

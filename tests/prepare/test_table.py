@@ -8,8 +8,8 @@ import pytest
 
 from agn_d2.data.cases import count_links, group_cases
 from agn_d2.dicom.acceptance import Wishes
-from agn_d2.utils.files import write_text
 from agn_d2.prepare.table import read_table
+from agn_d2.utils.files import write_text
 
 from ..dicom.dicom_files import film, mammogram, uid, write
 from .helpers import (
