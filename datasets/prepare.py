@@ -36,7 +36,8 @@ from agn_d2.prepare.core_splits import with_splits
 from agn_d2.prepare.ddsm import read_ddsm
 from agn_d2.prepare.inbreast import read_inbreast
 from agn_d2.prepare.inbreast_pectoral import pectoral_report
-from agn_d2.prepare.table import BOX_FORMATS, read_table
+from agn_d2.prepare.table import read_table
+from agn_d2.prepare.table_boxes import BOX_FORMATS
 from agn_d2.utils.paths import datasets_root
 
 
@@ -208,14 +209,9 @@ def main(argv: list[str] | None = None) -> int:
     result = getattr(args, "prepare", prepare)(args, out)
     print(format_summary(result.summary), end="")
     print(f"prepared now: {result.prepared} films; report: {out / 'report'}")
-    if not result.open:
+    if result.what_is_open is None:
         return 0
-    name, why = next(iter(result.open.items()))
-    print(
-        f"prepare: {len(result.open)} films or files cannot be read now and are left open, the "
-        f"first: {name} ({why}). Run it again when they can",
-        file=sys.stderr,
-    )
+    print(f"prepare: {result.what_is_open}", file=sys.stderr)
     return 1
 
 

@@ -20,3 +20,14 @@ class Result:
     summary: dict[str, Any]
     prepared: int
     open: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def what_is_open(self) -> str | None:
+        """One sentence on what cannot be read now; None if all is done."""
+        if not self.open:
+            return None
+        name, why = next(iter(self.open.items()))
+        return (
+            f"{len(self.open)} films or files cannot be read now and are left open, the first: "
+            f"{name} ({why}). Run it again when they can"
+        )

@@ -12,7 +12,6 @@ Columns, in any order and case:
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,10 +25,8 @@ from ..utils.safe_names import distinct_names, safe_name
 from ..utils.view_names import VIEWS
 from .core import Source, SourceFilm, SourceLesion
 from .core_tables import Row, number, optional, read_rows, required, split_of, whole
+from .table_boxes import BOX_FORMATS, BoxColumns
 
-BOX_FORMATS = ("xyxy", "xywh")
-_CORNERS = (("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"))
-_SIZES = (("x", "y", "w", "h"), ("x", "y", "width", "height"))
 _ALIASES = {
     "file": ("file", "file_name", "filename", "image", "path"),
     "patient": ("patient", "patient_id"),
@@ -40,7 +37,6 @@ _ALIASES = {
     "density": ("density", "breast_density"),
 }
 
-Box = tuple[float, float, float, float]
 # Patient, examination, side, view; None where nothing tells it.
 Place = tuple[str | None, str | None, str | None, str | None]
 
@@ -72,7 +68,7 @@ def read_table(
     columns = set(rows[0][1])
     if "file" not in columns:
         raise ValueError(f"{table}: no column file; it names the image of each row")
-    boxes = _BoxColumns(table, columns, box_format)
+    boxes = BoxColumns(table, columns, box_format)
     grouped: dict[str, list[tuple[str, Row]]] = {}
     for where, row in rows:
         grouped.setdefault(required(where, row, "file"), []).append((where, row))
@@ -91,57 +87,6 @@ class _NotUsed(Exception):
     """A film that is no standard mammogram; says why."""
 
 
-class _BoxColumns:
-    """Where the boxes of a table stand."""
-
-    def __init__(self, table: Path, columns: set[str], box_format: str) -> None:
-        self.corners = next((c for c in _CORNERS if columns.issuperset(c)), None)
-        self.sizes = next((c for c in _SIZES if columns.issuperset(c)), None)
-        self.xywh = box_format == "xywh" or (self.corners is None and "box" not in columns)
-        if self.corners is None and self.sizes is None and "box" not in columns:
-            raise ValueError(
-                f"{table}: no boxes; expected a column box, or x0, y0, x1, y1, or x, y, w, h"
-            )
-
-    def of(self, where: str, row: Row) -> Box | None:
-        """x0, y0, x1, y1 of a row; None where it has no box.
-
-        Raises:
-            ValueError: not four numbers, or a box without width or height.
-        """
-        values = self._values(where, row)
-        if values is None:
-            return None
-        x0, y0, x1, y1 = values
-        if self.xywh:
-            x1, y1 = x0 + x1, y0 + y1
-        if x1 <= x0 or y1 <= y0:
-            hint = "" if self.xywh or self.corners else " (or give --box-format xywh)"
-            raise ValueError(
-                f"{where}: the box {values} has no width or height; expected x0 < x1 and "
-                f"y0 < y1{hint}"
-            )
-        return x0, y0, x1, y1
-
-    def _values(self, where: str, row: Row) -> Box | None:
-        columns = self.corners or (None if "box" in row else self.sizes)
-        if columns is None:
-            cell = optional(row, "box")
-            if cell is None:
-                return None
-            texts = re.split(r"[\s,;]+", cell.strip("[]() "))
-            given = {str(n): text for n, text in enumerate(texts)}
-            if len(texts) != 4:
-                raise ValueError(f"{where}: box is {cell!r}, expected four numbers")
-            columns, row = tuple(given), given
-        found = [number(where, row, column) for column in columns]
-        if all(value is None for value in found):
-            return None
-        if any(value is None for value in found):
-            raise ValueError(f"{where}: of {', '.join(columns)} some are empty; give all or none")
-        return tuple(found)  # type: ignore[return-value]
-
-
 def _plain(row: Mapping[str, str]) -> Row:
     """The row under the names of this module."""
     plain = dict(row)
@@ -157,7 +102,7 @@ def _film(
     images: Path,
     file: str,
     rows: Sequence[tuple[str, Row]],
-    boxes: _BoxColumns,
+    boxes: BoxColumns,
     wishes: Wishes,
 ) -> SourceFilm:
     where, first = rows[0]

@@ -234,6 +234,24 @@ def test_splits_are_drawn_by_patient(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("header", "cells", "box_format"),
+    [
+        ("box", '"30,60,50,90"', "xyxy"),
+        ("box", "30 60 20 30", "xywh"),
+        ("Xmin,Ymin,Xmax,Ymax", "30,60,50,90", "xyxy"),
+        # Named corners stay corners, whatever a column box would hold.
+        ("x0,y0,x1,y1", "30,60,50,90", "xywh"),
+        ("x,y,width,height", "30,60,20,30", "xyxy"),
+    ],
+)
+def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
+    table = tmp_path / "mine.csv"
+    table.write_text(f"file,{header}\nP1_LEFT_CC.png,{cells}\n")
+    (found,) = read_table(table, tmp_path, box_format=box_format).films
+    assert [lesion.box for lesion in found.lesions] == [(30, 60, 50, 90)]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("File;", "Picture;", "no column file; it names the image of each row"),
