@@ -21,8 +21,8 @@ import sys
 from pathlib import Path
 
 from agn_d2.prepare.account import format_summary
-from agn_d2.prepare.cbis_ddsm.film import ORIENTATIONS, FilmOptions
 from agn_d2.prepare.cbis_ddsm.release import ReleaseOptions, prepare_release
+from agn_d2.prepare.core_film import ORIENTATIONS, FilmOptions
 from agn_d2.utils.paths import datasets_root
 
 
@@ -75,14 +75,9 @@ def main() -> int:
     result = prepare_release(options, args.workers)
     print(format_summary(result.summary), end="")
     print(f"prepared now: {result.prepared} films; report: {out / 'report'}")
-    if not result.open:
+    if result.what_is_open is None:
         return 0
-    name, why = next(iter(result.open.items()))
-    print(
-        f"prepare_cbis_ddsm: {len(result.open)} films or files cannot be read now and are left "
-        f"open, the first: {name} ({why}). Run it again when they can",
-        file=sys.stderr,
-    )
+    print(f"prepare_cbis_ddsm: {result.what_is_open}", file=sys.stderr)
     return 1
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ...data.lesion_pairs import nipple_distances
 from ...landmarks.record import Landmarks
 from ..coco_files import CATEGORIES
+from ..core_coco import split_content
 from ..lesion_match import Seen, match_views
 from .tables import Film, Finding
 
@@ -104,35 +105,33 @@ def coco_files(
         split -> content; images sorted by name, ids from 1, context under ``context_images``.
     """
     by_name = {film.name: film for film in films}
+    there = {name for name, record in records.items() if record["entry"] is not None}
     ids = lesion_ids([by_name[name] for name in splits], records)
     numbers = {entry["name"]: entry["id"] for entry in categories(subset)}
-    files = {}
-    for split in ("train", "val", "test"):
-        content: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
-        content["categories"] = categories(subset)
-        content["context_images"] = []
-        for name in sorted(n for n in splits if splits[n] == split):
-            film, record = by_name[name], records[name]
-            if record["entry"] is None:
-                continue
-            image_id = len(content["images"]) + 1
-            density = {"breast_density": film.findings[0].facts["breast_density"]}
-            content["images"].append({"id": image_id} | record["entry"] | density)
-            category = numbers["mass" if film.subset == "mass" else "calcification"]
-            for finding, item in zip(film.findings, record["findings"], strict=True):
-                if item["annotation"] is None:
-                    continue
-                annotation = _annotation(finding, item, ids[name, finding.abnormality_id])
-                number = {"id": len(content["annotations"]) + 1, "image_id": image_id}
-                content["annotations"].append(number | annotation | {"category_id": category})
-        patients = {image["patient_id"] for image in content["images"]}
-        content["context_images"] = [
-            records[name]["entry"]
-            for name in sorted(n for n in context if context[n] == split)
-            if records[name]["entry"] is not None and by_name[name].patient_id in patients
+
+    def image(name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        film, record = by_name[name], records[name]
+        category = numbers["mass" if film.subset == "mass" else "calcification"]
+        density = {"breast_density": film.findings[0].facts["breast_density"]}
+        annotations = [
+            _annotation(finding, item, ids[name, finding.abnormality_id])
+            | {"category_id": category}
+            for finding, item in zip(film.findings, record["findings"], strict=True)
+            if item["annotation"] is not None
         ]
-        files[split] = content
-    return files
+        return record["entry"] | density, annotations
+
+    def of_split(uses: Mapping[str, str], split: str) -> list[str]:
+        return sorted(name for name in uses if uses[name] == split and name in there)
+
+    return {
+        split: split_content(
+            (image(name) for name in of_split(splits, split)),
+            (records[name]["entry"] for name in of_split(context, split)),
+            categories(subset),
+        )
+        for split in ("train", "val", "test")
+    }
 
 
 def films_with_lost_findings(

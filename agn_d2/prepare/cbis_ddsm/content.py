@@ -9,6 +9,7 @@ from skimage.measure import label, regionprops
 
 MASK, CROP, BLANK = "mask", "crop", "blank"
 _TWO_VALUES = 0.995  # share of a mask's pixels that have its least or its largest value
+_RINGING = 32  # gray values by which JPEG misses 0 or 255 beside an edge
 _SPECK = 0.01  # of the area of the largest part: a smaller part of a mask is a speck
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1, whole pixels, x1 and y1 exclusive
@@ -30,6 +31,20 @@ def kind_of(values: np.ndarray) -> str:
         return BLANK
     extreme = np.count_nonzero(values == low) + np.count_nonzero(values == high)
     return MASK if extreme >= _TWO_VALUES * values.size else CROP
+
+
+def without_ringing(values: np.ndarray) -> np.ndarray:
+    """A mask that JPEG has blurred with its two values again; any other picture as it is.
+
+    Args:
+        values: (H, W) uint8 or uint16.
+    """
+    if values.dtype != np.uint8 or kind_of(values) != CROP:
+        return values
+    clear = values.copy()
+    clear[values <= _RINGING] = 0
+    clear[values >= 255 - _RINGING] = 255
+    return clear if kind_of(clear) == MASK else values
 
 
 @dataclass(frozen=True)

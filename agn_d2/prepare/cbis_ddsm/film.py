@@ -5,52 +5,24 @@ This is what a worker runs, one film in memory at a time.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
-from pycocotools import mask as coco_mask
 
 from ...images import read_gray
-from ...landmarks.contour import breast_box
-from ...landmarks.detect import detect_landmarks
 from ...utils.files import write_atomically
-from ..clean import erase, find_breast
-from ..frames import boxes_from_film
-from ..images import CUT_TOLERANCE, write_image
+from ..core_film import FilmOptions, Written, mask_annotation, write_film
 from ..open_files import ReadFailure, reason_of
-from .content import CROP, Region, kind_of
+from .content import CROP, kind_of, without_ringing
 from .dicom import Picture, read_picture, to_full_range
 from .repair import AS_RELEASED, LOST, Note, Outcome, repair_finding
 from .tables import Film
 from .tiles import draw_tile
 
-ORIENTATIONS = ("as released", "left", "right")
 # Findings with these notes are drawn on the contact sheets even if their mask is as released.
 _TO_LOOK_AT = {"crop elsewhere", "second mask", "mask cleaned", "erased in mask", "out of the crop"}
-
-
-@dataclass(frozen=True)
-class FilmOptions:
-    """How films are written.
-
-    Attributes:
-        crop: cut to the breast.
-        clean: fill all but the breast with background.
-        orientation: side of the chest wall, one of ORIENTATIONS.
-        compression: of the PNG, 0 to 9.
-    """
-
-    crop: bool = True
-    clean: bool = True
-    orientation: str = ORIENTATIONS[0]
-    compression: int = 1
-
-    def __post_init__(self) -> None:
-        if self.orientation not in ORIENTATIONS:
-            raise ValueError(f"orientation must be one of {ORIENTATIONS}: {self.orientation!r}")
 
 
 @dataclass(frozen=True)
@@ -62,7 +34,7 @@ class FilmTask:
         root: folder that the paths are relative to.
         image_files: files of the film's series.
         finding_files: for each finding, files of its crop's and mask's series.
-        mask_files: for each finding, those that the CSV calls the mask.
+        mask_files: for each finding, those that the tables call the mask; None: they do not say.
         examined: False for a context film.
     """
 
@@ -70,7 +42,7 @@ class FilmTask:
     root: str
     image_files: tuple[str, ...]
     finding_files: tuple[tuple[str, ...], ...] = ()
-    mask_files: tuple[tuple[str, ...], ...] = ()
+    mask_files: tuple[tuple[str, ...] | None, ...] = ()
     examined: bool = True
 
     @property
@@ -105,15 +77,14 @@ def prepare_film(task: FilmTask, options: FilmOptions, out: Path) -> dict[str, A
     outcomes = _outcomes(task, picture)
     record: dict[str, Any] = {"name": task.name, "entry": None, "landmarks": None}
     if picture is not None:
-        written = _write(task, picture, options, out)
+        written = _write(task, picture, options, out, notes)
         record |= {"entry": written.entry, "landmarks": written.landmarks}
-        notes += written.notes
     record["notes"] = [asdict(note) for note in notes]
     record["findings"] = []
     for finding, outcome in zip(task.film.findings, outcomes, strict=False):
         annotation = None
         if picture is not None and outcome.region is not None:
-            annotation = _annotate(outcome, written)
+            annotation = mask_annotation(outcome.region, written, outcome.note)
         item = {
             "abnormality_id": finding.abnormality_id,
             "method": outcome.method,
@@ -175,7 +146,7 @@ def _read(task: FilmTask, path: str) -> Picture:
     try:
         if full.suffix.lower() == ".dcm":
             return read_picture(full)
-        values = read_gray(full)
+        values = without_ringing(read_gray(full))
     except (MemoryError, OSError) as error:
         raise ReadFailure(f"{path}: {reason_of(error)}") from error
     return Picture(values, 8 * values.dtype.itemsize, (1.0, 0.0), ())
@@ -194,98 +165,30 @@ def _outcomes(task: FilmTask, picture: Picture | None) -> list[Outcome]:
     ]
 
 
-@dataclass(frozen=True)
-class _Written:
-    """A written film: its entry, its landmarks' record, and what was erased from the crop."""
-
-    entry: dict[str, Any]
-    landmarks: dict[str, Any]
-    keep: np.ndarray | None
-    notes: list[Note]
-
-
-def _write(task: FilmTask, picture: Picture, options: FilmOptions, out: Path) -> _Written:
-    film, notes = to_full_range(picture), []
-    landmarks = detect_landmarks(film, task.film.view)
-    if not landmarks.ok:
-        notes.append(Note("landmarks", landmarks.status))
-    size = film.shape
-    box = breast_box(landmarks) if options.crop else (0, 0, size[1], size[0])
-    image, keep = film[box[1] : box[3], box[0] : box[2]], None
-    if options.clean:
-        breast = find_breast(film)
-        if breast.found:
-            keep = breast.region(size, box)
-            image, _ = erase(image, keep)
-        else:
-            notes.append(Note("not cleaned", "no breast was found"))
-    landmarks = landmarks.cropped(box)
-    mirrored = options.orientation not in (ORIENTATIONS[0], landmarks.chest_wall)
-    if mirrored:
-        image, landmarks = image[:, ::-1], landmarks.mirrored()
-        keep = None if keep is None else keep[:, ::-1]
-    name = f"{task.name}.png"
-    write_image(out / "images" / name, image, compression=options.compression)
-    entry = {
-        "file_name": name,
-        "height": image.shape[0],
-        "width": image.shape[1],
-        "patient_id": task.film.patient_id,
-        "laterality": task.film.laterality,
-        "view": task.film.view,
-        "source": task.film.subset,
-        "frame_size": list(size),
-        "crop": list(box),
-        "mirrored": mirrored,
-        "chest_wall_as_released": _released_side(landmarks.chest_wall, mirrored),
+def _write(
+    task: FilmTask, picture: Picture, options: FilmOptions, out: Path, notes: list[Note]
+) -> Written:
+    film = task.film
+    written = write_film(
+        task.name,
+        to_full_range(picture),
+        film.view,
+        options,
+        out,
+        lambda kind, detail: notes.append(Note(kind, detail)),
+    )
+    entry = written.entry | {
+        "patient_id": film.patient_id,
+        "laterality": film.laterality,
+        "view": film.view,
+        "source": film.subset,
         "bits_stored": picture.bits,
         "rescale": list(picture.rescale),
     }
     if picture.mm_per_pixel is not None:
         # Written at full resolution: the spacing of the film is that of the image.
         entry["mm_per_pixel"] = picture.mm_per_pixel
-    return _Written(entry, landmarks.to_dict(), keep, notes)
-
-
-def _released_side(side: str, mirrored: bool) -> str:
-    return {"left": "right", "right": "left"}[side] if mirrored else side
-
-
-def _annotate(outcome: Outcome, written: _Written) -> dict[str, Any]:
-    """Box and mask in pixels of the written image; notes what crop and cleaning took away."""
-    entry, region = written.entry, outcome.region
-    (box,) = boxes_from_film(np.array([region.box]), entry)
-    width, height = entry["width"], entry["height"]
-    out_by = max(-box[0], -box[1], box[2] - width, box[3] - height)
-    if out_by > CUT_TOLERANCE:
-        outcome.note("out of the crop", f"the box reaches {out_by:.0f} px out of the crop")
-    mask = _paste(region, box, entry)
-    if written.keep is not None and mask.any():
-        erased = np.count_nonzero(mask & ~written.keep) / np.count_nonzero(mask)
-        if erased > 0:
-            outcome.note("erased in mask", f"{100 * erased:.2f} % of the mask lies on erased film")
-    annotation = {
-        "category_id": 1,
-        "bbox": [float(box[0]), float(box[1]), float(box[2] - box[0]), float(box[3] - box[1])],
-        "area": float(region.area),
-        "iscrowd": 0,
-    }
-    if mask.any():
-        rle = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
-        annotation["segmentation"] = {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
-    return annotation
-
-
-def _paste(region: Region, box: np.ndarray, entry: dict[str, Any]) -> np.ndarray:
-    """The region's window in the frame of the written image, (H, W) bool."""
-    window = region.window[:, ::-1] if entry["mirrored"] else region.window
-    out = np.zeros((entry["height"], entry["width"]), dtype=bool)
-    x0, y0 = int(box[0]), int(box[1])
-    x1, y1 = min(int(box[2]), out.shape[1]), min(int(box[3]), out.shape[0])
-    left, top = max(x0, 0), max(y0, 0)
-    if x1 > left and y1 > top:
-        out[top:y1, left:x1] = window[top - y0 : y1 - y0, left - x0 : x1 - x0]
-    return out
+    return replace(written, entry=entry)
 
 
 def _worth_a_look(outcome: Outcome) -> bool:

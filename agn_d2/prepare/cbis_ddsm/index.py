@@ -122,7 +122,22 @@ def all_series(films: Sequence[Film]) -> list[SeriesRef]:
 
 
 def list_dicom(root: str | Path) -> list[str]:
-    """All ``*.dcm`` files below a folder, sorted, relative and with slashes.
+    """All ``*.dcm`` files below a folder, see ``list_files``."""
+    return list_files(
+        root,
+        (".dcm",),
+        "the download folder, which holds folders such as Mass-Training_P_00001_LEFT_CC (or "
+        "CBIS-DDSM with those in it)",
+    )
+
+
+def list_files(root: str | Path, suffixes: tuple[str, ...], expected: str) -> list[str]:
+    """All files of some suffixes below a folder, sorted, relative and with slashes.
+
+    Args:
+        root: the folder.
+        suffixes: in lower case.
+        expected: what the folder must be, for messages.
 
     Raises:
         ValueError: no such folder, or no such file in it.
@@ -134,7 +149,7 @@ def list_dicom(root: str | Path) -> list[str]:
     # What a folder that cannot be listed holds would count as missing.
     for pause in (*PAUSES, None):
         try:
-            found = _walk(root)
+            found = _walk(root, suffixes)
             break
         except OSError:
             if pause is None:
@@ -142,13 +157,12 @@ def list_dicom(root: str | Path) -> list[str]:
             time.sleep(pause)
     if not found:
         raise ValueError(
-            f"--root {root}: no .dcm file in it. It must be the download folder, which holds "
-            "folders such as Mass-Training_P_00001_LEFT_CC (or CBIS-DDSM with those in it)"
+            f"--root {root}: no {' or '.join(suffixes)} file in it. It must be {expected}"
         )
     return sorted(found)
 
 
-def _walk(root: Path) -> list[str]:
+def _walk(root: Path, suffixes: tuple[str, ...]) -> list[str]:
     def fail(error: OSError) -> None:
         raise error
 
@@ -159,7 +173,7 @@ def _walk(root: Path) -> list[str]:
             (relative / name).as_posix()
             for name in names
             # macOS leaves "._1-1.dcm" beside files on foreign disks.
-            if name.lower().endswith(".dcm") and not name.startswith("._")
+            if name.lower().endswith(suffixes) and not name.startswith("._")
         ]
     return found
 
@@ -193,7 +207,7 @@ def index_files(
         index.files.setdefault(uid, []).append(FoundFile(path, uid, by))
     if not index.files:
         raise ValueError(
-            f"none of the {len(paths)} DICOM files belongs to a series of the CSVs; the first is "
+            f"none of the {len(paths)} files belongs to a series of the CSVs; the first is "
             f"{min(paths)}. --root must be a download of CBIS-DDSM and --csv its own CSVs"
         )
     return index

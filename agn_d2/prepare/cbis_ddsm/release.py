@@ -18,19 +18,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...landmarks.record import Landmarks, write_landmarks
 from ...utils.files import clear_parts, write_json
 from ...utils.image_header import pixel_limit
-from ..priors import write_priors
+from ..core_film import FilmOptions
+from ..core_output import count_priors, warn_of_strangers, write_annotations
+from ..core_result import Result
 from ..steps import DiskFull, Steps, digest_of, file_stamps, is_full, locked, run_steps
 from .annotate import coco_files, films_with_lost_findings
 from .ddsm import missing_views, read_table, with_views
-from .film import FilmOptions, FilmTask, film_step
-from .index import SeriesByFolder, all_series, index_files, list_dicom
+from .film import FilmTask, film_step
+from .layout import DICOM, Layout
 from .links import Plan, leaking_patients, plan_films
 from .report import decision_rows, summarise, write_report
 from .tables import SPLITS, SUBSETS, Film, csv_name, group_films, read_findings
-from .tasks import ddsm_task, film_tasks, read_headers, task_state
+from .tasks import ddsm_task, film_tasks, task_state
 
 logger = logging.getLogger(__name__)
 
@@ -72,28 +73,13 @@ class ReleaseOptions:
             raise ValueError("--ddsm and --ddsm-table belong together")
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a run did.
-
-    Attributes:
-        summary: counts of everything.
-        prepared: films that it prepared now; 0: all was there.
-        open: film, or DICOM file whose header was to be read -> why it cannot be read now. The
-            next run takes them up.
-    """
-
-    summary: dict[str, Any]
-    prepared: int
-    open: dict[str, str] = field(default_factory=dict)
-
-
-def prepare_release(options: ReleaseOptions, workers: int = 1) -> Result:
+def prepare_release(options: ReleaseOptions, workers: int = 1, layout: Layout = DICOM) -> Result:
     """Prepare a download of CBIS-DDSM, or do what is left of it.
 
     Args:
         options: what and how.
         workers: joblib's ``n_jobs``.
+        layout: how the download lies on the disk.
 
     Raises:
         FileNotFoundError, ValueError: a fault of the input, named; nothing is written then.
@@ -101,7 +87,7 @@ def prepare_release(options: ReleaseOptions, workers: int = 1) -> Result:
     """
     films, repeated = _read_films(options)
     plan = plan_films(films, options.subset, options.val_share, options.seed)
-    paths = list_dicom(options.root)
+    paths = layout.list_paths(options.root)
     _check_out(options.out)
     for name in ("images", "annotations", "work/records", "work/tiles"):
         (options.out / name).mkdir(parents=True, exist_ok=True)
@@ -109,7 +95,7 @@ def prepare_release(options: ReleaseOptions, workers: int = 1) -> Result:
         for name in ("images", "annotations", "work", "work/records", "work/tiles", "report"):
             clear_parts(options.out / name)
         try:
-            return _prepare(options, workers, films, plan, paths, repeated)
+            return _prepare(options, workers, films, plan, paths, repeated, layout)
         except OSError as error:
             if is_full(error) and not isinstance(error, DiskFull):
                 raise DiskFull(f"no room left in {options.out} ({error.strerror})") from error
@@ -143,17 +129,18 @@ def _prepare(
     plan: Plan,
     paths: list[str],
     repeated: list[str],
+    layout: Layout,
 ) -> Result:
-    stamp = _stamp(options, films, paths)
+    stamp = _stamp(options, films, paths, layout)
     finished = options.out / "work" / "finished.json"
     previous = _finished(finished, stamp, options.out)
     if previous is not None:
         return Result(previous, 0)
     finished.unlink(missing_ok=True)
-    notebook = options.out / "work" / "headers.json"
-    headers, unread = read_headers(options.root, paths, notebook, workers)
-    index = index_files(paths, SeriesByFolder(all_series(films)), headers)
-    tasks = film_tasks(films, plan, index, options.root)
+    index, unread, found = layout.find_files(
+        options.root, options.out / "work", paths, films, workers
+    )
+    tasks = film_tasks(films, plan, index, options.root, layout.masks)
     missed: list[tuple[str, str]] = []
     if options.ddsm is not None:
         table, leaking = read_table(options.ddsm_table), leaking_patients(films)
@@ -165,19 +152,21 @@ def _prepare(
     plan = plan.without({n: f"cannot be read now: {why}" for n, why in steps.open.items()})
     if not options.keep:
         plan = plan.with_context_only(films_with_lost_findings(plan.examined, records))
-    _warn_of_strangers(options.out / "images", records)
+    warn_of_strangers(options.out / "images", (record["entry"] for record in records.values()))
     files = coco_files(films, plan.examined, plan.context, records, options.subset)
     others = [(text.partition(":")[0], "row left out", text) for text in repeated]
     others += [(name, "no DDSM view", text) for name, text in missed]
-    others += [(path, "header cannot be read now", why) for path, why in unread.items()]
+    others += found
     summary = summarise(plan, index, records, files, _left_out(options, films, plan, repeated))
     if options.ddsm is not None:
         reasons = (text.split(": ")[1] for _, text in missed)
         summary["views not taken from DDSM"] = dict(sorted(Counter(reasons).items()))
     summary["headers that cannot be read now"] = len(unread)
     rows = decision_rows(films, plan, index, records, files, others)
-    _write_annotations(options.out / "annotations", files, records)
-    summary["priors, lesions seen in both views"] = _write_priors(options)
+    write_annotations(options.out / "annotations", files, records)
+    summary["priors, lesions seen in both views"] = count_priors(
+        options.out, f"cbis_ddsm_{options.subset}_train"
+    )
     tiles = [item["tile"] for name in sorted(records) for item in records[name]["findings"]]
     folder = options.out / "work" / "tiles"
     write_report(options.out / "report", summary, rows, [folder / tile for tile in tiles if tile])
@@ -196,10 +185,10 @@ def _do_films(options: ReleaseOptions, tasks: list[FilmTask], workers: int) -> S
     return run_steps(tasks, names, digests, step, options.out, workers, "film")
 
 
-def _stamp(options: ReleaseOptions, films: list[Film], paths: list[str]) -> str:
+def _stamp(options: ReleaseOptions, films: list[Film], paths: list[str], layout: Layout) -> str:
     """Digest of all that the data set depends on."""
     content = [VERSION, asdict(options.film), options.subset, options.val_share, options.seed]
-    content += [options.keep, pixel_limit()]
+    content += [options.keep, pixel_limit(), layout.digest]
     content.append([asdict(film) for film in films])
     content.append(file_stamps(options.root, paths))
     if options.ddsm is not None:
@@ -229,14 +218,6 @@ def _finished(path: Path, stamp: str, out: Path) -> dict[str, Any] | None:
     return None
 
 
-def _warn_of_strangers(folder: Path, records: dict[str, dict[str, Any]]) -> None:
-    """Say if images of an earlier run with other options lie beside those of this one."""
-    own = {record["entry"]["file_name"] for record in records.values() if record["entry"]}
-    strangers = [path.name for path in folder.iterdir() if path.name not in own]
-    if strangers:
-        logger.warning("%s: %d images that this run does not use", folder, len(strangers))
-
-
 def _left_out(
     options: ReleaseOptions, films: list[Film], plan: Plan, repeated: list[str]
 ) -> dict[str, int]:
@@ -250,25 +231,3 @@ def _left_out(
         "rows of the CSVs left out": len(repeated),
         "findings on films of the subset left out": sum(unused),
     }
-
-
-def _write_priors(options: ReleaseOptions) -> dict[str, int]:
-    """H^g of BGN; a data set in which no lesion is seen twice has none."""
-    try:
-        return write_priors(options.out, f"cbis_ddsm_{options.subset}_train")
-    except ValueError as error:
-        logger.warning("no priors: %s", error)
-        return {}
-
-
-def _write_annotations(
-    folder: Path, files: dict[str, dict[str, Any]], records: dict[str, dict[str, Any]]
-) -> None:
-    landmarks = {
-        record["entry"]["file_name"]: Landmarks.from_dict(record["landmarks"])
-        for _, record in sorted(records.items())
-        if record["entry"] is not None
-    }
-    write_landmarks(folder / "landmarks.json", landmarks)
-    for split, content in files.items():
-        write_json(folder / f"{split}.json", content)

@@ -77,7 +77,7 @@ def repair_finding(
     film: np.ndarray,
     paths: Sequence[str],
     read: Callable[[str], np.ndarray],
-    expected_mask: Sequence[str] = (),
+    expected_mask: Sequence[str] | None = (),
 ) -> Outcome:
     """The mask of a finding in its film.
 
@@ -95,7 +95,7 @@ def repair_finding(
         film: (H, W) uint8 or uint16.
         paths: files of the finding's series, crop and mask.
         read: path -> (h, w) uint8 or uint16; a ValueError says that it holds no picture.
-        expected_mask: the paths among them that the CSV calls the mask.
+        expected_mask: the paths among them that the tables call the mask; None: they do not say.
 
     Returns:
         the outcome, never an exception for a bad file; but what else ``read`` raises goes through.
@@ -117,7 +117,7 @@ def repair_finding(
 def _read_files(
     paths: Sequence[str],
     read: Callable[[str], np.ndarray],
-    expected_mask: Sequence[str],
+    expected_mask: Sequence[str] | None,
     outcome: Outcome,
 ) -> _Files:
     files, seen = _Files(), {}
@@ -143,7 +143,7 @@ def _read_files(
         else:
             outcome.note("blank file", f"{path}: all pixels have one value")
             continue
-        if (kind == MASK) != (path in expected_mask):
+        if expected_mask is not None and (kind == MASK) != (path in expected_mask):
             outcome.note("role by content", f"{path} is the {kind}, the CSV says the other")
     return files
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .dicom import read_series_uid
 from .film import FilmTask
 from .index import FileIndex
 from .links import Plan
-from .tables import Film, SeriesRef
+from .tables import Film, Finding, SeriesRef
 
 logger = logging.getLogger(__name__)
 
@@ -81,10 +81,32 @@ def _read_notebook(path: Path) -> dict[str, list[Any]]:
     return known
 
 
-def film_tasks(films: Sequence[Film], plan: Plan, index: FileIndex, root: Path) -> list[FilmTask]:
-    """A task for each film that is examined or serves as context."""
+MaskFiles = Callable[[Finding, FileIndex], tuple[str, ...] | None]
+
+
+def masks_by_name(finding: Finding, index: FileIndex) -> tuple[str, ...]:
+    """The files that have the name which the CSV gives to a finding's mask."""
+    return tuple(f.path for f in index.of(finding.mask) if _is_named(f.path, finding.mask))
+
+
+def film_tasks(
+    films: Sequence[Film],
+    plan: Plan,
+    index: FileIndex,
+    root: Path,
+    masks: MaskFiles = masks_by_name,
+) -> list[FilmTask]:
+    """A task for each film that is examined or serves as context.
+
+    Args:
+        films: all films.
+        plan: what they are for.
+        index: the files of the download.
+        root: folder that the files' paths are relative to.
+        masks: the files that the tables call a finding's mask; None: they do not say.
+    """
     return [
-        _film_task(film, index, root, film.name in plan.examined)
+        _film_task(film, index, root, film.name in plan.examined, masks)
         for film in films
         if film.name not in plan.left_out
     ]
@@ -100,16 +122,18 @@ def task_state(task: FilmTask) -> list[Any]:
     return [
         asdict(task.film),
         task.examined,
-        [list(task.image_files), *([*a, *b] for a, b in _file_lists(task))],
+        [list(task.image_files), *([*a, *(b or ())] for a, b in _file_lists(task))],
         file_stamps(task.root, task.files),
     ]
 
 
-def _file_lists(task: FilmTask) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+def _file_lists(task: FilmTask) -> list[tuple[tuple[str, ...], tuple[str, ...] | None]]:
     return list(zip(task.finding_files, task.mask_files, strict=True))
 
 
-def _film_task(film: Film, index: FileIndex, root: Path, examined: bool) -> FilmTask:
+def _film_task(
+    film: Film, index: FileIndex, root: Path, examined: bool, masks: MaskFiles
+) -> FilmTask:
     images = tuple(file.path for file in index.of(film.image))
     if not examined:
         return FilmTask(film, str(root), images, examined=False)
@@ -118,10 +142,7 @@ def _film_task(film: Film, index: FileIndex, root: Path, examined: bool) -> Film
         str(root),
         images,
         tuple(tuple(f.path for f in index.of(g.crop, g.mask)) for g in film.findings),
-        tuple(
-            tuple(f.path for f in index.of(g.mask) if _is_named(f.path, g.mask))
-            for g in film.findings
-        ),
+        tuple(masks(finding, index) for finding in film.findings),
     )
 
 

@@ -1,9 +1,16 @@
 """Masks told from crops by what is in them."""
 
+import cv2
 import numpy as np
 import pytest
 
-from agn_d2.prepare.cbis_ddsm.content import kind_of, region_of
+from agn_d2.prepare.cbis_ddsm.content import (
+    CROP,
+    MASK,
+    kind_of,
+    region_of,
+    without_ringing,
+)
 
 
 def disc(height=60, width=40, y=20, x=15, radius=8):
@@ -56,3 +63,17 @@ def test_specks_are_dropped_and_named_but_parts_stay():
     region = region_of(mask.astype(np.uint8))
     assert region.box == (2, 30, 71, 90)
     assert region.notes[1] == "mask of 2 parts"
+
+
+def test_a_mask_that_jpeg_has_blurred_is_a_mask_again():
+    y, x = np.mgrid[:600, :600]
+    mask = np.where((x - 300) ** 2 + (y - 300) ** 2 < 6400, 255, 0).astype(np.uint8)
+    data = cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, 75])[1]
+    blurred = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    assert kind_of(blurred) == CROP
+    clear = without_ringing(blurred)
+    assert kind_of(clear) == MASK
+    box = np.array(region_of(clear).box)
+    np.testing.assert_allclose(box, [221, 221, 380, 380], atol=1)
+    film = (np.random.default_rng(0).integers(0, 256, (50, 50))).astype(np.uint8)
+    np.testing.assert_array_equal(without_ringing(film), film)

@@ -17,8 +17,8 @@ from agn_d2.evaluation.groups import image_groups, lesion_sizes
 from agn_d2.images import read_gray
 from agn_d2.phantom.cbis_fixture.build import phantom_film
 from agn_d2.phantom.cbis_fixture.faults import EXPECTED, FILM_FAULTS
-from agn_d2.prepare.cbis_ddsm.film import FilmOptions
 from agn_d2.prepare.cbis_ddsm.release import ReleaseOptions, prepare_release
+from agn_d2.prepare.core_film import FilmOptions
 from agn_d2.prepare.frames import boxes_from_film, boxes_to_film
 
 

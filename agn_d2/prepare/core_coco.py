@@ -1,0 +1,143 @@
+"""Films and their records -> the COCO files of the splits, one id for a lesion in both views."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..data.lesion_pairs import nipple_distances
+from ..landmarks.record import Landmarks
+from .core import SourceFilm
+from .lesion_match import ID_DISTANCE, Seen, match_views
+
+OWN, DISTANCE = "the data set's own", "distance"
+LesionKey = tuple[str, str]  # film name, lesion name
+
+
+def split_content(
+    images: Iterable[tuple[Mapping[str, Any], Iterable[Mapping[str, Any]]]],
+    context: Iterable[Mapping[str, Any]],
+    categories: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The COCO JSON of one split; images and annotations are numbered from 1.
+
+    Args:
+        images: entries of examined images, each with its annotations, all without ids.
+        context: entries of images that only serve others.
+        categories: of the file.
+    """
+    content: dict[str, Any] = {"images": [], "annotations": [], "categories": list(categories)}
+    for entry, lesions in images:
+        image_id = len(content["images"]) + 1
+        content["images"].append({"id": image_id} | dict(entry))
+        for annotation in lesions:
+            number = len(content["annotations"]) + 1
+            content["annotations"].append({"id": number, "image_id": image_id} | dict(annotation))
+    patients = {image["patient_id"] for image in content["images"]}
+    content["context_images"] = [dict(e) for e in context if e["patient_id"] in patients]
+    return content
+
+
+def coco_files(
+    films: Sequence[SourceFilm],
+    examined: Mapping[str, str],
+    context: Mapping[str, str],
+    records: Mapping[str, Mapping[str, Any]],
+    category: str,
+) -> dict[str, dict[str, Any]]:
+    """The COCO JSON of each split, images sorted by name.
+
+    Args:
+        films: all films.
+        examined: name of an examined film -> split.
+        context: name of a film that only serves others -> split.
+        records: film name -> record of ``film_step``, with an entry.
+        category: name of the class.
+    """
+    by_name = {film.name: film for film in films}
+    ids = lesion_ids([by_name[name] for name in examined], records)
+    categories = [{"id": 1, "name": category, "supercategory": "lesion"}]
+
+    def annotations(name: str) -> Iterable[dict[str, Any]]:
+        record = records[name]
+        for lesion, item in zip(by_name[name].lesions, record["lesions"], strict=True):
+            if item["annotation"] is not None:
+                lesion_id, rule = ids[name, lesion.name]
+                linked = {"lesion_id": lesion_id, "lesion_match": rule, "lesion": lesion.name}
+                yield item["annotation"] | linked | dict(lesion.facts)
+
+    return {
+        split: split_content(
+            (
+                (records[name]["entry"], annotations(name))
+                for name in sorted(n for n in examined if examined[n] == split)
+            ),
+            (records[name]["entry"] for name in sorted(n for n in context if context[n] == split)),
+            categories,
+        )
+        for split in ("train", "val", "test")
+    }
+
+
+def lesion_ids(
+    films: Sequence[SourceFilm], records: Mapping[str, Mapping[str, Any]]
+) -> dict[LesionKey, tuple[str, str]]:
+    """One id for each lesion, shared by its CC and its MLO view where the match is sure.
+
+    The data set's own ids hold. Without them, lesions of the first CC and the first MLO film of a
+    breast are matched by the rules of ``lesion_match``.
+
+    Returns:
+        (film name, lesion name) -> (lesion id, the rule that decided, or why none did).
+    """
+    breasts: dict[tuple[str, ...], dict[str, SourceFilm]] = defaultdict(dict)
+    ids: dict[LesionKey, tuple[str, str]] = {}
+    for film in films:
+        breasts[film.breast].setdefault(film.view, film)
+        for lesion in film.lesions:
+            own = lesion.lesion_id
+            of_film = (f"{film.name}_{lesion.name}", "one view")
+            ids[film.name, lesion.name] = of_film if own is None else (own, OWN)
+    for views in breasts.values():
+        if len(views) == 2:
+            _match(views["CC"], views["MLO"], records, ids)
+    return ids
+
+
+def _match(
+    cc: SourceFilm,
+    mlo: SourceFilm,
+    records: Mapping[str, Mapping[str, Any]],
+    ids: dict[LesionKey, tuple[str, str]],
+) -> None:
+    if any(lesion.lesion_id is not None for lesion in (*cc.lesions, *mlo.lesions)):
+        return
+    if not cc.lesions or not mlo.lesions:
+        return
+    for film in (cc, mlo):
+        for lesion in film.lesions:
+            key = (film.name, lesion.name)
+            ids[key] = (ids[key][0], "unsure")
+    for pair in match_views(*(_seen(film, records[film.name]) for film in (cc, mlo))):
+        ends = ((cc.name, cc.lesions[pair.cc].name), (mlo.name, mlo.lesions[pair.mlo].name))
+        # Without ids of their own, all lesions have the same: what decided is the distance.
+        rule = DISTANCE if pair.rule == ID_DISTANCE else pair.rule
+        ids |= dict.fromkeys(ends, ("_".join(map("_".join, ends)), rule))
+
+
+def _seen(film: SourceFilm, record: Mapping[str, Any]) -> list[Seen]:
+    """What lesions tell of themselves; where nothing does, no two are alike by it."""
+    landmarks = Landmarks.from_dict(record["landmarks"])
+    seen = []
+    for number, (lesion, item) in enumerate(zip(film.lesions, record["lesions"], strict=True)):
+        distance = None
+        if item["annotation"] is not None:
+            x, y, width, height = item["annotation"]["bbox"]
+            center = np.array([[x + width / 2, y + height / 2]])
+            distance = float(nipple_distances(center, landmarks)[0])
+        facts = lesion.compared or (film.name, number)
+        seen.append(Seen(0, lesion.facts.get("pathology"), facts, distance))
+    return seen

@@ -1,0 +1,118 @@
+"""The whole preparation of a data set whose films and lesions a converter has listed.
+
+In the output folder:
+
+    images/*.png, annotations/*.json    what the loaders read
+    report/                             summary and decisions
+    work/                               records of the finished films: a second run does the rest
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..utils.files import clear_parts
+from ..utils.image_header import pixel_limit
+from .account import write_account
+from .core import CoreOptions, Source, SourceFilm
+from .core_account import COLUMNS, decision_rows, summarize
+from .core_coco import coco_files
+from .core_output import count_priors, warn_of_strangers, write_annotations
+from .core_plan import plan_films
+from .core_result import Result
+from .core_splits import assign_splits
+from .core_step import film_step
+from .steps import (
+    DiskFull,
+    Steps,
+    digest_of,
+    file_stamps,
+    is_full,
+    locked,
+    run_steps,
+)
+
+# Raised whenever the same input would give another output.
+VERSION = 1
+_FOLDERS = ("images", "annotations", "work", "work/records", "report")
+
+
+def prepare_source(source: Source, out: Path, options: CoreOptions, workers: int = 1) -> Result:
+    """Prepare a data set, or do what is left of it.
+
+    Args:
+        source: the data set.
+        out: folder to be written.
+        options: how.
+        workers: joblib's ``n_jobs``.
+
+    Raises:
+        ValueError: no film, or films of one name, or a fault of the splits; nothing is written.
+        DiskFull: no room; what was finished stays, and the next run goes on from there.
+    """
+    _check(source, out)
+    splits = assign_splits(source.films, options.val_share, options.test_share, options.seed)
+    for name in _FOLDERS:
+        (out / name).mkdir(parents=True, exist_ok=True)
+    with locked(out / "work"):
+        for name in _FOLDERS:
+            clear_parts(out / name)
+        try:
+            return _prepare(source, out, options, workers, splits)
+        except OSError as error:
+            if is_full(error) and not isinstance(error, DiskFull):
+                raise DiskFull(f"no room left in {out} ({error.strerror})") from error
+            raise
+
+
+def _prepare(
+    source: Source, out: Path, options: CoreOptions, workers: int, splits: dict[str, str]
+) -> Result:
+    steps = _do_films(source, out, options, workers)
+    records = {record["name"]: record for record in steps.records}
+    plan = plan_films(source.films, splits, records, steps.open, options.keep)
+    if not plan.examined:
+        name, why = next(iter(plan.left_out.items()))
+        raise ValueError(
+            f"{source.root}: none of {len(source.films)} films can be examined; the first: "
+            f"{name} ({why})"
+        )
+    files = coco_files(source.films, plan.examined, plan.context, records, source.category)
+    warn_of_strangers(out / "images", (record["entry"] for record in steps.records))
+    summary: dict[str, Any] = summarize(source, plan, records, files)
+    write_annotations(out / "annotations", files, records)
+    summary["priors, lesions seen in both views"] = count_priors(out, f"{source.name}_train")
+    write_account(out / "report", summary, decision_rows(source, plan, records, files), COLUMNS)
+    return Result(summary, steps.done_now, steps.open)
+
+
+def _do_films(source: Source, out: Path, options: CoreOptions, workers: int) -> Steps:
+    step = partial(film_step, root=source.root, options=options, out=out)
+    start = [VERSION, asdict(options.film), asdict(options.tone), pixel_limit()]
+    digests = [
+        digest_of([*start, _content(film), file_stamps(source.root, [film.path or ""])])
+        for film in source.films
+    ]
+    names = [film.name for film in source.films]
+    return run_steps(source.films, names, digests, step, out, workers, "film")
+
+
+def _content(film: SourceFilm) -> dict[str, Any]:
+    """What of a film its record depends on: not the split, which may be drawn anew."""
+    return asdict(film) | {"split": None}
+
+
+def _check(source: Source, out: Path) -> None:
+    films = source.films
+    if not films:
+        first = ": ".join(source.left_out[0]) if source.left_out else "they list none"
+        raise ValueError(f"{source.root}: no film of the tables can be used ({first})")
+    for name, count in Counter(film.name for film in films).items():
+        if count > 1:
+            raise ValueError(f"{count} films would be written as {name}.png; names must differ")
+    if (out / "annotations").exists() and not (out / "work").is_dir():
+        raise ValueError(f"{out} holds a data set made in another way; choose another --out")

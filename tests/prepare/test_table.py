@@ -1,0 +1,276 @@
+"""datasets/prepare.py table: a table of one's own, from its rows to FROC."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from agn_d2.data.cases import count_links, group_cases
+from agn_d2.dicom.acceptance import Wishes
+from agn_d2.prepare.table import read_table
+from agn_d2.utils.files import write_text
+
+from ..dicom.dicom_files import film, mammogram, uid, write
+from .helpers import (
+    decisions_of,
+    film_boxes,
+    froc_of_made_up_detections,
+    load,
+    prepare,
+    split_of,
+    summary_of,
+)
+
+HEADER = "File;Box;Patient;Side;View;Split;Lesion;Bits"
+ROWS = """
+one/a.png;40 70 60 100;A;left;CC;training;m1;
+one/a.png;20 90 30 110;A;left;CC;training;;
+one/b.png;[35, 80, 55, 105];A;;L MLO;training;m1;
+two/a.png;;A;R;cc;training;;12
+exam/1;30 60 60 90;;;;test;;
+exam/2;-3.5 60 20.5 90;;;;test;;
+exam/3;1 1 9 9;;;;test;;
+B_RIGHT_CC.png;300 60 320 80;;;;test;;
+B_RIGHT_MLO.png;;;;;test;;
+gone.png;1 2 3 4;C;L;CC;test;;
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> tuple[Path, Path]:
+    """(table, folder of images): PNG of 8 bits and of 12 in 16, and DICOM without a suffix."""
+    images = tmp_path / "images"
+    for name in ("one/a.png", "one/b.png", "B_RIGHT_CC.png", "B_RIGHT_MLO.png"):
+        (images / name).parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(images / name), (film() >> 4).astype(np.uint8))
+    (images / "two").mkdir()
+    assert cv2.imwrite(str(images / "two" / "a.png"), film())
+    for number, view in (("1", "CC"), ("2", "MLO"), ("3", "ML")):
+        data = mammogram(film(), ViewPosition=view, ImagerPixelSpacing=[0.1, 0.1])
+        data.SOPInstanceUID = uid(f"film {number}")
+        write(images / "exam" / number, data)
+    table = tmp_path / "mine.csv"
+    write_text(table, HEADER + ROWS)
+    return table, images
+
+
+def test_rows_become_films_and_lesions(source):
+    found = read_table(*source)
+    films = {film.path or film.name: film for film in found.films}
+    assert [film.name for film in found.films] == [
+        "one_a",
+        "b",
+        "two_a",
+        "1",
+        "2",
+        "B_RIGHT_CC",
+        "B_RIGHT_MLO",
+        "gone",
+    ]
+    first = films["one/a.png"]
+    assert (first.patient_id, first.laterality, first.view, first.split) == (
+        "A",
+        "L",
+        "CC",
+        "train",
+    )
+    assert [(x.box, x.lesion_id) for x in first.lesions] == [
+        ((40, 70, 60, 100), "m1"),
+        ((20, 90, 30, 110), None),
+    ]
+    assert (films["one/b.png"].laterality, films["one/b.png"].view) == ("L", "MLO")
+    assert films["two/a.png"].lesions == () and films["two/a.png"].bits == 12
+    # Of the header; the patient's id itself goes nowhere.
+    assert (films["exam/2"].laterality, films["exam/2"].view) == ("L", "MLO")
+    assert films["exam/1"].patient_id == films["exam/2"].patient_id
+    assert "SECRET" not in films["exam/1"].patient_id
+    assert films["exam/1"].case_id == films["exam/2"].case_id
+    assert films["exam/1"].case_id is not None and films["one/a.png"].case_id is None
+    b = films["B_RIGHT_CC.png"]
+    assert (b.patient_id, b.laterality, b.view) == ("B", "R", "CC")
+    assert films["gone"].path is None
+    assert found.left_out == (("exam/3", "view ML; taken for MLO only when asked"),)
+    taken = read_table(*source, wishes=Wishes(lateral=True))
+    assert {f.path: f.view for f in taken.films}["exam/3"] == "MLO"
+
+
+def test_from_the_table_to_froc(source, tmp_path):
+    table, images = source
+    out = tmp_path / "mine"
+    arguments = ["table", "--table", table, "--images", images, "--out", out]
+    assert prepare(*arguments, "--val-share", 0) == 0
+    train, test = split_of(out, "train"), split_of(out, "test")
+    assert film_boxes(train) == {
+        "b.png": [[35, 80, 55, 105]],
+        "one_a.png": [[40, 70, 60, 100], [20, 90, 30, 110]],
+        "two_a.png": [],
+    }
+    ids = {tuple(a["bbox"][2:]): a["lesion_id"] for a in train["annotations"]}
+    assert ids == {(20, 25): "m1", (20, 30): "m1", (10, 20): "one_a_2"}
+    # The box over the film's edge is clipped; the one beside the film is lost, and its film lent.
+    assert film_boxes(test) == {
+        "1.png": [[30, 60, 60, 90]],
+        "2.png": [[0, 60, 20.5, 90]],
+        "B_RIGHT_MLO.png": [],
+    }
+    assert [i["file_name"] for i in test["context_images"]] == ["B_RIGHT_CC.png"]
+    assert {i["file_name"]: i.get("mm_per_pixel") for i in test["images"]}["1.png"] == 0.1
+    # 12 bits fill the 16 of the file: the brightest value is white.
+    assert cv2.imread(str(out / "images" / "two_a.png"), cv2.IMREAD_UNCHANGED).max() == 65535
+
+    assert count_links(group_cases(load(out, "train"))) == {
+        "both": 1,
+        "auxiliary only": 1,
+        "contralateral only": 1,
+        "neither": 0,
+        "total": 3,
+    }
+    assert count_links(group_cases(load(out, "test")))["auxiliary only"] == 3
+    assert froc_of_made_up_detections(out, "test", tmp_path) == {
+        "recall": [0.0, 1.0],
+        "images": 3,
+        "lesions": 2,
+    }
+    summary = summary_of(out)
+    assert summary["films in the tables"] == 8 and summary["films examined"] == 6
+    assert summary["films that are context only, as a lesion is lost"] == 1
+    assert (summary["lesions"], summary["lesions used"]) == (7, 5)
+    assert summary["decisions"]["box clipped"] == summary["decisions"]["lesion lost"] == 1
+    assert summary["left out"] == {
+        "film unreadable": 1,
+        "view ML; taken for MLO only when asked": 1,
+    }
+    # m1 in both views, and the one lesion of exam in each of its views.
+    assert summary["lesion ids by rule"] == {
+        "one view": 1,
+        "only lesion": 2,
+        "the data set's own": 2,
+    }
+    assert summary["priors, lesions seen in both views"]["prior_22_26.json"] == 1
+    rows = {(row["film"], row["decision"]): row for row in decisions_of(out)}
+    assert rows["B_RIGHT_CC", "context only"]["use"] == "context test"
+    assert "no file in the download" in rows["gone", "left out"]["detail"]
+
+
+def test_a_lesion_outside_of_the_crop_is_lost(source, tmp_path):
+    """The breast reaches to x = 75; a box on the dark film beyond it has no place in the crop."""
+    table, images = source
+    table.write_text(table.read_text().replace("30 60 60 90", "140 5 148 15"))
+    arguments = ["table", "--table", table, "--images", images]
+    assert prepare(*arguments, "--out", tmp_path / "cut") == 0
+    context = split_of(tmp_path / "cut", "test")["context_images"]
+    assert {image["file_name"] for image in context} == {"1.png", "B_RIGHT_CC.png"}
+    load(tmp_path / "cut", "test")
+    assert prepare(*arguments, "--out", tmp_path / "whole", "--no-crop") == 0
+    boxes = film_boxes(split_of(tmp_path / "whole", "test"))
+    assert boxes["1.png"] == [[140, 5, 148, 15]]
+
+
+def test_a_study_is_an_examination(source):
+    """Two studies of a patient are two cases; of CBIS-DDSM's films, each with its own, one."""
+    _, images = source
+    table = images.parent / "studies.csv"
+    table.write_text("file,box\n" + "".join(f"s/{n},\n" for n in range(4)))
+    for number, (patient, study) in enumerate(
+        [("A", "1"), ("A", "2"), ("Mass-Test_P_1_LEFT_CC", "3"), ("Mass-Test_P_1_LEFT_MLO", "4")]
+    ):
+        data = mammogram(film(), PatientID=patient, StudyInstanceUID=uid(study))
+        write(images / "s" / str(number), data)
+    films = read_table(table, images).films
+    first, second, third, fourth = ((film.patient_id, film.case_id) for film in films)
+    assert first[0] == second[0] and first[1] != second[1]
+    assert third == fourth and third[1] is None
+
+
+def test_keep_examines_the_film_whose_lesion_is_lost(source, tmp_path):
+    table, images = source
+    out = tmp_path / "mine"
+    arguments = ["table", "--table", table, "--images", images, "--out", out, "--keep"]
+    assert prepare(*arguments) == 0
+    assert film_boxes(split_of(out, "test"))["B_RIGHT_CC.png"] == []
+    assert split_of(out, "test")["context_images"] == []
+
+
+def test_a_second_run_does_nothing_and_a_changed_row_its_film(source, tmp_path, capsys):
+    table, images = source
+    arguments = ["table", "--table", table, "--images", images, "--out", tmp_path / "mine"]
+    said = []
+    for text in (None, None, table.read_text().replace("30 60 60 90", "30 60 70 90")):
+        if text is not None:
+            table.write_text(text)
+        assert prepare(*arguments) == 0
+        said.append(capsys.readouterr().out.splitlines()[-1].split(";")[0])
+    assert said == [f"prepared now: {n} films" for n in (7 + 1, 0, 1)]
+
+
+def test_splits_are_drawn_by_patient(tmp_path):
+    images = tmp_path / "images"
+    rows = ["file,x,y,w,h"]
+    for patient in range(10):
+        for view in ("CC", "MLO"):
+            name = f"P{patient}_L_{view}.png"
+            images.mkdir(exist_ok=True)
+            assert cv2.imwrite(str(images / name), (film(patient) >> 4).astype(np.uint8))
+            rows.append(f"{name},30,60,20,30")
+    table = tmp_path / "mine.csv"
+    table.write_text("\n".join(rows))
+    out = tmp_path / "mine"
+    assert prepare("table", "--table", table, "--images", images, "--out", out) == 0
+    patients = {
+        split: {image["patient_id"] for image in split_of(out, split)["images"]}
+        for split in ("train", "val", "test")
+    }
+    # A fifth of ten patients, then a tenth of the eight that are left.
+    assert {split: len(found) for split, found in patients.items()} == {
+        "train": 7,
+        "val": 1,
+        "test": 2,
+    }
+    assert len(set.union(*patients.values())) == 10
+    assert film_boxes(split_of(out, "val"))
+    boxes = [box for found in film_boxes(split_of(out, "train")).values() for box in found]
+    assert boxes == [[30, 60, 50, 90]] * 14
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "box_format"),
+    [
+        ("box", '"30,60,50,90"', "xyxy"),
+        ("box", "30 60 20 30", "xywh"),
+        ("Xmin,Ymin,Xmax,Ymax", "30,60,50,90", "xyxy"),
+        # Named corners stay corners, whatever a column box would hold.
+        ("x0,y0,x1,y1", "30,60,50,90", "xywh"),
+        ("x,y,width,height", "30,60,20,30", "xyxy"),
+    ],
+)
+def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
+    table = tmp_path / "mine.csv"
+    table.write_text(f"file,{header}\nP1_LEFT_CC.png,{cells}\n")
+    (found,) = read_table(table, tmp_path, box_format=box_format).films
+    assert [lesion.box for lesion in found.lesions] == [(30, 60, 50, 90)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("File;", "Picture;", "no column file; it names the image of each row"),
+        (";Box;", ";Where;", "no boxes; expected a column box, or x0, y0, x1, y1"),
+        ("40 70 60 100", "40 70 60", "line 2: box is '40 70 60', expected four numbers"),
+        ("40 70 60 100", "40 70 20 10", "has no width or height; expected x0 < x1"),
+        ("40 70 60 100", "40 70 6o 100", "line 2: 2 is '6o', expected a number"),
+        ("left;CC;training;m1", "up;CC;training;m1", "lines 2, 3: side of one/a.png is"),
+        ("A;;L MLO", "A;up;MLO", "line 4: side is 'up', which names none"),
+        ("cc;training", "cc;learning", "split is 'learning', expected train, val or test"),
+        ("cc;training", "cc;", "has no split, but other films have one"),
+        ("cc;training", "cc;test", "patient A is in train and in test"),
+    ],
+)
+def test_bad_tables_end_in_one_line(source, tmp_path, capsys, old, new, message):
+    table, images = source
+    assert old in table.read_text()
+    table.write_text(table.read_text().replace(old, new, 1))
+    out = tmp_path / "mine"
+    assert prepare("table", "--table", table, "--images", images, "--out", out) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
