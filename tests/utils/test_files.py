@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,21 +48,27 @@ def test_an_error_while_writing_keeps_the_old_file(tmp_path):
     assert content(tmp_path) == {"a": "old"}
 
 
-@pytest.fixture
+@contextmanager
 def limited():
-    """A limit of 1000 bytes for every file, as a disk without room."""
+    """A limit of 1000 bytes for every file, as a disk without room.
+
+    For as short as can be: it holds for whatever else the process writes, such as pytest's own
+    output where that goes to a file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_no_room_keeps_the_old_file_and_names_it(tmp_path, limited):
+def test_no_room_keeps_the_old_file_and_names_it(tmp_path):
     path = tmp_path / "a.json"
     write_text(path, "old")
-    with pytest.raises(OSError) as error:
+    with pytest.raises(OSError) as error, limited():
         write_text(path, "x" * 5000)
     assert (error.value.errno, error.value.filename) == (errno.EFBIG, str(path))
     assert content(tmp_path) == {"a.json": "old"}
