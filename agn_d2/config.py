@@ -5,7 +5,7 @@ from __future__ import annotations
 from detectron2.config import CfgNode as CN
 
 # What training starts a part of the model from is MODEL.<PART>.WEIGHTS or .PRETRAINED.
-FIRST_WEIGHTS = ("WEIGHTS", "PRETRAINED")
+INITIAL_WEIGHTS = ("WEIGHTS", "PRETRAINED")
 
 
 def add_agn_config(cfg: CN) -> None:

@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--csv", required=True, type=Path, help="folder of the four CSVs")
     parser.add_argument("--out", required=True, type=Path, help="folder to be made")
     parser.add_argument("--patients", required=True, nargs="+", help="whose rows are taken")
-    parser.add_argument("--height", type=int, default=640, help="of the films in pixels")
+    parser.add_argument("--height", type=int, default=640, help="height of the films in pixels")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-faults", action="store_true")
     args = parser.parse_args()

@@ -33,8 +33,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="default: $DETECTRON2_DATASETS/cbis_ddsm")
     parser.add_argument("--subset", choices=("mass", "calc", "all"), default="mass")
     parser.add_argument("--workers", type=int, default=-1, help="processes, -1: one per core")
-    parser.add_argument("--val-share", type=float, default=0.1, help="of the training patients")
-    parser.add_argument("--seed", type=int, default=0, help="of the validation split")
+    parser.add_argument("--val-share", type=float, default=0.1, help="share of training patients")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the validation split")
     parser.add_argument("--no-crop", action="store_true", help="keep the whole film")
     parser.add_argument("--no-clean", action="store_true", help="keep borders, labels and tape")
     parser.add_argument(

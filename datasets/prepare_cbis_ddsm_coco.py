@@ -48,8 +48,8 @@ def parse_args() -> argparse.Namespace:
         help="folder of the case-description CSVs of the mass subset: each image then has its "
         "breast_density",
     )
-    parser.add_argument("--val-share", type=float, default=0.1, help="of the training patients")
-    parser.add_argument("--seed", type=int, default=0, help="of the validation split")
+    parser.add_argument("--val-share", type=float, default=0.1, help="share of training patients")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the validation split")
     parser.add_argument("--format", choices=("png", "jpg"), default="png")
     parser.add_argument("--no-crop", action="store_true", help="keep the whole film")
     parser.add_argument(

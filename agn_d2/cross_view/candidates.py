@@ -38,7 +38,7 @@ class CaseCandidates:
 
     Attributes:
         records: V dataset dicts.
-        candidates: of the V views.
+        candidates: candidates of the V views.
         chosen: of each view the positions of its candidates among its detections, by falling
             score.
         auxiliary, contralateral: (V,) int64, positions of the partner views among the V, or -1.

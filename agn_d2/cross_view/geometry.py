@@ -19,7 +19,7 @@ def breast_coordinates(points: np.ndarray, landmarks: Landmarks) -> np.ndarray:
 
     Args:
         points: (M, 2), (x, y) in pixels of the stored image.
-        landmarks: of that image.
+        landmarks: landmarks of that image.
 
     Returns:
         (M, 2) float64, pixels: depth (positive towards the chest wall) and height (positive

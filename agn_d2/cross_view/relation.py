@@ -69,8 +69,8 @@ class PartnerAttention(nn.Module):
     """The attention of candidates over those of one partner view, see the module's docstring.
 
     Args:
-        sigma_depth, sigma_size: of the soft bias at the start, in breast heights and in units of
-            the logarithm.
+        sigma_depth, sigma_size: widths of the soft bias at the start, in breast heights and in
+            units of the logarithm.
         sigma_height: likewise, in breast heights; None where the views share no height.
     """
 

@@ -106,7 +106,7 @@ def cross_validate(
 
     Args:
         parts: results of the folds, each of the detector that has not seen the fold.
-        options: of ``fit_relation``.
+        options: options of ``fit_relation``.
 
     Returns:
         the pooled results, and the relation of each part.

@@ -96,7 +96,7 @@ def fit_relation(
         floor: least logit of a candidate that enters the cross-entropy.
         link_weight, weight_decay: see above.
         fit_widths: fit the widths sigma too.
-        steps: of L-BFGS at most.
+        steps: most steps of L-BFGS.
 
     Returns:
         the loss at the end.

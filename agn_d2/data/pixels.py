@@ -15,7 +15,7 @@ def record_pixels(record: dict[str, Any], tone: Tone | None = None) -> np.ndarra
 
     Args:
         record: a dataset dict; ``pixels``, (H, W) uint8 or uint16, stands in for its file.
-        tone: of DICOM files, see ``read_gray``.
+        tone: gray values of DICOM files, see ``read_gray``.
 
     Returns:
         (H, W) uint8 or uint16.
@@ -34,7 +34,7 @@ def record_shares(record: dict[str, Any], tone: Tone | None = None) -> np.ndarra
     Args:
         record: as for ``record_pixels``; ``bits``, where it is there and not None, says how many
             bits the values have (``to_float``).
-        tone: of DICOM files, see ``read_gray``.
+        tone: gray values of DICOM files, see ``read_gray``.
 
     Returns:
         (H, W) float32 in [0, 1].

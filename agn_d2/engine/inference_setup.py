@@ -8,7 +8,7 @@ from typing import Any
 from detectron2.config import CfgNode
 from torch import nn
 
-from ..config import FIRST_WEIGHTS
+from ..config import INITIAL_WEIGHTS
 from ..modeling.backbone.agn_fpn import PRIOR_OF_CHECKPOINT, find_prior_file
 from .checkpoint import AGNCheckpointer, read_state
 
@@ -44,7 +44,7 @@ def configure_for_inference(cfg: CfgNode, *, resume: bool = False) -> None:
     _resolve_prior(cfg, state)
     # Initial weights of training; the checkpoint has them all.
     for part in cfg.MODEL.values():
-        for key in FIRST_WEIGHTS:
+        for key in INITIAL_WEIGHTS:
             if isinstance(part, CfgNode) and key in part:
                 part[key] = ""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ..config import FIRST_WEIGHTS
+from ..config import INITIAL_WEIGHTS
 from .checkpoint_fit import describe
 from .renamed_keys import rename_keys
 
@@ -83,7 +83,7 @@ def _is_refused(key: str) -> bool:
 
 def _is_from_checkpoint(key: str) -> bool:
     model, _, part = key.partition(".")
-    return key in FROM_CHECKPOINT or (model == "MODEL" and part.split(".")[-1] in FIRST_WEIGHTS)
+    return key in FROM_CHECKPOINT or (model == "MODEL" and part.split(".")[-1] in INITIAL_WEIGHTS)
 
 
 def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

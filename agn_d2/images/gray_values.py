@@ -27,7 +27,7 @@ def to_float(image: np.ndarray, bits: int | None = None) -> np.ndarray:
     if bits is None:
         return image.astype(np.float32) / np.iinfo(image.dtype).max
     if isinstance(bits, bool) or not isinstance(bits, (int, np.integer)) or not 1 <= bits <= held:
-        raise ValueError(f"bits must be a whole number from 1 to {held}, not {bits!r}")
+        raise ValueError(f"bits must be a whole number from 1 to {held}, got {bits!r}")
     top = (1 << int(bits)) - 1
     if image.size and image.max() > top:
         raise ValueError(f"bits {bits} ends at {top}, but the image has values up to {image.max()}")

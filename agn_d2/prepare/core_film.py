@@ -30,7 +30,7 @@ class FilmOptions:
         crop: cut to the breast.
         clean: fill all but the breast with background.
         orientation: side of the chest wall, one of ORIENTATIONS.
-        compression: of the PNG, 0 to 9.
+        compression: level of the PNG, 0 to 9.
     """
 
     crop: bool = True

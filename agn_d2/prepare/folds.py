@@ -38,7 +38,7 @@ def assign_folds(
         lesions: patient -> number of lesions.
         images: patient -> number of images, the same patients.
         folds: how many.
-        seed: of the order.
+        seed: random seed of the order.
 
     Returns:
         patient -> fold, counted from 1.
@@ -70,10 +70,10 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
     are counted on each fold's training images.
 
     Args:
-        root: of the data sets.
+        root: folder of the data sets.
         dataset: folder below it.
         folds: how many.
-        seed: of the division.
+        seed: random seed of the division.
 
     Returns:
         the names of the folds, in order.

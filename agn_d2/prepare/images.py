@@ -40,7 +40,7 @@ class PreparedImage:
     Attributes:
         split: as released, "train" or "test".
         entry: its COCO entry without id, with ``boxes`` (M, 4) XYWH in the written image.
-        landmarks: in pixels of the written image.
+        landmarks: landmarks in pixels of the written image.
         cut_boxes: boxes that reach out of the crop.
     """
 
@@ -97,8 +97,8 @@ def crop_image(
         boxes: (M, 4) XYWH in pixels of it.
         view: CC or MLO.
         crop: False leaves the image whole.
-        method: of the landmarks, as in detect_landmarks. The crop is that of "robust" always, so
-            that the written image does not depend on the method.
+        method: how landmarks are found, as in detect_landmarks. The crop is that of "robust"
+            always, so that the written image does not depend on the method.
     """
     landmarks = detect_landmarks(image, view)
     height, width = image.shape

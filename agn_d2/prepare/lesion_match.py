@@ -35,10 +35,10 @@ class Seen:
     """A lesion in one view.
 
     Attributes:
-        abnormality_id: of the CSV.
-        pathology: of the CSV.
+        abnormality_id: number in the CSV.
+        pathology: pathology in the CSV.
         facts: what else describes it alike in both views; compared as a whole.
-        distance: of its centre from the nipple in breast heights; None if unknown (lost).
+        distance: distance of its center from the nipple in breast heights; None if unknown (lost).
     """
 
     abnormality_id: int

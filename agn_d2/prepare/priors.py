@@ -17,7 +17,7 @@ def write_priors(folder: Path, dataset: str) -> dict[str, int]:
     """Write H^g of the three layouts of [S], counted on the training split only.
 
     Args:
-        folder: of the data set, with ``images`` and ``annotations``.
+        folder: folder of the data set, with ``images`` and ``annotations``.
         dataset: name to be written into the priors.
 
     Returns:

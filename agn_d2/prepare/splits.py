@@ -10,7 +10,7 @@ def split_patients(patients: list[str], share: float, seed: int) -> set[str]:
 
     Args:
         patients: all patients of the training split, in any order.
-        share: of the patients, in [0, 1).
+        share: share of the patients, in [0, 1).
 
     Returns:
         the drawn patients; the same for the same patients, share and seed.

@@ -46,7 +46,7 @@ class Steps:
     """What became of the steps of a run.
 
     Attributes:
-        records: of the steps that are done, in the order of the names.
+        records: records of the steps that are done, in the order of the names.
         done_now: how many of them were done by this run.
         open: name of a step that could not be done -> why.
     """
@@ -101,7 +101,7 @@ def done_record(path: Path, digest: str, folder: Path) -> dict[str, Any] | None:
     """The record of a step, or None if the step is to be done.
 
     Args:
-        path: of the record.
+        path: path of the record.
         digest: that it must have.
         folder: that its ``outputs`` (path -> size) are relative to.
     """
@@ -131,7 +131,7 @@ def run_steps(
 
     Args:
         items: what there is to do, picklable.
-        names: of the items, distinct, good as file names.
+        names: names of the items, distinct, good as file names.
         digests: what each step depends on.
         step: item -> its record, and the files that it wrote, relative to folder. Picklable; it
             runs in other processes. A ``ReadFailure`` leaves the step open.

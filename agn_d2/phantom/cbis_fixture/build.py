@@ -54,7 +54,7 @@ def build_fixture(
         csv_folder: the case-description CSVs, of which the rows of some patients are taken.
         out: folder that does not exist yet.
         patients: whose rows are taken.
-        height: of the films in pixels.
+        height: height of the films in pixels.
         seed: decides the pictures.
         faults: plant them, film by film and finding by finding in turn.
         nbia_share: share of the films in the layout of the NBIA Data Retriever; the others lie as

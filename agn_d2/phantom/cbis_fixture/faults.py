@@ -22,7 +22,7 @@ EXPECTED = {
     "mask truncated": FROM_CROP,
     "mask blank": FROM_CROP,
     "mask is garbage": FROM_CROP,
-    "labelled cropped images": AS_RELEASED,
+    "labeled cropped images": AS_RELEASED,
     "mask twice": AS_RELEASED,
     "crop twice": AS_RELEASED,
     "mask inverted": AS_RELEASED,
@@ -59,7 +59,7 @@ def plant_finding(
     """Write crop and mask of a finding with a fault.
 
     Args:
-        root: of the download.
+        root: folder of the download.
         finding: whose files are written.
         film: (H, W) uint16.
         mask: (H, W) bool, the truth.
@@ -121,7 +121,7 @@ def plant_film(root: Path, film: Film, pixels: np.ndarray, fault: str | None, nb
 
 def _label(finding: Finding, fault: str | None) -> dict[str, str]:
     two = finding.crop.series_uid != finding.mask.series_uid
-    if fault == "labelled cropped images":
+    if fault == "labeled cropped images":
         return {"crop": CROPPED, "mask": CROPPED}
     return {"crop": CROPPED if two else ROI, "mask": ROI}
 

@@ -53,9 +53,9 @@ def write_dicom(path: Path, header: Dicom, pixels: np.ndarray, number: int) -> N
 
     Args:
         path: file to write; its folder is made.
-        header: of the file.
+        header: header of the file.
         pixels: (H, W) uint8 or uint16, the values to be stored.
-        number: of the file in its series; files that differ in it have other instance UIDs.
+        number: number of the file in its series; files that differ in it have other instance UIDs.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     meta = FileMetaDataset()

@@ -80,8 +80,8 @@ def _distance(finding: Finding, record: Mapping[str, Any]) -> float | None:
         if item["abnormality_id"] == finding.abnormality_id and item["annotation"] is not None:
             x, y, width, height = item["annotation"]["bbox"]
             landmarks = Landmarks.from_dict(record["landmarks"])
-            centre = np.array([[x + width / 2, y + height / 2]])
-            return float(nipple_distances(centre, landmarks)[0])
+            center = np.array([[x + width / 2, y + height / 2]])
+            return float(nipple_distances(center, landmarks)[0])
     return None
 
 

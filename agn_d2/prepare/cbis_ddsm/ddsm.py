@@ -70,8 +70,8 @@ def missing_views(
     Args:
         films: all films.
         plan: what the films are for.
-        table: of ``read_table``.
-        folder: of DDSM, as PNG, in the paths of the table.
+        table: what ``read_table`` returns.
+        folder: folder of DDSM, as PNG, in the paths of the table.
         leaking: patients in both released splits; for them nothing is taken.
 
     Returns:

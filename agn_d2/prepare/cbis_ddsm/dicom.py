@@ -27,7 +27,7 @@ class Picture:
         bits: bits stored.
         rescale: (slope, intercept) of the file; the values are *not* multiplied by it.
         notes: what was done to the stored values.
-        mm_per_pixel: of the film, where the file says it; None if it does not.
+        mm_per_pixel: pixel spacing of the film, where the file says it; None if it does not.
     """
 
     values: np.ndarray
@@ -61,7 +61,7 @@ def read_picture(path: str | Path) -> Picture:
       an image file has no place for, and ``to_full_range`` undoes it anyway.
 
     Raises:
-        UnreadableDicom: cut off, damaged, compressed in an unknown way, in colour, of several
+        UnreadableDicom: cut off, damaged, compressed in an unknown way, in color, of several
             frames, of more pixels than ``pixel_limit``, or with a lookup table in the place of a
             rescale.
         OSError: the file cannot be read now; nothing is said of what it holds.

@@ -184,7 +184,7 @@ def index_files(
     """Sort files into series.
 
     Args:
-        paths: of ``list_dicom``.
+        paths: what ``list_dicom`` returns.
         series: what the folders' names tell.
         header_series: path -> Series UID of the file's header, None where it cannot be read;
             a path that is missing has not been looked at.

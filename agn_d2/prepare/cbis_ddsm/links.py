@@ -79,7 +79,7 @@ def plan_films(films: Sequence[Film], subset: str, val_share: float, seed: int) 
     - ``val`` is drawn from the training patients of the examined films.
 
     Args:
-        films: of both subsets, or of one.
+        films: films of both subsets, or of one.
         subset: "mass", "calc" or "all".
         val_share, seed: see ``split_patients``.
 

@@ -24,8 +24,8 @@ class Place:
     """Where a crop lies in its film.
 
     Attributes:
-        box: in pixels of the film.
-        confidence: normalised correlation of crop and film there, -1 to 1.
+        box: place in pixels of the film.
+        confidence: normalized correlation of crop and film there, -1 to 1.
         rival: the correlation at the best place that hardly overlaps it.
         scale: film pixels per crop pixel.
     """
@@ -45,7 +45,7 @@ class Place:
 def locate(film: np.ndarray, crop: np.ndarray, scales: Sequence[float] = (1.0,)) -> Place | None:
     """Find a crop in its film: on a small copy first, then pixel by pixel at the best places.
 
-    Normalised correlation knows neither brightness nor contrast, so the crop may have other gray
+    Normalized correlation knows neither brightness nor contrast, so the crop may have other gray
     values and another bit depth than the film.
 
     Args:
@@ -77,7 +77,7 @@ def correlation(film: np.ndarray, crop: np.ndarray, box: Box, slack: int = 2) ->
         slack: pixels that the place may be off on each side.
 
     Returns:
-        normalised correlation, -1 to 1; 0 if either is all one value or too small to tell.
+        normalized correlation, -1 to 1; 0 if either is all one value or too small to tell.
     """
     size = (box[2] - box[0], box[3] - box[1])
     if min(*size, *crop.shape) < 4:
@@ -144,7 +144,7 @@ def _scores(film: np.ndarray, crop: np.ndarray) -> np.ndarray:
 
     Where the film is flat there is nothing to correlate with, but rounding: 0.
     """
-    # Centred, as float32 sums of 16-bit squares would cost digits.
+    # Centered, as float32 sums of 16-bit squares would cost digits.
     film, crop = (part.astype(np.float32) - np.float32(part.mean()) for part in (film, crop))
     spread = float(film.std())
     if spread == 0 or not crop.any():

@@ -29,7 +29,7 @@ from .ddsm import missing_views, read_table, with_views
 from .film import FilmTask, film_step
 from .layout import DICOM, Layout
 from .links import Plan, leaking_patients, plan_films
-from .report import decision_rows, summarise, write_report
+from .report import decision_rows, summarize, write_report
 from .tables import SPLITS, SUBSETS, Film, csv_name, group_films, read_findings
 from .tasks import ddsm_task, film_tasks, task_state
 
@@ -48,7 +48,7 @@ class ReleaseOptions:
         csv_folder: the four case-description CSVs.
         out: the data set's folder.
         subset: "mass", "calc" or "all".
-        val_share, seed: of the validation split.
+        val_share, seed: share and random seed of the validation split.
         film: how films are written.
         ddsm: folder of the original DDSM as PNG, for missing views; None: none.
         ddsm_table: the table cbis_to_ddsm.csv; needed with ``ddsm``.
@@ -68,7 +68,7 @@ class ReleaseOptions:
 
     def __post_init__(self) -> None:
         if self.subset not in (*SUBSETS, "all"):
-            raise ValueError(f"--subset must be mass, calc or all, not {self.subset!r}")
+            raise ValueError(f"--subset must be mass, calc or all, got {self.subset!r}")
         if (self.ddsm is None) != (self.ddsm_table is None):
             raise ValueError("--ddsm and --ddsm-table belong together")
 
@@ -157,7 +157,7 @@ def _prepare(
     others = [(text.partition(":")[0], "row left out", text) for text in repeated]
     others += [(name, "no DDSM view", text) for name, text in missed]
     others += found
-    summary = summarise(plan, index, records, files, _left_out(options, films, plan, repeated))
+    summary = summarize(plan, index, records, files, _left_out(options, films, plan, repeated))
     if options.ddsm is not None:
         reasons = (text.split(": ")[1] for _, text in missed)
         summary["views not taken from DDSM"] = dict(sorted(Counter(reasons).items()))

@@ -28,7 +28,7 @@ COLUMNS = (
 )
 
 
-def summarise(
+def summarize(
     plan: Plan,
     index: FileIndex,
     records: Mapping[str, Mapping[str, Any]],

@@ -32,7 +32,7 @@ def read_headers(
 
     Args:
         root: folder that the paths are relative to.
-        paths: of DICOM files.
+        paths: paths of DICOM files.
         notebook: file that keeps what was read; a damaged one is made anew.
         workers: joblib's ``n_jobs``.
 

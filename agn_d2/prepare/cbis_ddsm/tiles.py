@@ -23,7 +23,7 @@ def draw_tile(film: np.ndarray, outcome: Outcome, title: str) -> bytes:
 
     Args:
         film: (H, W) uint8 or uint16.
-        outcome: of the finding.
+        outcome: outcome of the finding.
         title: printed below, with method and confidence.
 
     Returns:

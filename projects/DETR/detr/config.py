@@ -13,7 +13,7 @@ def add_detr_config(cfg: CN) -> None:
     cfg.MODEL.DETR = CN()
     cfg.MODEL.DETR.BACKBONE = "resnet"
     cfg.MODEL.DETR.BACKBONE_FEATURE = "res5"
-    # First weights: a folder of save_pretrained, or "name" or "name@revision" of the Hugging Face
+    # Initial weights: a folder of save_pretrained, or "name" or "name@revision" of the Hugging Face
     # hub (needs a network) whose backbone is transformers' own ResNet; empty: random.
     cfg.MODEL.DETR.PRETRAINED = ""
     # Queries, the most boxes of an image [S]; width and depth as in the paper.

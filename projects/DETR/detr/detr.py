@@ -38,7 +38,7 @@ class DETR(nn.Module):
 
     Args:
         detr: ``DetrForObjectDetection``.
-        pixel_mean, pixel_std: of the gray value.
+        pixel_mean, pixel_std: mean and standard deviation of the gray value.
         max_detections: of an image.
     """
 

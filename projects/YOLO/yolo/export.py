@@ -88,7 +88,7 @@ def write_data_yaml(root: Path, names: Sequence[str], splits: Iterable[str]) -> 
 
     Args:
         root: folder of the export.
-        names: of the classes, in the order of their ids.
+        names: names of the classes, in the order of their ids.
         splits: exported ones.
     """
     lines = [f"path: {json.dumps(str(root.resolve()))}"]

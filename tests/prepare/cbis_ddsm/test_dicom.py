@@ -88,7 +88,7 @@ def drop_pixels(data):
     del data.PixelData
 
 
-def colour(data):
+def color(data):
     data.PhotometricInterpretation, data.SamplesPerPixel = "RGB", 3
 
 
@@ -110,7 +110,7 @@ def jpeg(data):
     ("change", "message"),
     [
         (drop_pixels, "no pixel data"),
-        (colour, "RGB"),
+        (color, "RGB"),
         (table, "lookup table"),
         (frames, "2 frames"),
         (jpeg, "JPEG-LS|decompress|decode"),
@@ -138,7 +138,7 @@ def test_a_file_without_a_header_names_no_series(tmp_path):
         read_picture(tmp_path / "none.dcm")
 
 
-def test_a_file_without_a_spacing_tells_no_millimetres(tmp_path):
+def test_a_file_without_a_spacing_tells_no_millimeters(tmp_path):
     assert read_picture(write(tmp_path / "a.dcm")).mm_per_pixel is None
 
 
@@ -156,7 +156,7 @@ def test_a_file_without_a_spacing_tells_no_millimetres(tmp_path):
         ({"PixelSpacing": [], "ImagerPixelSpacing": [0.07, 0.07]}, 0.07),
     ],
 )
-def test_millimetres_where_the_file_says_them(tmp_path, tags, expected):
+def test_millimeters_where_the_file_says_them(tmp_path, tags, expected):
     def change(data):
         for keyword, value in tags.items():
             setattr(data, keyword, value)

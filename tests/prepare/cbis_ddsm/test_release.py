@@ -283,7 +283,7 @@ def test_the_other_subsets(small_fixture, tmp_path, caplog):
     assert "1 images that this run does not use" in caplog.text
 
 
-def test_density_and_millimetres_reach_the_comparison(small_fixture, tmp_path):
+def test_density_and_millimeters_reach_the_comparison(small_fixture, tmp_path):
     download = tmp_path / "download"
     shutil.copytree(small_fixture / "download", download)
     for path in sorted(download.rglob("*.dcm")):

@@ -36,8 +36,8 @@ def crop(film):
 @pytest.fixture(scope="module")
 def mask(film):
     mask = np.zeros(film.shape, np.uint8)
-    centre = ((BOX[0] + BOX[2]) // 2, (BOX[1] + BOX[3]) // 2)
-    cv2.ellipse(mask, centre, (29, 24), 0, 0, 360, 255, -1)
+    center = ((BOX[0] + BOX[2]) // 2, (BOX[1] + BOX[3]) // 2)
+    cv2.ellipse(mask, center, (29, 24), 0, 0, 360, 255, -1)
     return mask
 
 
