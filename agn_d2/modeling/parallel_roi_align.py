@@ -31,11 +31,15 @@ class ParallelROIAlign(ROIAlign):
         """See ``ROIAlign.forward``."""
         if input.device.type != "cpu" or torch.get_num_threads() == 1:
             return super().forward(input, rois)
-        return _Pool.apply(
-            input,
-            rois.to(input.dtype),
+        # As torchvision does under autocast, which reaches no other thread: half precision is
+        # pooled in float32, and comes back in its own type.
+        wide = torch.float32 if input.dtype in (torch.bfloat16, torch.float16) else input.dtype
+        pooled = _Pool.apply(
+            input.to(wide),
+            rois.to(input.dtype).to(wide),
             (self.output_size, self.spatial_scale, self.sampling_ratio, self.aligned),
         )
+        return pooled.to(input.dtype)
 
 
 class _Pool(torch.autograd.Function):

@@ -16,15 +16,15 @@ def three_threads(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
 
 
-def run(kind, boxes, channels=5):
+def run(kind, boxes, channels=5, dtype=torch.float32):
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(2, channels, 12, 9, generator=generator)
-    features = features.contiguous(memory_format=torch.channels_last).requires_grad_()
+    features = features.to(dtype, memory_format=torch.channels_last).requires_grad_()
     corner = torch.rand(boxes, 2, generator=generator) * 30
     size = torch.rand(boxes, 2, generator=generator) * 20 + 1
     image = (torch.arange(boxes) % 2)[:, None].float()
     pooled = kind((4, 3), 0.25, 0)(features, torch.cat([image, corner, corner + size], dim=1))
-    pooled.backward(torch.randn(pooled.shape, generator=generator))
+    pooled.backward(torch.randn(pooled.shape, generator=generator).to(pooled.dtype))
     return pooled.detach(), features.grad
 
 
@@ -33,6 +33,15 @@ def test_pooled_features_and_gradients_are_the_same_bits(three_threads, boxes, c
     pooled, gradient = run(ParallelROIAlign, boxes, channels)
     expected, expected_gradient = run(ROIAlign, boxes, channels)
     assert pooled.shape == (boxes, channels, 4, 3)
+    assert torch.equal(pooled, expected) and torch.equal(gradient, expected_gradient)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_under_autocast_is_the_same_bits(three_threads, dtype):
+    with torch.autocast("cpu", dtype=dtype):
+        pooled, gradient = run(ParallelROIAlign, 7, dtype=dtype)
+        expected, expected_gradient = run(ROIAlign, 7, dtype=dtype)
+    assert pooled.dtype == expected.dtype == dtype
     assert torch.equal(pooled, expected) and torch.equal(gradient, expected_gradient)
 
 
