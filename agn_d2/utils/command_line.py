@@ -11,7 +11,6 @@ import atexit
 import errno
 import functools
 import inspect
-import logging
 import multiprocessing
 import os
 import select
@@ -19,6 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,9 +29,10 @@ from typing import Any, NoReturn, ParamSpec, TextIO
 from .startup import leave_at_once
 
 P = ParamSpec("P")
-logger = logging.getLogger(__name__)
 
 BAD_INPUT = 2
+# Set to show where bad input was found, for whoever looks for a fault of the program.
+SHOW_TRACEBACK = "AGN_D2_TRACEBACK"
 PATIENCE = 3.0  # seconds that a worker gets to end by itself
 PATIENCE_WITH_PROGRAMS = 15.0
 
@@ -100,7 +101,8 @@ def describe(error: BaseException) -> str:
 
 
 def _bad_input(name: str, error: BaseException) -> int:
-    logger.debug("%s ended by bad input", name, exc_info=error)
+    if os.environ.get(SHOW_TRACEBACK):
+        traceback.print_exception(error)
     print(f"{name}: {describe(error)}", file=sys.stderr)
     _drop_output(sys.stdout)
     return BAD_INPUT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import errno
+import logging
 import multiprocessing
 import os
 import signal
@@ -294,3 +295,18 @@ def test_every_program_ends_in_this_way(path):
     assert "sys.exit(" in ast.unparse(tree.body[-1])
     text = ast.unparse(tree)
     assert "@command_line_tool\ndef main(" in text or "command_line_tool(main)()" in text
+
+
+@pytest.mark.parametrize("wanted", ["", "1"])
+def test_a_traceback_of_bad_input_comes_on_request_alone(monkeypatch, capsys, wanted):
+    logging.getLogger("agn_d2").setLevel(logging.DEBUG)
+    monkeypatch.setenv("AGN_D2_TRACEBACK", wanted)
+
+    @command_line_tool
+    def main():
+        raise ValueError("a bad row")
+
+    assert main() == 2
+    printed = "".join(capsys.readouterr())
+    assert "a bad row" in printed
+    assert ("Traceback" in printed) == bool(wanted)
