@@ -49,6 +49,7 @@ class SourceFilm:
         facts: go into the image's entry.
         lesions: those to be detected.
         lost: why lesions of the film are not known; such a film is context only.
+        examined: False: the film only serves other views, whatever is known of it.
         notes: (kind, detail) of what was decided on the way.
     """
 
@@ -64,6 +65,7 @@ class SourceFilm:
     facts: Mapping[str, Any] = field(default_factory=dict)
     lesions: tuple[SourceLesion, ...] = ()
     lost: tuple[str, ...] = ()
+    examined: bool = True
     notes: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -16,7 +16,7 @@ class FilmPlan:
 
     Attributes:
         examined: film name -> split.
-        context_reasons: name of a film that only serves others -> which lesion of it is lost.
+        context_reasons: name of a film that only serves others -> why.
         context: its name -> split that it serves in.
         left_out: name of a film that is not used -> why.
     """
@@ -62,6 +62,9 @@ def plan_films(
             plan.left_out[name] = f"cannot be read now: {open_steps[name]}"
         elif records[name]["entry"] is None:
             plan.left_out[name] = "film unreadable: " + records[name]["notes"][-1][1]
+        elif not film.examined:
+            plan.context[name] = splits[name]
+            plan.context_reasons[name] = "not to be examined"
         elif not keep and (lost := lost_lesions(film, records[name])):
             plan.context[name] = splits[name]
             plan.context_reasons[name] = f"a lesion is lost: {'; '.join(lost)}"

@@ -145,6 +145,21 @@ def whole(where: str, row: Mapping[str, str], key: str) -> int | None:
     return int(value)
 
 
+def yes_or_no(where: str, row: Mapping[str, str], key: str) -> bool | None:
+    """1, yes or true, or 0, no or false; None where the cell is empty.
+
+    Raises:
+        ValueError: another text; names the row and the column.
+    """
+    cell = optional(row, key)
+    if cell is None:
+        return None
+    for answer, words in ((True, ("1", "yes", "true")), (False, ("0", "no", "false"))):
+        if cell.lower() in words:
+            return answer
+    raise ValueError(f"{where}: {key} is {cell!r}, expected 1 or 0, yes or no")
+
+
 def side_of(where: str, text: str) -> str:
     """L or R, written as it may be: "L", "left", "RIGHT".
 

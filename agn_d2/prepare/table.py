@@ -7,6 +7,7 @@ Columns, in any order and case:
     patient, side, view      where a column or a cell is missing: of the DICOM header, or of a file
                              name such as <patient>_LEFT_CC.png
     split, case, lesion, bits, density, mm_per_pixel    optional; the keys of datasets/README.md
+    examined                 no: the film only serves other views, its lesions are not known
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ..dicom.views import parse_view_text
 from ..utils.safe_names import distinct_names, safe_name
 from ..utils.view_names import VIEWS
 from .core import Source, SourceFilm, SourceLesion
-from .core_tables import Row, number, optional, read_rows, required, split_of, whole
+from .core_tables import Row, number, optional, read_rows, required, split_of, whole, yes_or_no
 from .table_boxes import BOX_FORMATS, BoxColumns
 
 _ALIASES = {
@@ -113,6 +114,7 @@ def _film(
         path=file,
         split=split_of(where, first),
         bits=whole(where, first, "bits"),
+        examined=yes_or_no(where, first, "examined") is not False,
     )
     if not (images / file).is_file():
         film = replace(film, path=None)
@@ -129,7 +131,7 @@ def _film(
 
 def _check_alike(rows: Sequence[tuple[str, Row]]) -> None:
     """All rows of a film must say the same of it."""
-    for column in ("patient", "side", "view", "split", "case", "bits"):
+    for column in ("patient", "side", "view", "split", "case", "bits", "examined"):
         values = {row.get(column, "") for _, row in rows}
         if len(values) > 1:
             lines = ", ".join(where.rpartition(" ")[2] for where, _ in rows)

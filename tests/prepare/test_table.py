@@ -204,6 +204,21 @@ def test_a_second_run_does_nothing_and_a_changed_row_its_film(source, tmp_path, 
     assert said == [f"prepared now: {n} films" for n in (7 + 1, 0, 1)]
 
 
+@pytest.mark.parametrize("flags", [(), ("--keep",)])
+def test_a_film_that_is_not_examined_serves_other_views_alone(source, tmp_path, flags):
+    table, images = source
+    rows = table.read_text().replace("Bits", "Bits;Examined")
+    rows = rows.replace("training;m1;", "training;m1;;yes").replace(
+        "training;;\n", "training;;;yes\n"
+    )
+    table.write_text(rows.replace(";;12\n", ";;12;No\n"))
+    out = tmp_path / "mine"
+    assert prepare("table", "--table", table, "--images", images, "--out", out, *flags) == 0
+    train = split_of(out, "train")
+    assert [image["file_name"] for image in train["images"]] == ["b.png", "one_a.png"]
+    assert [image["file_name"] for image in train["context_images"]] == ["two_a.png"]
+
+
 def test_splits_are_drawn_by_patient(tmp_path):
     images = tmp_path / "images"
     rows = ["file,x,y,w,h"]
@@ -262,6 +277,7 @@ def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
         ("left;CC;training;m1", "up;CC;training;m1", "lines 2, 3: side of one/a.png is"),
         ("A;;L MLO", "A;up;MLO", "line 4: side is 'up', which names none"),
         ("cc;training", "cc;learning", "split is 'learning', expected train, val or test"),
+        (";Bits\n", ";Examined\n", "line 5: examined is '12', expected 1 or 0, yes or no"),
         ("cc;training", "cc;", "has no split, but other films have one"),
         ("cc;training", "cc;test", "patient A is in train and in test"),
     ],
