@@ -1,22 +1,15 @@
 """The documentation's own promises: its links lead somewhere."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("docs", "datasets", "projects", "agn_d2", "tools")
 PAGES = sorted(
-    page
-    for page in subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.splitlines()
-    if (ROOT / page).is_file()
+    str(page.relative_to(ROOT))
+    for page in [*ROOT.glob("*.md"), *(p for f in FOLDERS for p in (ROOT / f).rglob("*.md"))]
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
