@@ -188,6 +188,12 @@ def _add_solver(cfg: CN) -> None:
 
 
 def _add_evaluation(cfg: CN) -> None:
+    # Test-time augmentation (TEST.AUG.ENABLED): each case is read mirrored as well. TEST.AUG.FLIP
+    # is the mirror image along x, as in Detectron2; MIN_SIZES and MAX_SIZE have no effect.
+    cfg.TEST.AUG.FLIP_VERTICAL = True
+    # Boxes of two readings that overlap so much are one finding; its score is their mean.
+    cfg.TEST.AUG.MERGE_IOU = 0.3
+
     cfg.TEST.VALIDATION = CN()
     # Epochs between two measurements of loss and FROC on a validation set ([S]: the loss every
     # two epochs); 0: none.

@@ -24,6 +24,7 @@ from ..dicom.acceptance import Wishes
 from ..dicom.tone import Tone
 from ..landmarks.record import Landmarks
 from ..model_zoo.files import get_checkpoint_url, get_config_file
+from ..modeling.test_time_augmentation import augmented
 from .checkpoint import build_checkpointer
 from .checkpoint_fit import GRAPH
 from .inference_setup import configure_for_inference
@@ -178,11 +179,11 @@ def _check_tone(examination: Examination, tone: Tone) -> None:
 
 
 def build_trained(cfg: CfgNode) -> nn.Module:
-    """The trained model of a config, in eval mode."""
+    """The trained model of a config in eval mode, with test-time augmentation if it says so."""
     model = build_model(cfg)
     if cfg.MODEL.DEVICE == "cpu":
         speed_up_on_cpu(model, amp=False)
-    return load_trained(cfg, model).eval()
+    return augmented(cfg, load_trained(cfg, model)).eval()
 
 
 def load_trained(cfg: CfgNode, model: nn.Module) -> nn.Module:

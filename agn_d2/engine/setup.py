@@ -142,7 +142,6 @@ def setup_inference_cfg(args: argparse.Namespace) -> CfgNode:
 def check_ignored_keys(cfg: CfgNode) -> None:
     """Warn of Detectron2's keys that whole cases leave without an effect."""
     ignored = {
-        "TEST.AUG.ENABLED": cfg.TEST.AUG.ENABLED,
         "DATALOADER.SAMPLER_TRAIN": cfg.DATALOADER.SAMPLER_TRAIN != "TrainingSampler",
         "INPUT.CROP.ENABLED": cfg.INPUT.CROP.ENABLED,
     }

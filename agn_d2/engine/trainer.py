@@ -13,7 +13,7 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.engine import AMPTrainer, DefaultTrainer, HookBase, SimpleTrainer, TrainerBase
 from detectron2.engine.hooks import EvalHook, LRScheduler
-from detectron2.evaluation import DatasetEvaluators, verify_results
+from detectron2.evaluation import DatasetEvaluator, DatasetEvaluators, verify_results
 from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, EventWriter
@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from ..data.build import build_test_loader, build_train_loader, build_validation_loader
 from ..evaluation import FROCEvaluator
 from ..evaluation.coco_evaluator import CheckedCOCOEvaluator
+from ..modeling.test_time_augmentation import augmented
 from .checkpoint import build_checkpointer
 from .dataset_checks import check_datasets
 from .divergence import naming_the_step
@@ -262,6 +263,16 @@ class AGNTrainer(DefaultTrainer):
         with self.evaluated_weights():
             self._last_eval_results = self.test(self.cfg, self.net)
         return self._last_eval_results
+
+    @classmethod
+    def test(
+        cls,
+        cfg: CfgNode,
+        model: nn.Module,
+        evaluators: DatasetEvaluator | list[DatasetEvaluator] | None = None,
+    ) -> dict[str, Any]:
+        """As in Detectron2, with test-time augmentation where ``TEST.AUG.ENABLED``."""
+        return super().test(cfg, augmented(cfg, model), evaluators)
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:

@@ -15,14 +15,14 @@ def test_ignored_keys_are_said(caplog):
         check_ignored_keys(load_cfg(None))
     assert caplog.text == ""
     options = [
-        "TEST.AUG.ENABLED",
+        "INPUT.CROP.ENABLED",
         "True",
         "DATALOADER.SAMPLER_TRAIN",
         "RepeatFactorTrainingSampler",
     ]
     with caplog.at_level(logging.WARNING):
         check_ignored_keys(load_cfg(None, options))
-    assert "TEST.AUG.ENABLED is ignored" in caplog.text
+    assert "INPUT.CROP.ENABLED is ignored" in caplog.text
     assert "DATALOADER.SAMPLER_TRAIN is ignored" in caplog.text
 
 
