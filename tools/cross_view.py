@@ -24,9 +24,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import agn_d2  # noqa: F401  registers what data sets need
+from agn_d2.cross_view.explanation_file import write_explanations
 from agn_d2.cross_view.relation import CandidateRelation
 from agn_d2.cross_view.relation_file import read_relation, write_relation
-from agn_d2.cross_view.results import DatasetDetections, cross_validate, fit_on
+from agn_d2.cross_view.results import DatasetDetections, cross_validate, explained, fit_on
 from agn_d2.data.build import load_cases
 from agn_d2.data.builtin import check_registered, register_builtin_datasets
 from agn_d2.evaluation.runs import named_paths
@@ -59,6 +60,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
             )
         else:
             command.add_argument("--relation", type=Path, required=True, help="file made by fit")
+        if name != "fit":
+            command.add_argument(
+                "--explain",
+                type=Path,
+                metavar="FILE.json",
+                help="what each detection read from the other views, for tools/report.py",
+            )
         if name == "fit":
             command.add_argument(
                 "--patients-of", nargs="+", metavar="DATASET", help="fit on their patients alone"
@@ -95,18 +103,19 @@ def fit(args: argparse.Namespace) -> None:
 
 
 def apply(args: argparse.Namespace) -> None:
-    check_writable(args.output)
+    for path in filter(None, (args.output, args.explain)):
+        check_writable(path)
     relation = read_relation(args.relation)
-    pooled = [
-        detection
-        for part in read_results(args, args.shuffle_partners)
-        for detection in part.rescored(relation)
-    ]
-    write_json(args.output, pooled)
+    parts = read_results(args, args.shuffle_partners)
+    write_json(args.output, [d for part in parts for d in part.rescored(relation)])
+    if args.explain:
+        write_explanations(args.explain, explained(parts, [relation] * len(parts)))
 
 
 def validate(args: argparse.Namespace) -> None:
     check_writable_folder(args.output)
+    if args.explain:
+        check_writable(args.explain)
     for shuffled in (False, True):
         parts = read_results(args, shuffled)
         pooled, relations = cross_validate(parts, fit_widths=args.fit_widths)
@@ -115,6 +124,8 @@ def validate(args: argparse.Namespace) -> None:
             for part, relation in zip(parts, relations, strict=True):
                 path = args.output / f"relation_{part.dataset}.json"
                 write_relation(path, relation, {"left_out": part.dataset})
+            if args.explain:
+                write_explanations(args.explain, explained(parts, relations))
         write_json(args.output / ("shuffled.json" if shuffled else "rescored.json"), pooled)
 
 

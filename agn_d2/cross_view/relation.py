@@ -65,6 +65,37 @@ class CandidateBatch:
         return CandidateBatch(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
+@dataclass(frozen=True)
+class PartnerReading:
+    """What B examined views read from one of their partner views.
+
+    Without a meaning where the partner is missing.
+
+    Attributes:
+        change: (B, K), delta of the logits.
+        log_attention: (B, K, K + 1), logarithm of the attention over the partner's candidates,
+            "no counterpart" last.
+    """
+
+    change: Tensor
+    log_attention: Tensor
+
+
+@dataclass(frozen=True)
+class RelationIntermediates:
+    """What a relation computes on the way to the new logits of B examined views.
+
+    Attributes:
+        auxiliary, contralateral: what is read from each partner view.
+        missing: (B,), change of the logits that stands for a partner view that is missing where
+            the other one is there, else 0.
+    """
+
+    auxiliary: PartnerReading
+    contralateral: PartnerReading
+    missing: Tensor
+
+
 class PartnerAttention(nn.Module):
     """The attention of candidates over those of one partner view, see the module's docstring.
 
@@ -101,13 +132,8 @@ class PartnerAttention(nn.Module):
             e = e + (height / self.log_sigma_height.exp()) ** 2
         return -0.5 * e
 
-    def forward(self, own: CandidateBatch, partner: CandidateBatch) -> tuple[Tensor, Tensor]:
-        """Changes of the logits of B examined views by their partners, and the attention.
-
-        Returns:
-            (B, K), delta; and (B, K, K + 1), logarithm of the attention over the partner's
-            candidates, "no counterpart" last.
-        """
+    def forward(self, own: CandidateBatch, partner: CandidateBatch) -> PartnerReading:
+        """Changes of the logits of B examined views by their partners, and the attention."""
         evidence = partner.logits.masked_fill(~partner.valid, LOG_ZERO)
         null = self.null.expand(len(evidence), 1)
         to_null = null[:, None].expand(-1, evidence.shape[1], -1)
@@ -115,7 +141,7 @@ class PartnerAttention(nn.Module):
         whole = torch.cat([evidence, null], dim=-1).logsumexp(dim=-1, keepdim=True)
         evident = a.logsumexp(dim=-1)
         delta = self.change(torch.stack([own.logits, evident, evident - whole], dim=-1))
-        return delta[..., 0], a.log_softmax(dim=-1)
+        return PartnerReading(delta[..., 0], a.log_softmax(dim=-1))
 
 
 class CandidateRelation(nn.Module):
@@ -139,29 +165,39 @@ class CandidateRelation(nn.Module):
         self.no_contralateral = nn.Parameter(torch.zeros(()))
 
     def forward(
-        self, views: CandidateBatch, examined: Tensor, auxiliary: Tensor, contralateral: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self,
+        views: CandidateBatch,
+        examined: Tensor,
+        auxiliary: Tensor,
+        contralateral: Tensor,
+        *,
+        return_intermediates: bool = False,
+    ) -> Tensor | tuple[Tensor, RelationIntermediates]:
         """Re-score candidates.
 
         Args:
             views: candidates of V views.
             examined: (B,) int64, the views to re-score.
             auxiliary, contralateral: (B,) int64, their partner views, or -1.
+            return_intermediates: hand back what was made on the way too.
 
         Returns:
-            (B, K), new logits; and of each partner view the attention, (B, K, K + 1), see
-            ``PartnerAttention`` (without a meaning where the partner is missing).
+            (B, K), new logits; or that and the intermediates.
         """
         own = views[examined]
         has_auxiliary, has_contralateral = auxiliary >= 0, contralateral >= 0
-        of_auxiliary, link_auxiliary = self.auxiliary(own, views[auxiliary.clamp(min=0)])
-        of_contralateral, link_contralateral = self.contralateral(
-            own, views[contralateral.clamp(min=0)]
-        )
-        delta = torch.where(has_auxiliary[:, None], of_auxiliary, self.no_auxiliary)
+        of_auxiliary = self.auxiliary(own, views[auxiliary.clamp(min=0)])
+        of_contralateral = self.contralateral(own, views[contralateral.clamp(min=0)])
+        delta = torch.where(has_auxiliary[:, None], of_auxiliary.change, self.no_auxiliary)
         delta = delta + torch.where(
-            has_contralateral[:, None], of_contralateral, self.no_contralateral
+            has_contralateral[:, None], of_contralateral.change, self.no_contralateral
         )
         alone = ~(has_auxiliary | has_contralateral)
         logits = torch.where(alone[:, None], own.logits, own.logits + delta)
-        return logits, link_auxiliary, link_contralateral
+        if not return_intermediates:
+            return logits
+        missing = torch.where(has_auxiliary, 0, self.no_auxiliary)
+        missing = missing + torch.where(has_contralateral, 0, self.no_contralateral)
+        return logits, RelationIntermediates(
+            of_auxiliary, of_contralateral, missing.masked_fill(alone, 0)
+        )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from detectron2.structures import Instances
+from torch import Tensor
 
 from ..data.cases import Case
 from .candidates import MAX_CANDIDATES, CaseCandidates, ViewDetections, collect_candidates
 from .relation import CandidateRelation
+
+# Views that pass the relation at once.
+CHUNK = 256
 
 
 def rescore_case(
@@ -76,8 +80,22 @@ def rescore(
         ValueError: a view has no landmarks.
     """
     data = collect_candidates(cases, detections, limit)
+    logits = [relation(data.candidates, *links) for links in linked_views(data)]
+    return new_scores(data, detections, logits)
+
+
+def linked_views(data: CaseCandidates) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """The views in parts that pass the relation at once: (B,) each, its indices of views."""
+    for index in torch.arange(len(data.records)).split(CHUNK):
+        yield index, data.auxiliary[index], data.contralateral[index]
+
+
+def new_scores(
+    data: CaseCandidates, detections: Mapping[Any, ViewDetections], logits: Iterable[Tensor]
+) -> dict[Any, np.ndarray]:
+    """Scores of all detections, see ``rescore``, from the (B, K) logits of ``linked_views``."""
     scores = {key: found.scores.astype(np.float64) for key, found in detections.items()}
-    for n, new in enumerate(_new_logits(relation, data)):
+    for n, new in enumerate(row for part in logits for row in part.double().numpy()):
         if data.auxiliary[n] < 0 and data.contralateral[n] < 0:
             continue
         chosen = data.chosen[n]
@@ -85,12 +103,3 @@ def rescore(
         scores[key] = scores[key].copy()
         scores[key][chosen] = 1 / (1 + np.exp(-new[: len(chosen)]))
     return scores
-
-
-def _new_logits(relation: CandidateRelation, data: CaseCandidates) -> np.ndarray:
-    """(V, K) float64."""
-    parts = [
-        relation(data.candidates, index, data.auxiliary[index], data.contralateral[index])[0]
-        for index in torch.arange(len(data.records)).split(256)
-    ]
-    return torch.cat(parts).double().numpy() if parts else np.zeros((0, 0))

@@ -15,6 +15,7 @@ from ..data.cases import Case
 from ..data.partners import shuffle_partners
 from ..evaluation.coco_results import read_detections, read_ground_truth
 from .candidates import MAX_CANDIDATES, ViewDetections, collect_candidates
+from .explanation import Explanation, explain
 from .relation import CandidateRelation
 from .rescoring import rescore
 from .training import fit_relation, make_targets
@@ -81,6 +82,26 @@ class DatasetDetections:
                 self.by_image[image_id].boxes, scores[image_id], strict=True
             )
         ]
+
+
+def explained(
+    parts: Iterable[DatasetDetections], relations: Iterable[CandidateRelation]
+) -> dict[Any, tuple[Explanation, ...]]:
+    """How the pooled scores of ``rescored`` came about, each data set by its relation.
+
+    Raises:
+        ValueError: two data sets share an image id.
+    """
+    pooled: dict[Any, tuple[Explanation, ...]] = {}
+    for part, relation in zip(parts, relations, strict=True):
+        shared = pooled.keys() & part.by_image.keys()
+        if shared:
+            raise ValueError(
+                f"{part.dataset}: image id {min(shared, key=str)!r} belongs to another data set "
+                "too; explain them one by one"
+            )
+        pooled |= explain(relation, part.cases, part.by_image)
+    return pooled
 
 
 def fit_on(

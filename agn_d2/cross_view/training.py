@@ -17,11 +17,9 @@ from ..data.lesion_pairs import pair_lesions
 from ..evaluation.matching import DEFAULT_IOU
 from .candidates import CaseCandidates, ViewDetections
 from .relation import CandidateRelation
+from .rescoring import CHUNK
 
 logger = logging.getLogger(__name__)
-
-# Views that pass the relation at once.
-CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -146,9 +144,14 @@ def _loss(
     link_weight: float,
 ) -> Tensor:
     """Sum over some views."""
-    logits, attention, _ = relation(
-        part.candidates, index, part.auxiliary[index], part.contralateral[index]
+    logits, steps = relation(
+        part.candidates,
+        index,
+        part.auxiliary[index],
+        part.contralateral[index],
+        return_intermediates=True,
     )
+    attention = steps.auxiliary.log_attention
     own = part.candidates[index]
     counted = own.valid & (own.logits >= floor)
     is_mass = targets.is_mass[index]

@@ -1,0 +1,182 @@
+"""Why the other views changed a score: what each detection read from its partner views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.cases import Case
+from .candidates import MAX_CANDIDATES, CaseCandidates, ViewDetections, collect_candidates
+from .relation import CandidateRelation, PartnerReading
+from .rescoring import linked_views, new_scores
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class AttendedCandidate:
+    """A candidate of a partner view.
+
+    Attributes:
+        bbox: XYWH, pixels of the partner's stored image.
+        score: the detector's, 0 to 1.
+        weight: attention on it, 0 to 1.
+    """
+
+    bbox: Box
+    score: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class PartnerEvidence:
+    """What a detection read from one partner view. The weights sum to 1.
+
+    Attributes:
+        image_id: of the partner view.
+        change: of the detection's logit by this view.
+        candidates: those of the largest attention, by falling weight.
+        others: weight of the partner's other candidates.
+        no_counterpart: weight of "no counterpart".
+    """
+
+    image_id: Any
+    change: float
+    candidates: tuple[AttendedCandidate, ...]
+    others: float
+    no_counterpart: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How the score of a detection came about.
+
+    Attributes:
+        bbox: XYWH, pixels of the stored image.
+        before, after: score, 0 to 1.
+        auxiliary, contralateral: what was read from these views; None where there is none, and for
+            detections that are no candidates (beyond ``limit``).
+        missing: change of the logit that stands for a view that is missing where the other one is
+            there, else 0.
+    """
+
+    bbox: Box
+    before: float
+    after: float
+    auxiliary: PartnerEvidence | None
+    contralateral: PartnerEvidence | None
+    missing: float
+
+
+@torch.no_grad()
+def explain(
+    relation: CandidateRelation,
+    cases: Sequence[Case],
+    detections: Mapping[Any, ViewDetections],
+    *,
+    most: int = 3,
+    limit: int = MAX_CANDIDATES,
+) -> dict[Any, tuple[Explanation, ...]]:
+    """Explain the new scores that ``rescore`` gives.
+
+    Args:
+        relation, cases, detections, limit: see ``rescore``.
+        most: candidates of a partner view that are named one by one.
+
+    Returns:
+        image id -> explanations of its detections, in their order.
+
+    Raises:
+        ValueError: a view has no landmarks.
+    """
+    data = collect_candidates(cases, detections, limit)
+    logits, steps = zip(
+        *(
+            relation(data.candidates, *links, return_intermediates=True)
+            for links in linked_views(data)
+        ),
+        strict=True,
+    )
+    after = new_scores(data, detections, logits)
+    missing = torch.cat([part.missing for part in steps]).tolist()
+    auxiliary = _evidence(data, detections, data.auxiliary, [s.auxiliary for s in steps], most)
+    contralateral = _evidence(
+        data, detections, data.contralateral, [s.contralateral for s in steps], most
+    )
+    explained = {}
+    for view, record in enumerate(data.records):
+        if data.borrowed[view]:
+            continue
+        key = record["image_id"]
+        found = detections[key]
+        read = {
+            n: (of_auxiliary, of_contralateral, missing[view])
+            for n, of_auxiliary, of_contralateral in zip(
+                data.chosen[view].tolist(), auxiliary[view], contralateral[view], strict=True
+            )
+        }
+        explained[key] = tuple(
+            Explanation(
+                _xywh(found.boxes[n]),
+                float(found.scores[n]),
+                float(after[key][n]),
+                *read.get(n, (None, None, 0.0)),
+            )
+            for n in range(len(found.scores))
+        )
+    return explained
+
+
+def _evidence(
+    data: CaseCandidates,
+    detections: Mapping[Any, ViewDetections],
+    partners: Tensor,
+    readings: Sequence[PartnerReading],
+    most: int,
+) -> list[list[PartnerEvidence | None]]:
+    """Of each view and each of its candidates what was read from one kind of partner."""
+    changes = torch.cat([reading.change for reading in readings]).tolist()
+    weights = torch.cat([reading.log_attention for reading in readings]).double().exp().numpy()
+    evidence: list[list[PartnerEvidence | None]] = []
+    for view, partner in enumerate(partners.tolist()):
+        count = len(data.chosen[view])
+        if partner < 0:
+            evidence.append([None] * count)
+            continue
+        key, chosen = data.records[partner]["image_id"], data.chosen[partner]
+        found = detections[key]
+        evidence.append(
+            [
+                _partner_evidence(key, found, chosen, changes[view][k], weights[view, k], most)
+                for k in range(count)
+            ]
+        )
+    return evidence
+
+
+def _partner_evidence(
+    image_id: Any,
+    found: ViewDetections,
+    chosen: np.ndarray,
+    change: float,
+    weights: np.ndarray,
+    most: int,
+) -> PartnerEvidence:
+    """Of one candidate; ``weights`` (K + 1,) of the partner's candidates, padding and none."""
+    order = np.argsort(-weights[: len(chosen)], kind="stable")
+    candidates = tuple(
+        AttendedCandidate(_xywh(found.boxes[n]), float(found.scores[n]), float(weights[k]))
+        for k, n in zip(order[:most], chosen[order[:most]], strict=True)
+    )
+    others = float(weights[order[most:]].sum())
+    return PartnerEvidence(image_id, change, candidates, others, float(weights[-1]))
+
+
+def _xywh(box: np.ndarray) -> Box:
+    x0, y0, x1, y1 = (float(value) for value in box)
+    return x0, y0, x1 - x0, y1 - y0
