@@ -22,6 +22,7 @@ from pathlib import Path
 
 from detectron2.data import MetadataCatalog
 
+from agn_d2.cross_view.explanation_file import read_explanations
 from agn_d2.data.builtin import register_builtin_datasets
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
@@ -43,6 +44,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dataset", help="registered name, if a run has results of several")
     parser.add_argument("--gt", type=Path, help="COCO annotation file (default: the data set's)")
     parser.add_argument("--images", type=Path, help="folder of the images")
+    parser.add_argument(
+        "--cross-view",
+        type=Path,
+        metavar="FILE",
+        help="what tools/cross_view.py wrote with --explain: why the other views changed scores",
+    )
     parser.add_argument("--baseline", metavar="NAME", help="default: the first run, if several")
     parser.add_argument("--title", help="default: the name of the data set")
     parser.add_argument("--fppi", type=float, nargs="+", default=DEFAULT_FPPI, metavar="X")
@@ -106,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
         draws=args.draws if with_patients else 0,
         seed=args.seed,
     )
+    explained = read_explanations(args.cross_view) if args.cross_view else None
     walls = {}
     if landmarks and landmarks.is_file():
         walls = {file: record.chest_wall for file, record in read_landmarks(landmarks).items()}
@@ -121,6 +129,7 @@ def run(args: argparse.Namespace) -> int:
             most=args.most,
             attention={n: r.attention for n, r in runs.items() if r.attention},
             chest_walls=walls,
+            explained=explained,
             workers=args.workers,
         ),
     )

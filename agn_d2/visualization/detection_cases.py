@@ -31,6 +31,7 @@ def case_entries(
     *,
     most: int,
     chest_walls: Mapping[str, str],
+    explained: Mapping[str, np.ndarray] | None = None,
 ) -> list[dict[str, Any]]:
     """The cases of a data set, each with its images.
 
@@ -41,20 +42,22 @@ def case_entries(
         most: detections of an image and model that are handed over; the surest ones.
         chest_walls: file name -> "left" or "right"; an image that hangs the wrong way round (the
             chest walls of both breasts meet in the middle) is to be mirrored.
+        explained: model -> (D,) which explanation of the image each detection has, -1 for none.
 
     Returns:
         dicts with ``id`` and ``images``; an image has ``name``, ``id``, ``src``, ``w``, ``h``,
         ``slot`` ("R CC", ...; "" for none), ``mirror``, ``truth`` (boxes x, y, w, h in pixels of
         the stored image), ``ignored`` (likewise), ``found`` (per model and box of truth the score
-        that finds it, or null), ``boxes`` (per model [x, y, w, h, score, fate]).
+        that finds it, or null), ``boxes`` (per model [x, y, w, h, score, fate], and the number of
+        the explanation where there is one).
 
     Raises:
         ValueError: an image without a file name or size.
     """
     entries = [_entry(image, truth, n, chest_walls) for n, image in enumerate(truth.images)]
     number = _fill_truth(entries, truth)
-    for detections in models.values():
-        _fill_model(entries, detections, truth, rule, number, most)
+    for name, detections in models.items():
+        _fill_model(entries, detections, truth, rule, number, most, (explained or {}).get(name))
     cases: dict[str, dict[str, Any]] = {}
     for image, entry in zip(truth.images, entries, strict=True):
         name = image.case or entry["name"]
@@ -113,6 +116,7 @@ def _fill_model(
     rule: FrocRule,
     number: np.ndarray,
     most: int,
+    explained: np.ndarray | None,
 ) -> None:
     assigned = assign_detections(
         detections, truth.lesions, iou=rule.iou, hit=rule.hit, duplicates=rule.duplicates
@@ -129,7 +133,8 @@ def _fill_model(
         boxes = entries[detections.images[k]]["boxes"][-1]
         if len(boxes) < most:
             score = round(float(detections.scores[k]), 4)
-            boxes.append([*_xywh(detections.boxes[k]), score, int(fates[k])])
+            reason = [] if explained is None or explained[k] < 0 else [int(explained[k])]
+            boxes.append([*_xywh(detections.boxes[k]), score, int(fates[k]), *reason])
 
 
 def _hang(images: list[dict[str, Any]]) -> None:

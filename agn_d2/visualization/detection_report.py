@@ -32,6 +32,7 @@ from .detection_cases import SLOTS, case_entries
 from .froc import froc_figure
 from .landmark_distributions import figure_svg
 from .pages import write_page
+from .score_changes import Explained, explained_models, page_explanation
 from .screen_pictures import write_pictures
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class ReportOptions:
         attention: model -> folder with the attention over each image, gray, as a PNG file named
             for its image id (``safe_name``).
         chest_walls: file name -> "left" or "right", to hang the chest walls in the middle.
+        explained: image id -> how the scores of its detections came about (``explain``); None for
+            nothing known.
         workers: threads that write pictures, -1 for one per core.
     """
 
@@ -71,6 +74,7 @@ class ReportOptions:
     most: int = 50
     attention: Mapping[str, Path] = field(default_factory=dict)
     chest_walls: Mapping[str, str] = field(default_factory=dict)
+    explained: Explained | None = None
     workers: int = 1
 
 
@@ -96,14 +100,22 @@ def build_report(
         options: options of the page.
 
     Raises:
-        ValueError: an image without name or size, a name that leads out of the folder, or two ids
-            that would share a file.
+        ValueError: an image without name or size, a name that leads out of the folder, two ids
+            that would share a file, or explanations of other detections.
         OSError: the page cannot be written.
     """
     images, output = Path(images), Path(output)
     check_writable(output / "index.html")
     safe_names(truth.image_ids)
-    cases = case_entries(models, truth, rule, most=options.most, chest_walls=options.chest_walls)
+    explained = explained_models(models, truth.image_ids, options.explained)
+    cases = case_entries(
+        models,
+        truth,
+        rule,
+        most=options.most,
+        chest_walls=options.chest_walls,
+        explained={name: one.numbers for name, one in explained.items()},
+    )
     sizes = {e["name"]: (e["h"], e["w"]) for case in cases for e in case["images"]}
     for name in sizes:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
@@ -112,13 +124,16 @@ def build_report(
     for case in cases:
         for entry in case["images"]:
             entry["problem"] = problems.get(entry["name"])
+            known = (options.explained or {}).get(entry["id"], ())
+            entry["explained"] = [page_explanation(one) for one in known]
             entry["attention"] = [
                 _write_attention(options.attention.get(name), k, entry, output)
                 for k, name in enumerate(models)
             ]
     points = {name: _best_point(detections, truth, rule) for name, detections in models.items()}
     report = Report(output / "index.html", len(cases), len(truth.images), problems)
-    _write(report, comparison, points, cases, options)
+    sides = {name: one.side for name, one in explained.items()}
+    _write(report, comparison, points, cases, sides, options)
     return report
 
 
@@ -157,6 +172,7 @@ def _write(
     comparison: Comparison,
     points: Mapping[str, OperatingPoint | None],
     cases: list[dict[str, Any]],
+    sides: Mapping[str, str],
     options: ReportOptions,
 ) -> None:
     content = comparison.report
@@ -175,11 +191,13 @@ def _write(
         points=points,
         figure=figure_svg(figure),
         slots=SLOTS,
+        explained=bool(sides),
         data={
             "models": list(points),
             "thresholds": [0.5 if p is None else round(p.threshold, 4) for p in points.values()],
             "span": [min([0.0, *scores]), max([1.0, *scores])],
             "slots": SLOTS,
+            "explained": [sides.get(name) for name in points],
             "cases": cases,
         },
     )

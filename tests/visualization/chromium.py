@@ -128,12 +128,21 @@ class Chromium:
 
     def click_on(self, selector: str) -> None:
         """Click the middle of the first element that a CSS selector finds, in view."""
-        x, y = self.run(
+        self.click(*self._middle(selector))
+
+    def point_at(self, selector: str) -> None:
+        """Move the pointer there, and wait until the page has heard of it."""
+        x, y = self._middle(selector)
+        self.send("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+        # Such events come with the next picture.
+        self.run("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+
+    def _middle(self, selector: str) -> tuple[float, float]:
+        return self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
             "e.scrollIntoView({block: 'nearest'}); const b = e.getBoundingClientRect();"
             "return [b.left + b.width / 2, b.top + b.height / 2]; })()"
         )
-        self.click(x, y)
 
     def press(self, key: str) -> None:
         """Press a key by its name, such as "n" or "ArrowLeft"."""

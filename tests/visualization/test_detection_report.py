@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from agn_d2.cross_view.explanation import AttendedCandidate, Explanation, PartnerEvidence
+from agn_d2.cross_view.explanation_file import write_explanations
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.landmarks.record import write_landmarks
@@ -325,6 +327,135 @@ def test_cases_filters_keys_and_hanging(data_set, browser):
     assert [text.split()[0] for text in cases(browser)] == ["p1"]
     browser.choose("#search", "nothing")
     assert cases(browser) == [] and rects(browser) == []
+
+
+def explained_runs(data_set):
+    """Runs "before" and "after" with one verdict of each kind, and their explanations.
+
+    At 0.5 before, one false positive passes; after, one does from 0.8 on.
+    """
+    boxes = [  # image, x, y, before, after
+        (1, 10, 50, 0.9, 0.2),  # a hit
+        (1, 60, 150, 0.7, 0.1),
+        (2, 20, 50, 0.4, 0.9),  # a hit
+        (3, 60, 10, 0.2, 0.8),
+    ]
+    mark = AttendedCandidate((60, 10, 20, 30), 0.2, 0.25)
+    read = PartnerEvidence(3, -3.0, (mark,), others=0.0, no_counterpart=0.75)
+    explained, runs = {5: ()}, {"before": [], "after": []}
+    for image, x, y, *scores in boxes:
+        for run, score in zip(runs.values(), scores, strict=True):
+            run.append(found(image, x, score, y))
+        auxiliary = read if image == 1 else None
+        one = Explanation((x, y, 20, 30), *scores, auxiliary, None, missing=0.5)
+        explained[image] = (*explained.get(image, ()), one)
+    for name, entries in runs.items():
+        (data_set / f"{name}.json").write_text(json.dumps(entries))
+    return explained
+
+
+def explained_page(data_set, *more):
+    explained = explained_runs(data_set)
+    truth = read_ground_truth(data_set / "gt.json")
+    paths = [data_set / "before.json", data_set / "after.json", *more]
+    models = {path.stem: read_detections(path, truth) for path in paths}
+    comparison = compare({n: [d] for n, d in models.items()}, truth, baseline="before", draws=0)
+    options = ReportOptions(chest_walls={"p1_RCC.png": "left"}, explained=explained)
+    return build_report(
+        models, truth, comparison, data_set / "images", data_set / "page",
+        rule=FrocRule(), options=options,
+    )  # fmt: skip
+
+
+def test_explanations_belong_to_boxes(data_set):
+    data = embedded(explained_page(data_set))
+    assert data["explained"] == ["before", "after"]
+    mlo = data["cases"][0]["images"][3]
+    # The entry after the fate leads to the explanation; by falling score.
+    assert [box[6] for box in mlo["boxes"][0]] == [0, 1]
+    assert mlo["explained"][1] == {
+        "before": 0.7, "after": 0.1, "missing": 0.5,
+        "read": [{"kind": "auxiliary", "image": 3, "change": -3.0,
+                  "boxes": [[60, 10, 20, 30, 0.2, 0.25]], "others": 0, "none": 0.75}],
+    }  # fmt: skip
+    assert data["cases"][1]["images"][0]["explained"] == []
+    assert 'id="reading"' not in build(data_set).page.read_text(encoding="utf-8")
+
+
+def test_tool_with_explanations(data_set, capsys):
+    main = load(ROOT / "tools" / "report.py").main
+    write_explanations(data_set / "why.json", explained_runs(data_set))
+    data = ["--gt", str(data_set / "gt.json"), "--images", str(data_set / "images")]
+    rest = [*data, "--draws", "0", "--output", str(data_set / "out")]
+    rest += ["--cross-view", str(data_set / "why.json")]
+    assert main([f"--run=A={data_set / 'after.json'}", *rest]) == 0
+    assert '"explained":["after"]' in (data_set / "out" / "index.html").read_text("utf-8")
+    assert main([f"--run=A={data_set / 'one'}", *rest]) == 2
+    assert "explanations are of other detections than those of A" in capsys.readouterr().err
+
+
+@needs_chromium
+def test_verdicts_that_the_other_views_changed(data_set, browser):
+    other = data_set / "one" / "inference" / "toy_test" / "coco_instances_results.json"
+    browser.open(explained_page(data_set, other).page.as_uri())
+    browser.choose("#score", "0.5")
+    assert text(browser, "#limits") == "(≥ 0.50 before, ≥ 0.80 after)"
+    for kind, row in (
+        ("up, right", "p1 R CC 0.40 → 0.90"),
+        ("up, wrong", "p1 L CC 0.20 → 0.80"),
+        ("down, wrong", "p1 L MLO 0.90 → 0.20"),
+        ("down, right", "p1 L MLO 0.70 → 0.10"),
+    ):
+        browser.click_on(f"[data-filter='{kind}']")
+        assert cases(browser) == [row]
+    assert text(browser, "#reading") == (
+        "L MLO: 0.70 → 0.10; logit: auxiliary view (L CC) −3.00, for the view that is missing +0.50"
+    )
+    # Both ends of the one line lie at the boxes that it connects.
+    assert browser.run("document.querySelectorAll('#links line').length") == 1
+    gaps = (
+        "['focus', 'attended'].map(kind => {"
+        "const a = document.querySelector(`rect.${kind}`).getBoundingClientRect();"
+        "const b = document.querySelector('#links line').getBoundingClientRect();"
+        "return Math.max(a.left - b.right, b.left - a.right, a.top - b.bottom, b.top - a.bottom);})"
+    )
+    assert all(abs(gap) < 3 for gap in browser.run(gaps))
+    assert text(browser, ".view:has(.attended) .evidence") == (
+        "auxiliary view, logit −3.00: 25 % on 0.20, no counterpart 75 %"
+    )
+    assert text(browser, "text.focus") == "0.70 → 0.10" and text(browser, "text.attended") == "25 %"
+    assert "L CC" in text(browser, ".view:has(.attended) span")
+    # By the scores after: the same verdicts at the same number of false positives.
+    browser.press("2")
+    assert text(browser, "#limits") == "(≥ 0.70 before, ≥ 0.50 after)"
+    assert text(browser, "text.focus") == "0.70 → 0.10"
+    browser.press("3")
+    assert cases(browser) == [] and text(browser, "#limits") == "(not known of this model)"
+
+
+@needs_chromium
+def test_a_detection_shows_its_reading_when_pointed_at(data_set, browser):
+    browser.open(explained_page(data_set).page.as_uri())
+    browser.choose("#score", "0.3")
+    assert text(browser, "#reading").startswith("Point at a detection")
+    # In a picture that is mirrored.
+    browser.click_on(".mirror rect.hit")
+    assert text(browser, "#reading") == (
+        "R CC: 0.40 → 0.90; logit: for the view that is missing +0.50"
+    )
+    browser.point_at("rect.false")
+    assert text(browser, "text.focus") == "0.70 → 0.10"
+    browser.point_at("#search")
+    assert text(browser, "text.focus") == "0.40 → 0.90"
+    browser.press("p")
+    assert rects(browser) == ["truth", "truth"]
+    browser.press("p")
+    browser.click_on(".view.empty, .view:not(:has(rect))")
+    assert text(browser, "#reading").startswith("Point at a detection")
+
+
+def text(browser, selector) -> str:
+    return browser.run(f"document.querySelector({json.dumps(selector)}).textContent")
 
 
 @needs_chromium

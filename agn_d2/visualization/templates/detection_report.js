@@ -1,5 +1,5 @@
-"use strict";
-// Boxes are x, y, w, h in pixels of the stored image. A detection is [x, y, w, h, score, fate].
+// Boxes are x, y, w, h in pixels of the stored image. A detection is [x, y, w, h, score, fate], and
+// has one entry more where it is explained (detection_changes.js).
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const byKey = (key) => document.querySelector(`.keys button[data-key="${key}"]`);
@@ -11,7 +11,9 @@ let model = 0;
 let threshold = data.thresholds[0] ?? 0.5;
 let filter = "";
 let listed = [];
-let current = null; // the case that is shown
+let current = null; // the entry of the list that is shown: a case, or a detection of it
+let selected = null; // the detection whose reading is shown: { image, box }
+let hovered = null; // likewise, while the pointer is on it
 let zoomed = null; // the view that is enlarged
 const hidden = { truth: false, predictions: false };
 
@@ -30,7 +32,9 @@ const sum = (images, count) => images.reduce((total, image) => total + count(ima
 
 function refresh() {
   const text = byId("search").value.trim().toLowerCase();
+  const { kinds, limits } = changedVerdicts(data.cases, model, threshold);
   const counts = { miss: 0, false: 0 };
+  for (const [kind, entries] of Object.entries(kinds)) counts[kind] = entries.length;
   listed = [];
   for (const one of data.cases) {
     const missed = sum(one.images, misses);
@@ -39,34 +43,50 @@ function refresh() {
     if (wrong) counts.false += 1;
     if (filter === "miss" && !missed) continue;
     if (filter === "false" && !wrong) continue;
-    const names = [one.id, ...one.images.map((image) => image.name)];
-    if (!names.some((name) => String(name).toLowerCase().includes(text))) continue;
     listed.push({ one, missed, wrong });
   }
-  for (const button of byId("filters").children) {
+  listed = (kinds[filter] ?? listed).filter(({ one }) =>
+    [one.id, ...one.images.map((image) => image.name)].some((name) =>
+      String(name).toLowerCase().includes(text)
+    )
+  );
+  for (const button of document.querySelectorAll("button[data-filter]")) {
     button.classList.toggle("on", button.dataset.filter === filter);
     const small = button.querySelector("small");
     if (small) small.textContent = counts[button.dataset.filter];
   }
   byId("list").replaceChildren(...listed.map(row));
   if (!listed.length) byId("list").innerHTML = "<p>no such case</p>";
-  if (!listed.some((entry) => entry.one === current)) current = listed.length ? listed[0].one : null;
+  const same = listed.find((entry) => isSame(entry, current));
+  if (same) current = same;
+  else select(listed.find((entry) => entry.one === current?.one) ?? listed[0] ?? null);
   tell();
+  tellLimits(limits);
   draw();
 }
 
-function row({ one, missed, wrong }) {
+const isSame = (a, b) =>
+  a.one === b?.one && a.image === b.image && a.box?.[EXPLAINED] === b.box?.[EXPLAINED];
+
+function select(entry) {
+  if (entry?.box || entry?.one !== current?.one) selected = entry?.box ? entry : null;
+  current = entry;
+}
+
+function row(entry) {
+  const { one, image, missed, wrong } = entry;
   const button = document.createElement("button");
-  button.append(one.id);
+  button.append(image ? `${one.id} ${image.slot || image.name}` : one.id);
   const marks = document.createElement("i");
+  if (image) {
+    marks.append(scores(explanation(entry)));
+  }
   if (missed) marks.append(mark("miss", `−${missed}`, `${missed} missed`));
   if (wrong) marks.append(" ", mark("fp", `+${wrong}`, `${wrong} false positives`));
   button.append(marks);
   button.addEventListener("click", () => {
-    current = one;
     button.blur();
-    unzoom();
-    draw();
+    show(entry);
   });
   return button;
 }
@@ -84,30 +104,68 @@ function tell() {
   const lesions = sum(images, (image) => image.truth.length);
   const found = lesions - sum(images, misses);
   const wrong = sum(images, falseOnes);
-  const percent = (share) => (Number.isFinite(share) ? (100 * share).toFixed(1) : "–");
+  const share = (value) => (Number.isFinite(value) ? (100 * value).toFixed(1) : "–");
   byId("numbers").textContent =
-    `recall ${percent(found / lesions)} %, precision ${percent(found / (found + wrong))} %, ` +
-    `${(wrong / images.length).toFixed(2)} FPPI, ${listed.length} of ${data.cases.length} cases`;
+    `recall ${share(found / lesions)} %, precision ${share(found / (found + wrong))} %, ` +
+    `${(wrong / images.length).toFixed(2)} FPPI, ` +
+    (listed[0]?.box ? `${listed.length} detections` : `${listed.length} of ${data.cases.length} cases`);
+}
+
+function tellLimits(limits) {
+  if (!byId("limits")) return;
+  byId("limits").textContent = limits
+    ? `(≥ ${limits.before.toFixed(2)} before, ≥ ${limits.after.toFixed(2)} after)`
+    : "(not known of this model)";
 }
 
 // --- A case ---
 
+const views = new Map(); // element -> image
+
 function draw() {
   const rows = [...byId("list").querySelectorAll("button")];
-  rows.forEach((button, k) => button.classList.toggle("on", listed[k].one === current));
-  const at = listed.findIndex((entry) => entry.one === current);
+  const at = listed.indexOf(current);
+  rows.forEach((button, k) => button.classList.toggle("on", k === at));
   if (at >= 0) rows[at].scrollIntoView({ block: "nearest" });
-  byId("name").textContent = current ? `${current.id}   (${at + 1} of ${listed.length})` : "";
+  byId("name").textContent = current ? `${current.one.id}   (${at + 1} of ${listed.length})` : "";
   byId("hanging").replaceChildren();
-  if (!current) return;
-  for (const slot of data.slots) {
-    byId("hanging").append(view(slot, current.images.find((image) => image.slot === slot)));
+  views.clear();
+  hovered = null;
+  const images = current ? current.one.images : [];
+  if (current) {
+    for (const slot of data.slots) {
+      byId("hanging").append(view(slot, images.find((image) => image.slot === slot)));
+    }
   }
-  for (const image of current.images.filter((image) => !image.slot)) {
-    byId("hanging").append(view("", image));
-  }
-  const maps = current.images.some((image) => image.attention[model]);
+  for (const image of images.filter((image) => !image.slot)) byId("hanging").append(view("", image));
+  const maps = images.some((image) => image.attention[model]);
   document.body.classList.toggle("has-attention", maps);
+  drawBoxes();
+}
+
+// Boxes of all views, and what the detection in focus read in them.
+function drawBoxes() {
+  const focus = hidden.predictions ? null : hovered ?? selected;
+  for (const [element, image] of views) {
+    element.querySelector(".overlay").innerHTML = overlay(image, focus);
+    const evidence = evidenceIn(focus, image);
+    element.querySelector(".evidence").textContent = evidence ? describeEvidence(evidence) : "";
+  }
+  if (byId("reading")) {
+    byId("reading").textContent = current ? describe(focus, current.one.images) : "";
+  }
+  drawLinks();
+}
+
+// Lines from the detection in focus to what it read; not while a view is enlarged.
+function drawLinks() {
+  const rings = zoomed ? [] : [...document.querySelectorAll("rect.attended")];
+  const from = document.querySelector("rect.focus")?.getBoundingClientRect();
+  const { left, top } = byId("links").getBoundingClientRect();
+  const links = rings.map((ring) =>
+    linkBetween(from, ring.getBoundingClientRect(), Number(ring.dataset.weight))
+  );
+  byId("links").innerHTML = `<g transform="translate(${-left} ${-top})">${links.join("")}</g>`;
 }
 
 function view(slot, image) {
@@ -136,16 +194,19 @@ function view(slot, image) {
     map.src = image.attention[model];
     picture.querySelector("img").after(map);
   }
-  picture.querySelector(".overlay").innerHTML = overlay(image);
-  element.append(picture);
+  const evidence = document.createElement("span");
+  evidence.className = "evidence";
+  element.append(picture, evidence);
+  views.set(element, image);
   return element;
 }
 
-function overlay(image) {
+function overlay(image, focus) {
   // Boxes are mirrored here, so that the scores stay readable.
   const left = (box) => (image.mirror ? image.w - box[0] - box[2] : box[0]);
-  const rect = (box, kind) =>
-    `<rect class="${kind}" x="${left(box)}" y="${box[1]}" width="${box[2]}" height="${box[3]}"/>`;
+  const rect = (box, kind, more = "") =>
+    `<rect class="${kind}" x="${left(box)}" y="${box[1]}" width="${box[2]}" height="${box[3]}"` +
+    `${more}/>`;
   const parts = [];
   if (!hidden.truth) {
     parts.push(...image.ignored.map((box) => rect(box, "region")));
@@ -155,17 +216,35 @@ function overlay(image) {
     });
   }
   const size = image.h / 34;
+  // What would leave the picture at its right ends there: a neighbor would cover it.
+  const label = (box, kind, y, text) => {
+    const fits = left(box) + 0.6 * size * text.length < image.w;
+    const place = fits ? `x="${left(box)}"` : `x="${image.w}" text-anchor="end"`;
+    const style = `font-size:${size}px;stroke-width:${size / 4}px`;
+    return `<text class="${kind}" ${place} y="${y}" style="${style}">${text}</text>`;
+  };
+  const above = (box) => Math.max(size, box[1] - size / 4);
   if (!hidden.predictions) {
     // The surest last, on top.
     for (const box of shownBoxes(image).reverse()) {
       const kind = FATES[box[5]];
-      const y = Math.max(size, box[1] - size / 4);
       parts.push(rect(box, kind));
-      parts.push(
-        `<text class="${kind}" x="${left(box)}" y="${y}" style="font-size:${size}px;` +
-          `stroke-width:${size / 4}px">${box[4].toFixed(2)}</text>`
-      );
+      if (box !== focus?.box) parts.push(label(box, kind, above(box), box[4].toFixed(2)));
     }
+  }
+  if (focus?.image === image) {
+    const kind = `focus ${FATES[focus.box[5]]}`;
+    parts.push(rect(focus.box, kind));
+    parts.push(label(focus.box, kind, above(focus.box), scores(explanation(focus))));
+  }
+  const evidence = evidenceIn(focus, image);
+  // The weightiest last, on top.
+  for (const [x, y, w, h, , weight] of evidence ? attended(evidence).reverse() : []) {
+    const ring = [x - size / 4, y - size / 4, w + size / 2, h + size / 2];
+    const style = ` data-weight="${weight}" style="stroke-opacity:${0.4 + 0.6 * weight}"`;
+    parts.push(rect(ring, "attended", style));
+    const below = Math.min(image.h - size / 4, ring[1] + ring[3] + size);
+    parts.push(label(ring, "attended", below, percent(weight)));
   }
   return `<svg viewBox="0 0 ${image.w} ${image.h}" preserveAspectRatio="none">${parts.join("")}</svg>`;
 }
@@ -178,6 +257,7 @@ function setModel(number) {
   for (const button of byId("models").children) {
     button.classList.toggle("on", Number(button.dataset.model) === model);
   }
+  selected = selected && inModel(selected, model);
   refresh();
 }
 
@@ -190,9 +270,12 @@ function setThreshold(value) {
 }
 
 function turn(step) {
-  const at = listed.findIndex((entry) => entry.one === current) + step;
-  if (!listed[at]) return;
-  current = listed[at].one;
+  const entry = listed[listed.indexOf(current) + step];
+  if (entry) show(entry);
+}
+
+function show(entry) {
+  select(entry);
   unzoom();
   draw();
 }
@@ -202,7 +285,33 @@ function unzoom() {
 }
 
 let pointer = null;
-byId("hanging").addEventListener("pointermove", (event) => (pointer = event));
+byId("hanging").addEventListener("pointermove", (event) => {
+  pointer = event;
+  point(detectionAt(event));
+});
+byId("hanging").addEventListener("pointerleave", () => point(null));
+byId("hanging").addEventListener("click", (event) => {
+  selected = detectionAt(event);
+  drawBoxes();
+});
+
+function point(detection) {
+  if (detection?.box === hovered?.box) return;
+  hovered = detection;
+  drawBoxes();
+}
+
+// The explained detection below the pointer.
+function detectionAt(event) {
+  const element = event.target.closest(".view:not(.empty)");
+  const image = views.get(element);
+  if (!image || hidden.predictions) return null;
+  const place = element.querySelector(".overlay").getBoundingClientRect();
+  const x = ((event.clientX - place.left) / place.width) * image.w;
+  const y = ((event.clientY - place.top) / place.height) * image.h;
+  const boxes = selected?.image === image ? [selected.box, ...shownBoxes(image)] : shownBoxes(image);
+  return boxAt(image, boxes, image.mirror ? image.w - x : x, y);
+}
 
 function zoom() {
   const target = pointer && pointer.target.closest(".view:not(.empty)");
@@ -216,6 +325,7 @@ function zoom() {
     picture.style.transform = "scale(3)";
     zoomed = picture;
   }
+  drawLinks();
 }
 
 const step = () => (data.span[1] - data.span[0]) / 50;
@@ -265,13 +375,13 @@ byId("models").addEventListener("click", (event) => {
   if (button) setModel(Number(button.dataset.model));
   if (button) button.blur();
 });
-byId("filters").addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (!button) return;
-  filter = button.dataset.filter;
-  button.blur();
-  refresh();
-});
+for (const button of document.querySelectorAll("button[data-filter]")) {
+  button.addEventListener("click", () => {
+    filter = button.dataset.filter;
+    button.blur();
+    refresh();
+  });
+}
 byId("search").addEventListener("input", refresh);
 const slider = byId("score");
 [slider.min, slider.max] = data.span;
@@ -294,6 +404,7 @@ const bar = document.querySelector("nav");
 new ResizeObserver(() =>
   document.body.style.setProperty("--nav", `${bar.offsetHeight}px`)
 ).observe(bar);
+new ResizeObserver(drawLinks).observe(byId("hanging"));
 
 setModel(0);
 setThreshold(threshold);
