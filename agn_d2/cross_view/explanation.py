@@ -40,6 +40,7 @@ class PartnerEvidence:
     Attributes:
         image_id: of the partner view.
         change: of the detection's logit by this view.
+        share: of the view's evidence that lies where the counterpart would be, 0 to 1.
         candidates: those of the largest attention, by falling weight.
         others: weight of the partner's other candidates.
         no_counterpart: weight of "no counterpart".
@@ -47,6 +48,7 @@ class PartnerEvidence:
 
     image_id: Any
     change: float
+    share: float
     candidates: tuple[AttendedCandidate, ...]
     others: float
     no_counterpart: float
@@ -141,6 +143,7 @@ def _evidence(
 ) -> list[list[PartnerEvidence | None]]:
     """Of each view and each of its candidates what was read from one kind of partner."""
     changes = torch.cat([reading.change for reading in readings]).tolist()
+    shares = torch.cat([reading.log_share for reading in readings]).exp().tolist()
     weights = torch.cat([reading.log_attention for reading in readings]).double().exp().numpy()
     evidence: list[list[PartnerEvidence | None]] = []
     for view, partner in enumerate(partners.tolist()):
@@ -149,32 +152,36 @@ def _evidence(
             evidence.append([None] * count)
             continue
         key, chosen = data.records[partner]["image_id"], data.chosen[partner]
-        found = detections[key]
+        boxes, scores = detections[key].boxes[chosen], detections[key].scores[chosen]
         evidence.append(
             [
-                _partner_evidence(key, found, chosen, changes[view][k], weights[view, k], most)
+                PartnerEvidence(
+                    key,
+                    changes[view][k],
+                    shares[view][k],
+                    *_attended(boxes, scores, weights[view, k], most),
+                )
                 for k in range(count)
             ]
         )
     return evidence
 
 
-def _partner_evidence(
-    image_id: Any,
-    found: ViewDetections,
-    chosen: np.ndarray,
-    change: float,
-    weights: np.ndarray,
-    most: int,
-) -> PartnerEvidence:
-    """Of one candidate; ``weights`` (K + 1,) of the partner's candidates, padding and none."""
-    order = np.argsort(-weights[: len(chosen)], kind="stable")
+def _attended(
+    boxes: np.ndarray, scores: np.ndarray, weights: np.ndarray, most: int
+) -> tuple[tuple[AttendedCandidate, ...], float, float]:
+    """The first candidates of a partner, the weight of its others, and of "no counterpart".
+
+    Args:
+        boxes, scores: of its N candidates.
+        weights: (K + 1,), of the N candidates, padding, and "no counterpart".
+    """
+    order = np.argsort(-weights[: len(boxes)], kind="stable")
     candidates = tuple(
-        AttendedCandidate(_xywh(found.boxes[n]), float(found.scores[n]), float(weights[k]))
-        for k, n in zip(order[:most], chosen[order[:most]], strict=True)
+        AttendedCandidate(_xywh(boxes[n]), float(scores[n]), float(weights[n]))
+        for n in order[:most]
     )
-    others = float(weights[order[most:]].sum())
-    return PartnerEvidence(image_id, change, candidates, others, float(weights[-1]))
+    return candidates, float(weights[order[most:]].sum()), float(weights[-1])
 
 
 def _xywh(box: np.ndarray) -> Box:

@@ -72,7 +72,7 @@ def _evidence(entry: Any) -> PartnerEvidence | None:
         return None
     return PartnerEvidence(
         get(entry, "image_id"),
-        _number(entry, "change"),
+        *(_number(entry, key) for key in ("change", "share")),
         tuple(map(_candidate, _list(entry, "candidates"))),
         *(_number(entry, key) for key in ("others", "no_counterpart")),
     )

@@ -75,10 +75,12 @@ class PartnerReading:
         change: (B, K), delta of the logits.
         log_attention: (B, K, K + 1), logarithm of the attention over the partner's candidates,
             "no counterpart" last.
+        log_share: (B, K), r.
     """
 
     change: Tensor
     log_attention: Tensor
+    log_share: Tensor
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,9 @@ class PartnerAttention(nn.Module):
         a = torch.cat([self.affinity(own, partner) + evidence[:, None], to_null], dim=-1)
         whole = torch.cat([evidence, null], dim=-1).logsumexp(dim=-1, keepdim=True)
         evident = a.logsumexp(dim=-1)
-        delta = self.change(torch.stack([own.logits, evident, evident - whole], dim=-1))
-        return PartnerReading(delta[..., 0], a.log_softmax(dim=-1))
+        share = evident - whole
+        delta = self.change(torch.stack([own.logits, evident, share], dim=-1))
+        return PartnerReading(delta[..., 0], a.log_softmax(dim=-1), share)
 
 
 class CandidateRelation(nn.Module):

@@ -95,7 +95,7 @@ def page_explanation(explanation: Explanation) -> dict[str, Any]:
     """An explanation as the page reads it: ``before``, ``after``, ``missing``, ``read``.
 
     ``read`` has for each kind of partner view that is there ``kind``, ``image`` (id), ``change``,
-    ``boxes`` (x, y, w, h, score, weight), ``others`` and ``none``.
+    ``share``, ``boxes`` (x, y, w, h, score, weight), ``others`` and ``none``.
     """
     kinds = {
         "auxiliary": explanation.auxiliary,
@@ -114,6 +114,7 @@ def _page_evidence(kind: str, evidence: PartnerEvidence) -> dict[str, Any]:
         "kind": kind,
         "image": evidence.image_id,
         "change": round(evidence.change, 3),
+        "share": round(evidence.share, 4),
         "boxes": [
             [*(round(value, 1) for value in one.bbox), round(one.score, 4), round(one.weight, 4)]
             for one in evidence.candidates

@@ -45,6 +45,7 @@ def test_attention_by_hand(breast):
     assert [c.score for c in read.candidates] == [0.5, 0.4]
     assert [c.weight for c in read.candidates] == pytest.approx([3 / 8, 2 / 8])
     assert (read.others, read.no_counterpart) == pytest.approx((0, 3 / 8))
+    assert read.share == pytest.approx(1)
     assert mass.contralateral is None and mass.missing == 0.25
     odds = 0.6 / 0.4 * 8 / 3 * np.exp(0.25)
     assert mass.after == pytest.approx(odds / (1 + odds))
@@ -61,6 +62,7 @@ def test_depth_tells_counterparts_and_only_the_first_are_named(breast):
     assert (first.score, first.weight) == (0.5, pytest.approx(weights[0]))
     assert mass.auxiliary.others == pytest.approx(weights[1] + weights[2])
     assert mass.auxiliary.no_counterpart == pytest.approx(weights[3])
+    assert mass.auxiliary.share == pytest.approx(terms.sum() / (1 + 1 / 4 + 1 / 9 + 1))
 
 
 def four_views():

@@ -1,5 +1,6 @@
 """The relation against its equations, and what must not change anything."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -95,14 +96,15 @@ def test_intermediates_follow_the_equations_and_add_up():
     ):
         pair = as_lists(views, n), as_lists(views, partner)
         here = views.valid[n]
+        rows = slow_terms(attention, *pair, height=height)
+        whole = rows[0][-1] + sum(math.exp(candidate["s"]) for candidate in pair[1][0])
+        shares = [sum(terms) / whole for terms in rows]
+        assert reading.log_share[n][here].exp().tolist() == pytest.approx(shares, abs=1e-5)
         expected = slow_delta(attention, *pair, height=height)
         assert reading.change[n][here].tolist() == pytest.approx(expected, abs=1e-5)
         there = torch.cat([views.valid[partner], torch.tensor([True])])
-        for row, terms in zip(
-            reading.log_attention[n][here].exp()[:, there],
-            slow_terms(attention, *pair, height=height),
-            strict=True,
-        ):
+        weights = reading.log_attention[n][here].exp()[:, there]
+        for row, terms in zip(weights, rows, strict=True):
             assert row.tolist() == pytest.approx([t / sum(terms) for t in terms], abs=1e-5)
     no_contralateral, no_auxiliary = relation.no_contralateral, relation.no_auxiliary
     assert steps.missing.tolist() == [0, float(no_contralateral), float(no_auxiliary), 0]

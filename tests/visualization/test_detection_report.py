@@ -341,7 +341,7 @@ def explained_runs(data_set):
         (3, 60, 10, 0.2, 0.8),
     ]
     mark = AttendedCandidate((60, 10, 20, 30), 0.2, 0.25)
-    read = PartnerEvidence(3, -3.0, (mark,), others=0.0, no_counterpart=0.75)
+    read = PartnerEvidence(3, -3.0, 0.1, (mark,), others=0.0, no_counterpart=0.75)
     explained, runs = {5: ()}, {"before": [], "after": []}
     for image, x, y, *scores in boxes:
         for run, score in zip(runs.values(), scores, strict=True):
@@ -375,7 +375,7 @@ def test_explanations_belong_to_boxes(data_set):
     assert [box[6] for box in mlo["boxes"][0]] == [0, 1]
     assert mlo["explained"][1] == {
         "before": 0.7, "after": 0.1, "missing": 0.5,
-        "read": [{"kind": "auxiliary", "image": 3, "change": -3.0,
+        "read": [{"kind": "auxiliary", "image": 3, "change": -3.0, "share": 0.1,
                   "boxes": [[60, 10, 20, 30, 0.2, 0.25]], "others": 0, "none": 0.75}],
     }  # fmt: skip
     assert data["cases"][1]["images"][0]["explained"] == []
@@ -399,7 +399,7 @@ def test_verdicts_that_the_other_views_changed(data_set, browser):
     other = data_set / "one" / "inference" / "toy_test" / "coco_instances_results.json"
     browser.open(explained_page(data_set, other).page.as_uri())
     browser.choose("#score", "0.5")
-    assert text(browser, "#limits") == "(≥ 0.50 before, ≥ 0.80 after)"
+    assert text(browser, "#limits") == "≥ 0.50 → ≥ 0.80"
     for kind, row in (
         ("up, right", "p1 R CC 0.40 → 0.90"),
         ("up, wrong", "p1 L CC 0.20 → 0.80"),
@@ -421,16 +421,16 @@ def test_verdicts_that_the_other_views_changed(data_set, browser):
     )
     assert all(abs(gap) < 3 for gap in browser.run(gaps))
     assert text(browser, ".view:has(.attended) .evidence") == (
-        "auxiliary view, logit −3.00: 25 % on 0.20, no counterpart 75 %"
+        "auxiliary view: logit −3.00, share 10 %; attention: 25 % on 0.20, no counterpart 75 %"
     )
     assert text(browser, "text.focus") == "0.70 → 0.10" and text(browser, "text.attended") == "25 %"
     assert "L CC" in text(browser, ".view:has(.attended) span")
     # By the scores after: the same verdicts at the same number of false positives.
     browser.press("2")
-    assert text(browser, "#limits") == "(≥ 0.70 before, ≥ 0.50 after)"
+    assert text(browser, "#limits") == "≥ 0.70 → ≥ 0.50"
     assert text(browser, "text.focus") == "0.70 → 0.10"
     browser.press("3")
-    assert cases(browser) == [] and text(browser, "#limits") == "(not known of this model)"
+    assert cases(browser) == [] and text(browser, "#limits") == "not explained"
 
 
 @needs_chromium

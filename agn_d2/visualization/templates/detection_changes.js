@@ -1,7 +1,7 @@
 "use strict";
 // What the other views changed. A detection that is explained has the position of its explanation
 // in image.explained as the last entry: { before, after, missing, read }; read has for each partner
-// view { kind, image, change, boxes, others, none }, a box is x, y, w, h, score, weight.
+// view { kind, image, change, share, boxes, others, none }, a box is x, y, w, h, score, weight.
 const EXPLAINED = 6;
 const LEAST_WEIGHT = 0.01; // of an attention, to be drawn
 
@@ -85,7 +85,9 @@ function describeEvidence(evidence) {
   const others = 1 - evidence.none - named.reduce((total, box) => total + box[5], 0);
   if (others >= LEAST_WEIGHT) parts.push(`others ${percent(others)}`);
   parts.push(`no counterpart ${percent(evidence.none)}`);
-  return `${evidence.kind} view, logit ${signed(evidence.change)}: ${parts.join(", ")}`;
+  const share = Number((100 * evidence.share).toPrecision(2)); // often far below 1 %
+  const what = `logit ${signed(evidence.change)}, share ${share} %`;
+  return `${evidence.kind} view: ${what}; attention: ${parts.join(", ")}`;
 }
 
 // A line between the edges of two rectangles of the page, as SVG; the weight is its strength.

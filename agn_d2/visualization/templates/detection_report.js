@@ -114,8 +114,8 @@ function tell() {
 function tellLimits(limits) {
   if (!byId("limits")) return;
   byId("limits").textContent = limits
-    ? `(≥ ${limits.before.toFixed(2)} before, ≥ ${limits.after.toFixed(2)} after)`
-    : "(not known of this model)";
+    ? `≥ ${limits.before.toFixed(2)} → ≥ ${limits.after.toFixed(2)}`
+    : "not explained";
 }
 
 // --- A case ---
@@ -126,7 +126,7 @@ function draw() {
   const rows = [...byId("list").querySelectorAll("button")];
   const at = listed.indexOf(current);
   rows.forEach((button, k) => button.classList.toggle("on", k === at));
-  if (at >= 0) rows[at].scrollIntoView({ block: "nearest" });
+  if (at >= 0) reveal(rows[at], byId("list"));
   byId("name").textContent = current ? `${current.one.id}   (${at + 1} of ${listed.length})` : "";
   byId("hanging").replaceChildren();
   views.clear();
@@ -141,6 +141,12 @@ function draw() {
   const maps = images.some((image) => image.attention[model]);
   document.body.classList.toggle("has-attention", maps);
   drawBoxes();
+}
+
+// Scrolls the list alone: scrollIntoView would move the page too.
+function reveal(row, list) {
+  const [a, b] = [row.getBoundingClientRect(), list.getBoundingClientRect()];
+  list.scrollTop += Math.min(0, a.top - b.top) || Math.max(0, a.bottom - b.bottom);
 }
 
 // Boxes of all views, and what the detection in focus read in them.
