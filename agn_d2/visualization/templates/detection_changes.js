@@ -12,7 +12,7 @@ const scores = ({ before, after }) => `${before.toFixed(2)} → ${after.toFixed(
 
 // Verdicts that the other views changed: kind -> detections by falling change of the score. The
 // scores before and after are no common scale: the model's scores are held against the threshold,
-// the others against the one that lets as many false positives pass.
+// the others against one that lets as many false positives pass, in the middle of those that do.
 function changedVerdicts(cases, model, threshold) {
   const kinds = { "up, right": [], "up, wrong": [], "down, right": [], "down, wrong": [] };
   const side = data.explained[model];
@@ -30,7 +30,8 @@ function changedVerdicts(cases, model, threshold) {
   const wrong = entries.filter((entry) => entry.box[5] === FALSE).map(explanation);
   const passing = wrong.filter((known) => known[side] >= threshold).length;
   const byScore = wrong.map((known) => known[other]).sort((a, b) => b - a);
-  limits[other] = passing ? byScore[passing - 1] : Infinity;
+  const bounds = [data.span[1], ...byScore, data.span[0]];
+  limits[other] = (bounds[passing] + bounds[passing + 1]) / 2;
   for (const entry of entries) {
     const { before, after } = explanation(entry);
     const up = after >= limits.after;
