@@ -458,7 +458,8 @@ def test_a_detection_shows_its_reading_when_pointed_at(data_set, browser):
 
 
 def text(browser, selector) -> str:
-    return browser.run(f"document.querySelector({json.dumps(selector)}).textContent")
+    found = browser.run(f"document.querySelector({json.dumps(selector)}).textContent")
+    return found.replace("\N{NO-BREAK SPACE}", " ")
 
 
 @needs_chromium

@@ -7,7 +7,7 @@ const LEAST_WEIGHT = 0.01; // of an attention, to be drawn
 
 const explanation = ({ image, box }) => image.explained[box[EXPLAINED]];
 const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
-const percent = (share) => `${(100 * share).toFixed(0)} %`;
+const percent = (share) => `${(100 * share).toFixed(0)}\u00a0%`;
 const scores = ({ before, after }) => `${before.toFixed(2)} → ${after.toFixed(2)}`;
 
 // Verdicts that the other views changed: kind -> detections by falling change of the score. The
@@ -87,7 +87,7 @@ function describeEvidence(evidence) {
   if (others >= LEAST_WEIGHT) parts.push(`others ${percent(others)}`);
   parts.push(`no counterpart ${percent(evidence.none)}`);
   const share = Number((100 * evidence.share).toPrecision(2)); // often far below 1 %
-  const what = `logit ${signed(evidence.change)}, share ${share} %`;
+  const what = `logit ${signed(evidence.change)}, share ${share}\u00a0%`;
   return `${evidence.kind} view: ${what}; attention: ${parts.join(", ")}`;
 }
 
