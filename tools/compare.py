@@ -18,21 +18,18 @@ from agn_d2.utils.command_line import command_line_tool
 
 # isort: split
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
-from agn_d2.evaluation.comparison_text import comparison_markdown
 from agn_d2.evaluation.froc import DEFAULT_FPPI
 from agn_d2.evaluation.groups import BREAKDOWNS, resolve_breakdown
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
-from agn_d2.evaluation.report import curve_to_dict
 from agn_d2.evaluation.runs import named_runs
-from agn_d2.utils.files import check_writable_folder, write_text
-from agn_d2.visualization.froc import plot_froc
+from agn_d2.utils.files import check_writable_folder
+from agn_d2.visualization.comparison_files import write_comparison
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -95,23 +92,8 @@ def run(args: argparse.Namespace) -> None:
         draws=args.draws,
         seed=args.seed,
     )
-    report = comparison.report
-    for name, runs in files.items():
-        entries = zip(report["models"][name]["runs"], runs, comparison.curves[name], strict=True)
-        for entry, file, curve in entries:
-            entry |= {"file": str(file), "curve": curve_to_dict(curve)}
-    markdown = comparison_markdown(report)
-    content = json.dumps({"gt": str(args.gt), **report}, indent=1, allow_nan=False)
-    write_text(args.output / "comparison.json", content + "\n")
-    write_text(args.output / "comparison.md", markdown)
-    plot_froc(
-        comparison.mean_curves,
-        args.output / "froc.png",
-        fppi=args.fppi,
-        intervals=comparison.intervals,
-        runs=comparison.curves,
-        rule=report["rule"]["text"],
-    )
+    facts = {"gt": str(args.gt)}
+    markdown = write_comparison(comparison, args.output, "comparison", files, facts)
     print(markdown)
 
 

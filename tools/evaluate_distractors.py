@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agn_d2.evaluation.distractors import MASS, scores_by_kind, separation
+from agn_d2.evaluation.distractors import MASS, scores_by_kind
+from agn_d2.evaluation.separation import separation
 
 
 def read(path: Path) -> Any:

@@ -84,7 +84,7 @@ def bootstrap_recalls(
     weights = np.ones(num_images) if image_weights is None else np.asarray(image_weights, float)
     readers = [_Reader(events, weights > 0, np.asarray(fppi, float)) for events in models]
     recalls = np.full((draws, len(models), len(fppi)), np.nan)
-    for row, times in zip(recalls, _draw(patients, weights, draws, seed), strict=False):
+    for row, times in zip(recalls, draw_patients(patients, weights, draws, seed), strict=False):
         drawn = weights * times
         for k, reader in enumerate(readers):
             row[k] = reader(drawn)
@@ -113,10 +113,20 @@ def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[np.nda
     return np.quantile(values, tail, axis=0), np.quantile(values, 1 - tail, axis=0)
 
 
-def _draw(
+def draw_patients(
     patients: Sequence[str], weights: np.ndarray, draws: int, seed: int
 ) -> Iterator[np.ndarray]:
-    """(I,) how often each image was drawn, draw after draw; nothing if no patient counts."""
+    """Resamples of the patients, with all their images.
+
+    Args:
+        patients: (I,) the patient of each image.
+        weights: (I,); a patient whose images all weigh 0 is not drawn.
+        draws: how many.
+        seed: random seed.
+
+    Yields:
+        (I,) int64, how often each image was drawn; nothing if no patient counts.
+    """
     patient_of_image = np.unique(np.asarray(patients, dtype=str), return_inverse=True)[1]
     drawn_from = np.unique(patient_of_image[weights > 0])
     rng = np.random.default_rng(seed)

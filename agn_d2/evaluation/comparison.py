@@ -31,6 +31,7 @@ from .matching import DEFAULT_IOU, match_detections
 from .parts import Part, parts_of
 from .records import Detections
 from .report import LEVEL, describe_rule, with_mean
+from .separation import candidate_report
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,16 @@ def compare(
         "bootstrap": {"draws": draws, "level": LEVEL, "seed": seed} if draws else None,
         "models": {name: _model(models[name], curves[name], weights, fppi) for name in models},
         "parts": parts,
+        "candidates": candidate_report(
+            models,
+            truth,
+            weights,
+            iou=rule.iou,
+            hit=rule.hit,
+            baseline=baseline,
+            draws=draws,
+            seed=seed,
+        ),
         "notes": notes,
     }
     report["rule"]["text"] = describe_rule(report["rule"])

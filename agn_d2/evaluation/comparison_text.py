@@ -14,6 +14,9 @@ TITLES = {
     "available views": "By the available views",
     "mass size": "By mass size (FPPI over all images)",
 }
+CANDIDATES = (
+    "AUC: how often a detection that reaches a lesion scores higher than one that reaches none."
+)
 
 
 def comparison_markdown(report: dict[str, Any]) -> str:
@@ -37,6 +40,7 @@ def comparison_markdown(report: dict[str, Any]) -> str:
     if report["baseline"]:
         lines += ["", f"## Difference to {report['baseline']}, in percentage points", ""]
         lines += ["Both models on the same draws.", "", *_differences(report)]
+    lines += ["", "## Candidates", "", CANDIDATES, "", *_candidates(report)]
     runs = _runs(report)
     if runs:
         lines += ["", "## Run by run", "", "Recall in %, mean ± standard deviation (n - 1)."]
@@ -66,6 +70,27 @@ def _differences(report: dict[str, Any]) -> list[str]:
                 cells = difference_cells(row["difference"])
                 rows.append([part["breakdown"], part["name"], name, *cells])
     return _grid(["", "part", "model", *_at(report)], rows)
+
+
+def _candidates(report: dict[str, Any]) -> list[str]:
+    rows = []
+    for name, row in report["candidates"].items():
+        counts = [", ".join(map(str, row[key])) for key in ("masses", "others")]
+        cells = [_value(row, "auc", "{:.3f}")]
+        if report["baseline"]:
+            cells.append(_value(row.get("difference", {}), "value", "{:+.3f}"))
+        rows.append([name, *counts, *cells])
+    header = ["model", "on a lesion", "on none", "AUC"]
+    return _grid([*header, *(["difference"] if report["baseline"] else [])], rows)
+
+
+def _value(row: dict[str, Any], key: str, form: str) -> str:
+    """A figure and its interval, where there are such."""
+    if row.get(key) is None:
+        return "–"
+    ends = (row.get("low"), row.get("high"))
+    interval = "" if None in ends else f" ({' to '.join(form.format(end) for end in ends)})"
+    return form.format(row[key]) + interval
 
 
 def _runs(report: dict[str, Any]) -> list[list[Any]]:

@@ -50,17 +50,6 @@ def scores_by_kind(
     return {kind: np.array(values) for kind, values in scores.items()}
 
 
-def separation(masses: np.ndarray, distractors: np.ndarray) -> float | None:
-    """Area under the ROC curve: how often a mass scores higher than a distractor (ties: half).
-
-    0.5: the detector cannot tell them apart. None: one of the two is empty.
-    """
-    if not len(masses) or not len(distractors):
-        return None
-    difference = masses[:, None] - distractors[None]
-    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
-
-
 def _iou(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
     low = np.maximum(boxes[:, :2], box[:2])
     high = np.minimum(boxes[:, :2] + boxes[:, 2:], box[:2] + box[2:])

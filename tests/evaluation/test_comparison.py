@@ -171,6 +171,9 @@ def test_text(truth, models):
     assert "| 2 | one | 1 | 0 | – | – |" in text
     assert "\\* one ends at 1 FPPI" in text and "none has no detection" in text
     without = comparison_markdown(compare(models, truth, draws=0).report)
+    # 0.9 beats the four others, 0.8 ties with one of them: 7.5 of 8 pairs.
+    assert "| one | 2 | 4 | 0.938 |" in without and "| none | 0 | 0 | – |" in without
+    assert "| one | 2 | 4 | 0.938 (" in text and "| none | 0 | 0 | – | – |" in text
     assert "interval" not in without and "Difference" not in without
 
 

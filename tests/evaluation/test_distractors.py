@@ -1,9 +1,8 @@
 """Scores of masses and distractors, by hand."""
 
-import numpy as np
 import pytest
 
-from agn_d2.evaluation.distractors import scores_by_kind, separation
+from agn_d2.evaluation.distractors import scores_by_kind
 
 OBJECTS = {
     "annotations": [
@@ -36,12 +35,6 @@ def test_each_body_has_the_best_score_on_it():
     assert scores["symmetric"].tolist() == [0.0]
     assert scores["superimposition"].tolist() == [0.5]
     assert scores_by_kind(OBJECTS, detections, iou=0.17)["mass"].tolist() == [0.9, 0.4]
-
-
-def test_separation_counts_pairs():
-    # Pairs: 0.9 > 0.5, 0.9 > 0.2, 0.5 = 0.5 (half), 0.5 > 0.2: 3.5 of 4.
-    assert separation(np.array([0.9, 0.5]), np.array([0.5, 0.2])) == 3.5 / 4
-    assert separation(np.zeros(0), np.ones(1)) is None
 
 
 def test_real_data_has_no_distractors():
