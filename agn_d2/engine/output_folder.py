@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import json
 import logging
 import os
-import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -16,12 +12,8 @@ from typing import IO
 from detectron2.utils import comm
 
 from ..utils.files import clear_parts
+from ..utils.locks import lock_file
 from .last_checkpoint import BEST, POINTER
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +27,8 @@ _held: set[str] = set()
 def output_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Keep other trainings out of a folder, which is made if need be.
 
-    A POSIX record lock: the system lifts it when the process ends, however it ends, so that none
-    is left behind by a kill; processes that load data do not inherit it, and it holds between
-    machines on NFS. The first process of a training has it for all of them. Where a file system
-    knows no locks the training goes on without, and says so.
+    The first process of a training has the lock (``lock_file``) for all of them. Where a file
+    system knows no locks the training goes on without, and says so.
 
     Raises:
         ValueError: another training has the folder, on all processes; names it.
@@ -63,33 +53,15 @@ def output_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 def _lock(folder: Path) -> tuple[IO[str] | None, str | None]:
     """The locked file, and what stands against it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
-        return None, None
-    file = (folder / LOCK).open("a+", encoding="utf-8")
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            file.close()
-            return None, (
-                f"OUTPUT_DIR {folder} is in use by another training ({owner}): wait for its end, "
-                "or take another OUTPUT_DIR"
-            )
-        logger.warning(
-            "%s: no locks on this file system (%s); see to it that no second training writes there",
-            *(folder, error.strerror),
+    file, owner = lock_file(folder / LOCK)
+    if owner is not None:
+        return None, (
+            f"OUTPUT_DIR {folder} is in use by another training ({owner}): wait for its end, "
+            "or take another OUTPUT_DIR"
         )
-        return file, None
-    file.truncate(0)
-    since = time.strftime("%Y-%m-%d %H:%M:%S")
-    owner = {"process": os.getpid(), "machine": socket.gethostname(), "since": since}
-    file.write(json.dumps(owner))
-    file.flush()
-    # Of writes that a kill cut off.
-    clear_parts(folder)
+    if file is not None:
+        # Of writes that a kill cut off.
+        clear_parts(folder)
     return file, None
 
 
