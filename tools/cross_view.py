@@ -27,7 +27,7 @@ import agn_d2  # noqa: F401  registers what data sets need
 from agn_d2.cross_view.explanation_file import write_explanations
 from agn_d2.cross_view.relation import CandidateRelation
 from agn_d2.cross_view.relation_file import read_relation, write_relation
-from agn_d2.cross_view.results import DatasetDetections, cross_validate, explained, fit_on
+from agn_d2.cross_view.results import DatasetDetections, explained, fit_on, validate_relation
 from agn_d2.data.build import load_cases
 from agn_d2.data.builtin import check_registered, register_builtin_datasets
 from agn_d2.evaluation.runs import named_paths
@@ -49,11 +49,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
             "--results", nargs="+", required=True, metavar="DATASET=FILE", help="COCO results"
         )
         command.add_argument("--output", type=Path, required=True)
-        command.add_argument(
-            "--shuffle-partners",
-            action="store_true",
-            help="the control: every image reads the views of another patient",
-        )
+        if name != "validate":
+            command.add_argument(
+                "--shuffle-partners",
+                action="store_true",
+                help="the control: every image reads the views of another patient",
+            )
         if name != "apply":
             command.add_argument(
                 "--fit-widths", action="store_true", help="fit the widths of the soft bias too"
@@ -74,22 +75,27 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def read_results(args: argparse.Namespace, shuffled: bool) -> list[DatasetDetections]:
+def read_names(args: argparse.Namespace) -> dict[str, Path]:
     paths = named_paths(args.results, name_needed=True)
+    check_registered([*paths, *(getattr(args, "patients_of", None) or ())], "--results")
+    return paths
+
+
+def read_results(args: argparse.Namespace) -> list[DatasetDetections]:
+    paths = read_names(args)
     others = getattr(args, "patients_of", None)
-    check_registered([*paths, *(others or ())], "--results")
     patients = None
     if others:
         patients = {image["patient_id"] for case in load_cases(others) for image in case.images}
     return [
-        DatasetDetections(name, path, patients=patients, shuffled=shuffled)
+        DatasetDetections(name, path, patients=patients, shuffled=args.shuffle_partners)
         for name, path in paths.items()
     ]
 
 
 def fit(args: argparse.Namespace) -> None:
     check_writable(args.output)
-    parts = read_results(args, args.shuffle_partners)
+    parts = read_results(args)
     relation = fit_on(parts, CandidateRelation(), fit_widths=args.fit_widths)
     write_relation(
         args.output,
@@ -106,7 +112,7 @@ def apply(args: argparse.Namespace) -> None:
     for path in filter(None, (args.output, args.explain)):
         check_writable(path)
     relation = read_relation(args.relation)
-    parts = read_results(args, args.shuffle_partners)
+    parts = read_results(args)
     write_json(args.output, [d for part in parts for d in part.rescored(relation)])
     if args.explain:
         write_explanations(args.explain, explained(parts, [relation] * len(parts)))
@@ -116,17 +122,9 @@ def validate(args: argparse.Namespace) -> None:
     check_writable_folder(args.output)
     if args.explain:
         check_writable(args.explain)
-    for shuffled in (False, True):
-        parts = read_results(args, shuffled)
-        pooled, relations = cross_validate(parts, fit_widths=args.fit_widths)
-        if not shuffled:
-            write_json(args.output / "detector.json", [d for p in parts for d in p.unchanged()])
-            for part, relation in zip(parts, relations, strict=True):
-                path = args.output / f"relation_{part.dataset}.json"
-                write_relation(path, relation, {"left_out": part.dataset})
-            if args.explain:
-                write_explanations(args.explain, explained(parts, relations))
-        write_json(args.output / ("shuffled.json" if shuffled else "rescored.json"), pooled)
+    validate_relation(
+        read_names(args), args.output, explanations=args.explain, fit_widths=args.fit_widths
+    )
 
 
 @command_line_tool

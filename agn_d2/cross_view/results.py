@@ -14,9 +14,12 @@ from ..data.build import check_landmarks, load_cases
 from ..data.cases import Case
 from ..data.partners import shuffle_partners
 from ..evaluation.coco_results import read_detections, read_ground_truth
+from ..utils.files import write_json
 from .candidates import MAX_CANDIDATES, ViewDetections, collect_candidates
 from .explanation import Explanation, explain
+from .explanation_file import write_explanations
 from .relation import CandidateRelation
+from .relation_file import write_relation
 from .rescoring import rescore
 from .training import fit_relation, make_targets
 
@@ -110,7 +113,7 @@ def fit_on(
     """Fit a relation on results of detectors that have not seen the images, see ``fit_relation``.
 
     Raises:
-        ValueError: no candidate lies on a lesion.
+        NothingToLearnError: no candidate lies on a lesion.
     """
     data = []
     for part in parts:
@@ -144,3 +147,40 @@ def cross_validate(
         pooled += part.rescored(relations[-1])
         logger.info("%s: re-scored by a relation of the other %d", part.dataset, len(others))
     return pooled, relations
+
+
+def validate_relation(
+    results: Mapping[str, str | Path],
+    output: Path,
+    *,
+    explanations: Path | None = None,
+    **options: float,
+) -> dict[str, Path]:
+    """Cross-validate over the results of folds, with its control, and write pooled results.
+
+    Args:
+        results: registered data set -> results of a detector that has not been trained on it.
+        output: folder for ``detector.json``, ``rescored.json`` and ``shuffled.json``, and the
+            relations ``relation_<data set>.json`` that were *not* fitted on the data set.
+        explanations: file for what each detection read from the other views; None: none.
+        options: options of ``fit_relation``.
+
+    Returns:
+        the first part of the name of the three results files -> file.
+
+    Raises:
+        ValueError: see ``cross_validate`` and ``DatasetDetections``.
+    """
+    files = {name: output / f"{name}.json" for name in ("detector", "rescored", "shuffled")}
+    for shuffled in (False, True):
+        parts = [DatasetDetections(name, path, shuffled=shuffled) for name, path in results.items()]
+        pooled, relations = cross_validate(parts, **options)
+        if not shuffled:
+            write_json(files["detector"], [d for part in parts for d in part.unchanged()])
+            for part, relation in zip(parts, relations, strict=True):
+                facts = {"left_out": part.dataset}
+                write_relation(output / f"relation_{part.dataset}.json", relation, facts)
+            if explanations is not None:
+                write_explanations(explanations, explained(parts, relations))
+        write_json(files["shuffled" if shuffled else "rescored"], pooled)
+    return files

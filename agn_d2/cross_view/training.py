@@ -22,6 +22,10 @@ from .rescoring import CHUNK
 logger = logging.getLogger(__name__)
 
 
+class NothingToLearnError(ValueError):
+    """No candidate lies on a lesion."""
+
+
 @dataclass(frozen=True)
 class Targets:
     """What is known of V views with K candidates each.
@@ -100,10 +104,10 @@ def fit_relation(
         the loss at the end.
 
     Raises:
-        ValueError: no view, or no candidate on a lesion.
+        NothingToLearnError: no view, or no candidate on a lesion.
     """
     if not any(bool(targets.is_mass.any()) for _, targets in data):
-        raise ValueError("no candidate lies on a lesion: there is nothing to learn from")
+        raise NothingToLearnError("no candidate lies on a lesion: there is nothing to learn from")
     views = sum(int((~part.borrowed).sum()) for part, _ in data)
     calibration = nn.Parameter(torch.tensor([0.5, -1.0]))
     widths = [p for name, p in relation.named_parameters() if "sigma" in name]

@@ -49,18 +49,29 @@ class Run:
         row: what is trained.
         seed: ``SEED``.
         folder: ``OUTPUT_DIR``.
-        options: what all runs have in common, on top of the row's own options.
+        options: KEY, VALUE, ... on top of the row's own options.
+        eval_only: only evaluate.
+        places: KEY, VALUE, ... that tell where things lie, such as the weights of another run of
+            the same output folder; they may change when the folder moves.
     """
 
     row: Row
     seed: int
     folder: Path
     options: tuple[str, ...] = ()
+    eval_only: bool = False
+    places: tuple[str, ...] = ()
 
-    def arguments(self) -> list[str]:
-        """Arguments for tools/train_net.py, without ``--resume``."""
-        own = ["SEED", str(self.seed), "OUTPUT_DIR", str(self.folder)]
-        return ["--config-file", self.row.config_file, *self.row.options, *self.options, *own]
+    def __str__(self) -> str:
+        return f"{self.row.name}, seed {self.seed}"
+
+    def arguments(self, resume: bool = False) -> list[str]:
+        """Arguments for tools/train_net.py."""
+        own = [*self.places, "SEED", str(self.seed), "OUTPUT_DIR", str(self.folder)]
+        # Options end the command line of train_net: a flag must stand before them.
+        flags = [*["--resume"] * resume, *["--eval-only"] * self.eval_only]
+        options = [*self.row.options, *self.options, *own]
+        return ["--config-file", self.row.config_file, *flags, *options]
 
     def describe(self) -> dict[str, Any]:
         """What makes this run another one than the next."""
@@ -69,7 +80,7 @@ class Run:
             "config_file": Path(self.row.config_file).name,
             "options": [*self.row.options, *self.options],
             "seed": self.seed,
-        }
+        } | ({"eval_only": True} if self.eval_only else {})
 
 
 def read_row(path: str | Path, base: str | Path | None = None) -> Row:
@@ -141,27 +152,20 @@ def execute(run: Run, command: Sequence[str], commit: str | None = None) -> dict
     """
     done = read_result(run)
     if done is not None:
-        logger.info("%s, seed %d: finished before", run.row.name, run.seed)
+        logger.info("%s: finished before", run)
         return done
     run.folder.mkdir(parents=True, exist_ok=True)
-    resume = ["--resume"] if (run.folder / "last_checkpoint").is_file() else []
-    logger.info("%s, seed %d: %s", run.row.name, run.seed, "resumed" if resume else "started")
+    resume = not run.eval_only and (run.folder / "last_checkpoint").is_file()
+    logger.info("%s: %s", run, "resumed" if resume else "started")
     start = time.monotonic()
     with (run.folder / LOG_FILE).open("a") as log:
-        arguments = run.arguments()
-        # Options end the command line of train_net: a flag must stand before them.
-        status = run_program(
-            [*command, *arguments[:2], *resume, *arguments[2:]], stdout=log, stderr=log
-        )
+        status = run_program([*command, *run.arguments(resume)], stdout=log, stderr=log)
     if status != 0:
-        logger.error(
-            "%s, seed %d: exit status %d, see %s",
-            *(run.row.name, run.seed, status, run.folder / LOG_FILE),
-        )
+        logger.error("%s: exit status %d, see %s", run, status, run.folder / LOG_FILE)
         return None
     result = run.describe() | {
         "commit": commit,
-        "resumed": bool(resume),
+        "resumed": resume,
         "seconds": round(time.monotonic() - start, 1),
         "datasets": _reports(run),
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -61,3 +63,11 @@ def lock_file(path: Path, *, wait: bool = False) -> tuple[IO[str] | None, str | 
     file.write(json.dumps(owner))
     file.flush()
     return file, None
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait for the lock of a file, and hold it."""
+    file, _ = lock_file(path, wait=True)
+    with file or contextlib.nullcontext():
+        yield
