@@ -42,7 +42,8 @@ class CaseCandidates:
         chosen: of each view the positions of its candidates among its detections, by falling
             score.
         auxiliary, contralateral: (V,) int64, positions of the partner views among the V, or -1.
-        borrowed: (V,) bool, views that only serve another case, see ``shuffle_partners``.
+        context: (V,) bool, views that only serve others: context views, whose lesions are not
+            known, and those of another case, see ``shuffle_partners``.
     """
 
     records: tuple[dict[str, Any], ...]
@@ -50,13 +51,18 @@ class CaseCandidates:
     chosen: tuple[np.ndarray, ...]
     auxiliary: Tensor
     contralateral: Tensor
-    borrowed: Tensor
+    context: Tensor
 
 
 def score_logits(scores: np.ndarray) -> np.ndarray:
     """log s / (1 - s), finite for all scores."""
     kept = np.clip(np.asarray(scores, dtype=np.float64), SCORE_MARGIN, 1 - SCORE_MARGIN)
     return np.log(kept) - np.log1p(-kept)
+
+
+def view_key(record: dict[str, Any]) -> Any:
+    """What detections of a view are known by: its image id, or the file of a context view."""
+    return record["image_id"] if "image_id" in record else record["file_name"]
 
 
 def collect_candidates(
@@ -68,17 +74,18 @@ def collect_candidates(
 
     Args:
         cases: with ``landmarks``.
-        detections: image id -> detections; a view that is not among them serves no other view.
+        detections: by ``view_key``. A view without a detection (empty arrays) is a partner view
+            that speaks for no counterpart; one that is not among them serves no other view.
         limit: candidates of a view, those of the highest scores.
 
     Raises:
         ValueError: a view with detections has no landmarks; names the file.
     """
     records, links, rows = [], {"auxiliary": [], "contralateral": []}, []
-    borrowed = []
+    context = []
     for case in cases:
         own = [case.record(position) for position in range(len(case) + len(case.borrowed))]
-        present = [i for i, r in enumerate(own) if r.get("image_id") in detections]
+        present = [i for i, r in enumerate(own) if view_key(r) in detections]
         place = {position: len(records) + n for n, position in enumerate(present)}
         views = [own[position] for position in present]
         for record in views:
@@ -86,12 +93,12 @@ def collect_candidates(
                 raise ValueError(f"{record['file_name']} has no landmarks; the relation needs them")
         lengths = pixel_lengths(views) if views else ()
         for position, record, length in zip(present, views, lengths, strict=True):
-            rows.append(_row(record, detections[record["image_id"]], length, limit))
+            rows.append(_row(record, detections[view_key(record)], length, limit))
             for name, link in links.items():
                 partners = getattr(case, name)
                 partner = partners[position] if position < len(case) else None
                 link.append(place.get(partner, -1))
-            borrowed.append(position >= len(case))
+            context.append(position >= len(case) or not record.get("examined", True))
         records += views
     return CaseCandidates(
         tuple(records),
@@ -99,7 +106,7 @@ def collect_candidates(
         tuple(chosen for _, chosen in rows),
         torch.tensor(links["auxiliary"], dtype=torch.int64),
         torch.tensor(links["contralateral"], dtype=torch.int64),
-        torch.tensor(borrowed, dtype=torch.bool),
+        torch.tensor(context, dtype=torch.bool),
     )
 
 

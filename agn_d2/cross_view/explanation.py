@@ -11,7 +11,13 @@ import torch
 from torch import Tensor
 
 from ..data.cases import Case
-from .candidates import MAX_CANDIDATES, CaseCandidates, ViewDetections, collect_candidates
+from .candidates import (
+    MAX_CANDIDATES,
+    CaseCandidates,
+    ViewDetections,
+    collect_candidates,
+    view_key,
+)
 from .relation import CandidateRelation, PartnerReading
 from .rescoring import linked_views, new_scores
 
@@ -38,7 +44,7 @@ class PartnerEvidence:
     """What a detection read from one partner view. The weights sum to 1.
 
     Attributes:
-        image_id: of the partner view.
+        image_id: of the partner view, or the file of a context view.
         change: of the detection's logit by this view.
         share: of the view's evidence that lies where the counterpart would be, 0 to 1.
         candidates: those of the largest attention, by falling weight.
@@ -91,7 +97,7 @@ def explain(
         most: candidates of a partner view that are named one by one.
 
     Returns:
-        image id -> explanations of its detections, in their order.
+        image id -> explanations of its detections, in their order; examined views alone.
 
     Raises:
         ValueError: a view has no landmarks.
@@ -112,9 +118,9 @@ def explain(
     )
     explained = {}
     for view, record in enumerate(data.records):
-        if data.borrowed[view]:
+        if data.context[view]:
             continue
-        key = record["image_id"]
+        key = view_key(record)
         found = detections[key]
         read = {
             n: (of_auxiliary, of_contralateral, missing[view])
@@ -151,7 +157,7 @@ def _evidence(
         if partner < 0:
             evidence.append([None] * count)
             continue
-        key, chosen = data.records[partner]["image_id"], data.chosen[partner]
+        key, chosen = view_key(data.records[partner]), data.chosen[partner]
         boxes, scores = detections[key].boxes[chosen], detections[key].scores[chosen]
         evidence.append(
             [

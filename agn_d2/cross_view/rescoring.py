@@ -12,7 +12,13 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from ..data.cases import Case
-from .candidates import MAX_CANDIDATES, CaseCandidates, ViewDetections, collect_candidates
+from .candidates import (
+    MAX_CANDIDATES,
+    CaseCandidates,
+    ViewDetections,
+    collect_candidates,
+    view_key,
+)
 from .relation import CandidateRelation
 
 # Views that pass the relation at once.
@@ -70,11 +76,11 @@ def rescore(
     Args:
         relation: a fitted one.
         cases: whose views have ``landmarks``.
-        detections: image id -> detections of the view.
+        detections: by ``view_key``, see ``collect_candidates``.
         limit: candidates of a view.
 
     Returns:
-        image id -> (D,) float64, in the order of the detections.
+        by ``view_key``: (D,) float64, in the order of the detections.
 
     Raises:
         ValueError: a view has no landmarks.
@@ -99,7 +105,7 @@ def new_scores(
         if data.auxiliary[n] < 0 and data.contralateral[n] < 0:
             continue
         chosen = data.chosen[n]
-        key = data.records[n]["image_id"]
+        key = view_key(data.records[n])
         scores[key] = scores[key].copy()
         scores[key][chosen] = 1 / (1 + np.exp(-new[: len(chosen)]))
     return scores

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from detectron2.data import MetadataCatalog
 
+from ..coco.reading import read_json
 from ..data.build import check_landmarks, load_cases
 from ..data.cases import Case
 from ..data.partners import shuffle_partners
-from ..evaluation.coco_results import read_detections, read_ground_truth
+from ..evaluation.coco_results import GroundTruth, read_detections, read_ground_truth
 from ..utils.files import write_json
 from .candidates import MAX_CANDIDATES, ViewDetections, collect_candidates
 from .explanation import Explanation, explain
@@ -25,13 +28,17 @@ from .training import fit_relation, make_targets
 
 logger = logging.getLogger(__name__)
 
+# Beside the results of the examined views (TEST.CONTEXT_DETECTIONS), with file names as image ids.
+CONTEXT_RESULTS = "coco_context_results.json"
+
 
 class DatasetDetections:
     """A detector's results on a registered data set, with the cases that they belong to.
 
     Args:
         dataset: registered name; its images need landmarks.
-        predictions: COCO results file.
+        predictions: COCO results file. Where ``CONTEXT_RESULTS`` lies beside it, context views
+            serve the others too.
         patients: take their cases alone; None: all.
         shuffled: let every image read the views of another patient (``shuffle_partners``).
 
@@ -53,38 +60,46 @@ class DatasetDetections:
             for case in load_cases([dataset])
             if patients is None or case.images[0]["patient_id"] in patients
         ]
-        check_landmarks(self.cases)
+        check_landmarks(self.cases, "the relation of candidates", "do without it")
         if shuffled:
             self.cases = shuffle_partners(self.cases)
-        truth = read_ground_truth(MetadataCatalog.get(dataset).json_file)
-        found = read_detections(predictions, truth)
-        self.image_ids = truth.image_ids
-        self.by_image = {}
-        for n, image_id in enumerate(truth.image_ids):
-            of_image = np.flatnonzero(found.images == n)
-            self.by_image[image_id] = ViewDetections(found.boxes[of_image], found.scores[of_image])
+        metadata = MetadataCatalog.get(dataset)
+        truth = read_ground_truth(metadata.json_file)
+        self.by_image = _by_image(predictions, truth)
+        self._entries: dict[Any, list[dict[str, Any]]] = {name: [] for name in truth.image_ids}
+        for entry in read_json(predictions):
+            self._entries[entry["image_id"]].append(entry)
+        context = Path(predictions).with_name(CONTEXT_RESULTS)
+        if truth.context_images and context.is_file():
+            names = tuple(image.file_name for image in truth.context_images)
+            found = _by_image(context, replace(truth, image_ids=names))
+            root = Path(metadata.image_root)
+            self.by_image |= {os.path.join(root, name): views for name, views in found.items()}
 
     def rescored(self, relation: CandidateRelation) -> list[dict[str, Any]]:
-        """The results in COCO's format with the scores of a relation."""
+        """The entries of the results file, image by image, with the scores of a relation."""
         return self._as_coco(rescore(relation, self.cases, self.by_image))
 
     def unchanged(self) -> list[dict[str, Any]]:
-        """The results in COCO's format as the detector gave them."""
+        """The entries of the results file, image by image, as the detector gave them."""
         return self._as_coco({key: found.scores for key, found in self.by_image.items()})
 
     def _as_coco(self, scores: Mapping[Any, np.ndarray]) -> list[dict[str, Any]]:
         return [
-            {
-                "image_id": image_id,
-                "category_id": 1,
-                "bbox": [float(x0), float(y0), float(x1 - x0), float(y1 - y0)],
-                "score": float(score),
-            }
-            for image_id in self.image_ids
-            for (x0, y0, x1, y1), score in zip(
-                self.by_image[image_id].boxes, scores[image_id], strict=True
-            )
+            entry | {"score": float(score)}
+            for image_id, entries in self._entries.items()
+            for entry, score in zip(entries, scores[image_id], strict=True)
         ]
+
+
+def _by_image(predictions: str | Path, truth: GroundTruth) -> dict[Any, ViewDetections]:
+    """The detections of every image of the truth, empty where nothing was found."""
+    found = read_detections(predictions, truth)
+    by_image = {}
+    for n, image_id in enumerate(truth.image_ids):
+        of_image = np.flatnonzero(found.images == n)
+        by_image[image_id] = ViewDetections(found.boxes[of_image], found.scores[of_image])
+    return by_image
 
 
 def explained(

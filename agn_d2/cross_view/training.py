@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..data.lesion_pairs import pair_lesions
 from ..evaluation.matching import DEFAULT_IOU
-from .candidates import CaseCandidates, ViewDetections
+from .candidates import CaseCandidates, ViewDetections, view_key
 from .relation import CandidateRelation
 from .rescoring import CHUNK
 
@@ -55,7 +55,7 @@ def make_targets(
     on = np.full((views, width), -1)
     for n, record in enumerate(data.records):
         lesions = _lesion_boxes(record)
-        found = detections[record["image_id"]].boxes[data.chosen[n]]
+        found = detections[view_key(record)].boxes[data.chosen[n]]
         if len(lesions) and len(found):
             overlap = pairwise_iou(Boxes(torch.tensor(found)), Boxes(torch.tensor(lesions)))
             best, which = overlap.max(dim=1)
@@ -108,7 +108,7 @@ def fit_relation(
     """
     if not any(bool(targets.is_mass.any()) for _, targets in data):
         raise NothingToLearnError("no candidate lies on a lesion: there is nothing to learn from")
-    views = sum(int((~part.borrowed).sum()) for part, _ in data)
+    views = sum(int((~part.context).sum()) for part, _ in data)
     calibration = nn.Parameter(torch.tensor([0.5, -1.0]))
     widths = [p for name, p in relation.named_parameters() if "sigma" in name]
     fitted = [p for name, p in relation.named_parameters() if "sigma" not in name]
@@ -123,7 +123,7 @@ def fit_relation(
         optimizer.zero_grad()
         total = torch.zeros(())
         for part, targets in data:
-            for index in torch.nonzero(~part.borrowed)[:, 0].split(CHUNK):
+            for index in torch.nonzero(~part.context)[:, 0].split(CHUNK):
                 loss = _loss(relation, part, targets, index, calibration, floor, link_weight)
                 (loss / views).backward()
                 total += loss.detach() / views

@@ -73,10 +73,19 @@ def load_cases(dataset_names: Sequence[str]) -> list[Case]:
     return cases
 
 
-def check_landmarks(cases: Sequence[Case]) -> None:
+def check_landmarks(
+    cases: Sequence[Case],
+    needed_by: str = "AGN",
+    otherwise: str = "set MODEL.AGN.ENABLED False",
+) -> None:
     """Raise a ValueError that counts the images without landmarks, if there are any.
 
-    The graph needs them; found here, the message does not come out of a loader's process.
+    Found here, the message does not come out of a loader's process.
+
+    Args:
+        cases: to look at.
+        needed_by: what needs the landmarks.
+        otherwise: how to do without.
     """
     missing = [
         image["file_name"]
@@ -86,9 +95,8 @@ def check_landmarks(cases: Sequence[Case]) -> None:
     ]
     if missing:
         raise ValueError(
-            f"{len(missing)} images have no landmarks, but AGN needs them (the first: "
-            f"{missing[0]}). Run tools/extract_landmarks.py on the images, or set "
-            "MODEL.AGN.ENABLED False."
+            f"{len(missing)} images have no landmarks, but {needed_by} needs them (the first: "
+            f"{missing[0]}). Run tools/extract_landmarks.py on the images, or {otherwise}."
         )
 
 
@@ -155,6 +163,29 @@ def build_test_loader(
         CaseDataset(cases, mapper or CaseMapper(cfg, is_train=False)),
         batch_size=1,
         sampler=InferenceSampler(len(cases)),
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+        collate_fn=_concatenate,
+    )
+
+
+def build_context_loader(cfg: CfgNode, dataset_name: str) -> DataLoader | None:
+    """A loader that examines the views of a test data set that otherwise only serve others.
+
+    Returns:
+        the loader, each batch the context views of one case; None if there are no such views.
+    """
+    cases = _cases(cfg, [dataset_name])
+    items = [
+        CaseItem(n, tuple(sorted(set(range(len(case))) - set(case.examined))))
+        for n, case in enumerate(cases)
+    ]
+    items = [item for item in items if item.examined]
+    if not items:
+        return None
+    return DataLoader(
+        CaseDataset(cases, CaseMapper(cfg, is_train=False)),
+        batch_size=1,
+        sampler=[items[n] for n in InferenceSampler(len(items))],
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=_concatenate,
     )

@@ -52,6 +52,47 @@ def test_only_the_best_candidates_and_views_with_detections(breast):
     assert len(data.records) == 1 and data.auxiliary.tolist() == [-1]
 
 
+def test_a_view_where_nothing_was_found_is_a_partner_and_no_missing_view(breast):
+    cases, found = breast
+    found["mlo"] = detections()
+    data = collect_candidates(cases, found)
+    assert data.auxiliary.tolist() == [1, 0] and not data.candidates.valid[1].any()
+    relation = CandidateRelation()
+    with torch.no_grad():
+        relation.auxiliary.change.weight[0, 1] = 0.5
+        relation.auxiliary.null.fill_(-3.0)
+        relation.no_auxiliary.fill_(7.0)
+    # The evidence p is that of "no counterpart" alone: -3, and the change half of it.
+    odds = np.exp(-1.5) * np.array([0.6 / 0.4, 0.7 / 0.3])
+    scores = rescore(relation, cases, found)
+    assert scores["cc"] == pytest.approx(odds / (1 + odds))
+    assert scores["mlo"].tolist() == []
+    del found["mlo"]
+    assert rescore(relation, cases, found)["cc"].tolist() == [0.6, 0.7]
+    # Nothing in either view.
+    nothing = rescore(relation, cases, {"cc": detections(), "mlo": detections()})
+    assert [scores.tolist() for scores in nothing.values()] == [[], []]
+
+
+def context_case(found):
+    """CC is examined, MLO only serves it; what was found in MLO is known by its file."""
+    mlo = record("mlo", "L", "MLO")
+    del mlo["image_id"], mlo["annotations"]
+    cases = group_cases([record("cc", "L", "CC", boxes=[box_at(40)], context_views=[mlo])])
+    return cases, {"cc": found["cc"], "mlo.png": found["mlo"]}
+
+
+def test_a_context_view_serves_if_it_was_looked_at(breast):
+    _, found = breast
+    cases, known = context_case(found)
+    data = collect_candidates(cases, known)
+    assert data.auxiliary.tolist() == [1, 0] and data.context.tolist() == [False, True]
+    odds = np.exp(1.0) * np.array([0.6 / 0.4, 0.7 / 0.3])
+    assert rescore(shifted_relation(1.0), cases, known)["cc"] == pytest.approx(odds / (1 + odds))
+    del known["mlo.png"]
+    assert collect_candidates(cases, known).auxiliary.tolist() == [-1]
+
+
 def test_scores_of_0_and_1_have_finite_logits():
     assert np.isfinite(score_logits(np.array([0.0, 1.0]))).all()
 

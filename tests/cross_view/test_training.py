@@ -91,6 +91,47 @@ def test_widths_stay_unless_they_are_to_be_fitted():
     assert not torch.equal(relation.auxiliary.log_sigma_depth, start.auxiliary.log_sigma_depth)
 
 
+def loss_of(cases, found):
+    """The loss before any step."""
+    data = collect_candidates(cases, found)
+    relation = CandidateRelation()
+    part = [(data, make_targets(data, found))]
+    return fit_relation(relation, part, steps=0, link_weight=0, weight_decay=0.0)
+
+
+def test_the_lesions_of_context_views_are_unknown_and_those_of_normals_known_to_be_none():
+    examined = record("cc", "L", "CC", boxes=[box_at(40)])
+    found = {"cc": detections((box_at(40), 0.6))}
+    alone = loss_of(group_cases([examined]), found)
+    context = record("mlo", "L", "MLO")
+    del context["image_id"], context["annotations"]
+    looked_at = found | {"mlo.png": detections((box_at(40), 0.9))}
+    cases = group_cases([examined | {"context_views": [context]}])
+    assert loss_of(cases, looked_at) == pytest.approx(alone)
+    # A normal: its candidate is a false mark. z = 0.5 * logit - 1 at the start.
+    normal = group_cases([examined, record("mlo", "L", "MLO")])
+    known = found | {"mlo": detections((box_at(40), 0.9))}
+    z = 0.5 * np.log(9) - 1
+    assert loss_of(normal, known) == pytest.approx((alone + np.log1p(np.exp(z))) / 2)
+
+
+def test_a_fit_on_normals_and_empty_views_too():
+    cases, found = many_cases(20)
+    normals = [record(f"N{n}", "L", "CC", patient=f"N{n}") for n in range(10)]
+    normals += [record(f"M{n}", "L", "MLO", patient=f"N{n}") for n in range(10)]
+    # Something in every CC view, nothing in MLO.
+    found |= {r["image_id"]: detections() for r in normals[10:]}
+    found |= {r["image_id"]: detections((box_at(50), 0.5)) for r in normals[:10]}
+    cases += group_cases(normals)
+    relation = fitted(cases, found)
+    scores = rescore(relation, cases, found)
+    assert all(scores[f"N{n}"] < 0.5 for n in range(10))
+    assert (
+        ordered_rightly(cases[:20], {k: v for k, v in found.items() if k[0] not in "NM"}, relation)
+        > 0.8
+    )
+
+
 def test_nothing_to_learn_from_is_said(breast):
     cases, found = breast
     found["cc"] = detections((box_at(5), 0.5))

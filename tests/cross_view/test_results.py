@@ -1,0 +1,99 @@
+"""Results files of registered data sets: normals, views without a detection, context views."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from agn_d2.cross_view import CandidateRelation
+from agn_d2.cross_view.relation_file import read_relation
+from agn_d2.cross_view.results import CONTEXT_RESULTS, DatasetDetections, validate_relation
+from agn_d2.data.builtin import register_builtin_datasets
+
+
+@pytest.fixture
+def dataset(toy_root, tmp_path, monkeypatch):
+    """The toy data set as ``context_test``: P1's right views are context, P4 is a normal."""
+    folder = tmp_path / "datasets/context"
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "images").symlink_to(toy_root / "phantom/images")
+    (folder / "annotations/landmarks.json").symlink_to(
+        toy_root / "phantom/annotations/landmarks.json"
+    )
+    content = json.loads((toy_root / "phantom/annotations/test.json").read_text())
+    context = [i for i in content["images"] if i["file_name"].startswith("P1_R")]
+    content["images"] = [i for i in content["images"] if i not in context]
+    for image in context:
+        del image["id"]
+    content["context_images"] = context
+    diseased = [i["id"] for i in content["images"] if i["patient_id"] != "P4"]
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] in diseased]
+    (folder / "annotations/test.json").write_text(json.dumps(content))
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(folder.parent))
+    register_builtin_datasets()
+    return content
+
+
+def entry(image_id, score, x=10.0):
+    return {"image_id": image_id, "category_id": 1, "bbox": [x, 40.0, 16.0, 12.0], "score": score}
+
+
+def shifting(auxiliary=0.0, contralateral=0.0):
+    """Adds to the logits of views with such a partner view."""
+    relation = CandidateRelation()
+    with torch.no_grad():
+        relation.auxiliary.change.bias.fill_(auxiliary)
+        relation.contralateral.change.bias.fill_(contralateral)
+    return relation
+
+
+def scores(found, relation):
+    return {(d["image_id"], d["bbox"][0]): d["score"] for d in found.rescored(relation)}
+
+
+def test_context_views_serve_once_their_detections_are_there(dataset, tmp_path):
+    names = {image["file_name"]: image["id"] for image in dataset["images"]}
+    lcc, lmlo = names["P1_LCC.png"], names["P1_LMLO.png"]
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps([entry(lcc, 0.5), entry(lmlo, 0.5)]))
+    relation = shifting(contralateral=1.0)
+    without = DatasetDetections("context_test", results)
+    assert set(without.by_image) == set(names.values())
+    assert scores(without, relation) == {(lcc, 10): 0.5, (lmlo, 10): 0.5}
+    # Found in RCC; RMLO was looked at without finding anything: it is there all the same.
+    (tmp_path / CONTEXT_RESULTS).write_text(json.dumps([entry("P1_RCC.png", 0.7)]))
+    found = DatasetDetections("context_test", results)
+    moved = 1 / (1 + np.exp(-1))
+    assert scores(found, relation) == pytest.approx({(lcc, 10): moved, (lmlo, 10): moved})
+    assert len(found.unchanged()) == 2
+    (tmp_path / CONTEXT_RESULTS).write_text(json.dumps([entry("P9_RCC.png", 0.7)]))
+    with pytest.raises(ValueError, match=f"{CONTEXT_RESULTS}: entry 0 .*'P9_RCC.png' is not in"):
+        DatasetDetections("context_test", results)
+
+
+def test_fit_and_validate_with_normals_and_empty_views(dataset, tmp_path):
+    register = {}
+    for image in dataset["images"]:
+        register.setdefault(image["patient_id"], []).append(image["id"])
+    # Nothing in the second view of P2; marks in the normals; a fold beside the whole set.
+    detections = [entry(i, 0.6) for i in (*register["P1"], register["P2"][0], *register["P3"])]
+    detections += [entry(i, 0.7, x=40.0) for i in (*register["P4"], *register["P1"])]
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(detections))
+    folder = tmp_path / "datasets/other"
+    folder.symlink_to(tmp_path / "datasets/context")
+    register_builtin_datasets()
+    files = validate_relation({"context_test": file, "other_test": file}, tmp_path / "out")
+    assert set(files) == {"detector", "rescored", "shuffled"}
+    pooled = {name: json.loads(path.read_text()) for name, path in files.items()}
+    for found in pooled.values():
+        # Both data sets have the same images here.
+        assert [d["bbox"] for d in found] == [d["bbox"] for d in pooled["detector"]]
+        assert len(found) == 2 * len(detections)
+        assert all(0 < d["score"] < 1 for d in found)
+    assert pooled["rescored"] != pooled["detector"]
+    # The only view of P3 has no partner.
+    (alone,) = register["P3"]
+    assert [d["score"] for d in pooled["rescored"] if d["image_id"] == alone] == [0.6, 0.6]
+    assert read_relation(tmp_path / "out/relation_other_test.json")
