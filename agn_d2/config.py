@@ -76,9 +76,9 @@ def _add_graph(cfg: CN) -> None:
 
 
 def _add_cross_view(cfg: CN) -> None:
-    # Object-level reasoning behind the detector, when a trained model is used: a file of
-    # tools/cross_view.py fit ("zoo://NAME/relation.json" too) by which the detections of a case are
-    # re-scored; empty: none. It needs landmarks, and serves any detector.
+    # Object-level reasoning behind the detector, when a trained model is used or evaluated: a file
+    # of tools/cross_view.py fit ("zoo://NAME/relation.json" too) by which the detections of a case
+    # are re-scored; empty: none. It needs landmarks, and serves any detector.
     cfg.MODEL.CROSS_VIEW = CN()
     cfg.MODEL.CROSS_VIEW.RELATION = ""
 
@@ -205,6 +205,11 @@ def _add_evaluation(cfg: CN) -> None:
     cfg.TEST.VALIDATION.METRIC = "val_loss"
     # Measurements without a better one in the last stage after which training stops; 0: never.
     cfg.TEST.VALIDATION.PATIENCE = 0
+
+    # Let an evaluation detect in the views too that only serve others (context_images), and write
+    # coco_context_results.json: with it they serve the relation of candidates
+    # (MODEL.CROSS_VIEW.RELATION, tools/cross_view.py).
+    cfg.TEST.CONTEXT_DETECTIONS = False
 
     cfg.TEST.FROC = CN()
     # False positives per image at which the recall is reported [S].

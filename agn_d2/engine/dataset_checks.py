@@ -14,6 +14,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.utils import comm
 
 from ..coco.file import CocoFile, read_coco
+from ..cross_view.relation_file import configured_relation
 from ..data.build import check_landmarks
 from ..data.builtin import check_registered
 from ..data.cases import group_cases
@@ -37,7 +38,8 @@ def check_datasets(cfg: CfgNode, *, training: bool = True) -> None:
         training: False: only the test sets are used.
 
     Raises:
-        FileNotFoundError: a file of a data set, or an image, is missing.
+        FileNotFoundError: a file of a data set, an image, or the relation that is to re-score the
+            results, is missing.
         ValueError: a data set is unknown, its files are wrong, it has no images or lacks landmarks
             that the graph needs, or its classes are not those of the detector or of the others.
     """
@@ -47,6 +49,7 @@ def check_datasets(cfg: CfgNode, *, training: bool = True) -> None:
     trained = tuple(cfg.DATASETS.TRAIN) if training else ()
     names = tuple(dict.fromkeys((*trained, *watched, *cfg.DATASETS.TEST)))
     check_registered(names, "DATASETS")
+    configured_relation(cfg)
     for name in names:
         _check_images(cfg, name, DatasetCatalog.get(name))
     check_classes(cfg, names)
@@ -108,6 +111,10 @@ def _check_images(cfg: CfgNode, name: str, dicts: list[dict[str, Any]]) -> None:
         raise ValueError(f"{name} has no images")
     if cfg.MODEL.AGN.ENABLED:
         check_landmarks(group_cases(dicts))
+    elif cfg.MODEL.CROSS_VIEW.RELATION:
+        check_landmarks(
+            group_cases(dicts), "MODEL.CROSS_VIEW.RELATION", "set MODEL.CROSS_VIEW.RELATION ''"
+        )
     views = itertools.chain(dicts, *(image.get("context_views", ()) for image in dicts))
     missing = [v["file_name"] for v in views if not os.path.isfile(v["file_name"])]
     if missing:

@@ -147,11 +147,6 @@ def check_ignored_keys(cfg: CfgNode) -> None:
     }
     for key in (key for key, is_set in ignored.items() if is_set):
         logger.warning("%s is ignored: training and test read whole cases their own way.", key)
-    if cfg.MODEL.CROSS_VIEW.RELATION:
-        logger.warning(
-            "MODEL.CROSS_VIEW.RELATION is ignored in training and its evaluation, which are the "
-            "detector's; tools/cross_view.py apply re-scores a results file."
-        )
 
 
 def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:

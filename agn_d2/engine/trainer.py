@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -22,13 +21,18 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..data.build import build_test_loader, build_train_loader, build_validation_loader
-from ..evaluation import FROCEvaluator
 from ..evaluation.coco_evaluator import CheckedCOCOEvaluator
 from ..modeling.test_time_augmentation import augmented
 from .checkpoint import build_checkpointer
 from .dataset_checks import check_datasets
 from .divergence import naming_the_step
 from .ema import ModelEMA
+from .evaluation import (
+    build_froc_evaluator,
+    evaluate_rescored,
+    results_folder,
+    write_context_detections,
+)
 from .hooks import GraphPictures
 from .memory import keep_freed_memory
 from .output_folder import output_lock, set_aside
@@ -271,8 +275,24 @@ class AGNTrainer(DefaultTrainer):
         model: nn.Module,
         evaluators: DatasetEvaluator | list[DatasetEvaluator] | None = None,
     ) -> dict[str, Any]:
-        """As in Detectron2, with test-time augmentation where ``TEST.AUG.ENABLED``."""
-        return super().test(cfg, augmented(cfg, model), evaluators)
+        """As in Detectron2, and what this package adds.
+
+        That is test-time augmentation (``TEST.AUG.ENABLED``), the detections in context views
+        (``TEST.CONTEXT_DETECTIONS``), and the relation of ``MODEL.CROSS_VIEW.RELATION``, which
+        gives "froc_relation" beside "froc".
+        """
+        model = augmented(cfg, model)
+        if evaluators is not None:
+            return super().test(cfg, model, evaluators)
+        names = cfg.DATASETS.TEST
+        for name in names:
+            write_context_detections(cfg, model, name)
+        results = super().test(cfg, model)
+        if cfg.MODEL.CROSS_VIEW.RELATION and comm.is_main_process():
+            for name in names:
+                of_dataset = results if len(names) == 1 else results[name]
+                of_dataset["froc_relation"] = evaluate_rescored(cfg, name)
+        return results
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
@@ -299,21 +319,12 @@ class AGNTrainer(DefaultTrainer):
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluators:
         """COCO AP and FROC."""
-        output = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
+        output = results_folder(cfg, dataset_name)
         tasks = ("bbox", "segm") if cfg.MODEL.MASK_ON else ("bbox",)
-        froc = cfg.TEST.FROC
         return DatasetEvaluators(
             [
                 CheckedCOCOEvaluator(dataset_name, tasks, output_dir=output),
-                FROCEvaluator(
-                    dataset_name,
-                    output_dir=output,
-                    iou=froc.IOU,
-                    fppi=tuple(froc.FPPI),
-                    duplicates=froc.DUPLICATES,
-                    hit=froc.HIT,
-                    lesion_images_only=froc.LESION_IMAGES_ONLY,
-                ),
+                build_froc_evaluator(cfg, dataset_name, output),
             ]
         )
 

@@ -129,7 +129,14 @@ class FROCEvaluator(DatasetEvaluator):
             logger.warning("FROC of %s: no image was processed", self._dataset_name)
             return OrderedDict()
 
-        detections = self._join(predictions)
+        return self.evaluate_detections(self._join(predictions))
+
+    def evaluate_detections(self, detections: Detections) -> OrderedDict[str, dict[str, float]]:
+        """As :meth:`evaluate`, of detections that are there already; files are written too.
+
+        Args:
+            detections: on the images of the data set.
+        """
         report, curve = evaluate_froc(detections, self._ground_truth.lesions, **self._options)
         logger.info("%s\n%s", self._dataset_name, format_report(report))
         if self._output_dir:
