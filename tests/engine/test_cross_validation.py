@@ -248,6 +248,7 @@ def test_the_trainer_gets_the_folds_data_prior_and_detector(toy_folds, tmp_path)
         assert (f"toy_fold{run.fold}of2_train",) == cfg.DATASETS.TRAIN
         assert (f"toy_fold{run.fold}of2_test",) == cfg.DATASETS.TEST
         assert run.shuffled == cfg.DATALOADER.SHUFFLE_PARTNERS
+        assert cfg.TEST.VALIDATION.EPOCHS == 0
     detector, baseline, trained, control = (config(runs[n]) for n in (1, 3, 5, 7))
     assert detector.MODEL.WEIGHTS == "" and not detector.MODEL.AGN.ENABLED
     weights = str(tmp_path / "detector/seed_1/fold_2/model_final.pth")
