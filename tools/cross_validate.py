@@ -40,8 +40,9 @@ from agn_d2.engine.ablation import Row, read_row, source_version
 from agn_d2.engine.cross_validation import execute_runs
 from agn_d2.engine.cross_validation_table import TableOptions, row_states, write_table
 from agn_d2.engine.fold_plan import FoldRun, Folds, check_plan, plan_folds
-from agn_d2.prepare.folds import pooled_name, write_folds
+from agn_d2.prepare.folds import write_folds
 from agn_d2.utils.files import check_writable_folder
+from agn_d2.utils.fold_names import pooled_name
 from agn_d2.utils.locks import locked
 from agn_d2.utils.paths import datasets_root
 

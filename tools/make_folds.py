@@ -17,7 +17,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from agn_d2.prepare.folds import pooled_name, write_folds
+from agn_d2.prepare.folds import write_folds
+from agn_d2.utils.fold_names import pooled_name
 from agn_d2.utils.paths import datasets_root
 
 

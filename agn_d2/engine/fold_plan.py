@@ -12,7 +12,7 @@ from pathlib import Path
 from detectron2.config import CfgNode
 
 from ..modeling.backbone.agn_fpn import find_prior_file
-from ..prepare.folds import fold_name
+from ..utils.fold_names import fold_name
 from .ablation import Row, Run, read_result
 from .setup import load_cfg
 

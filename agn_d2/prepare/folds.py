@@ -11,19 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..utils.files import write_json
+from ..utils.fold_names import fold_name, pooled_name
 from .priors import write_priors
 
 SPLITS = ("train", "val", "test")
-
-
-def fold_name(dataset: str, fold: int, folds: int) -> str:
-    """Folder of a fold below the root of the data sets, and so its registered name."""
-    return f"{dataset}_fold{fold}of{folds}"
-
-
-def pooled_name(dataset: str, folds: int) -> str:
-    """Folder of the pooled test set, which holds every image once."""
-    return f"{dataset}_folds{folds}"
 
 
 def assign_folds(
