@@ -10,6 +10,7 @@ from detectron2.structures import Boxes, Instances
 from agn_d2.cross_view import CandidateRelation
 from agn_d2.cross_view.relation_file import write_relation
 from agn_d2.cross_view.results import CONTEXT_RESULTS
+from agn_d2.data.build import build_context_loader
 from agn_d2.data.builtin import register_builtin_datasets
 from agn_d2.engine.dataset_checks import check_datasets
 from agn_d2.engine.setup import load_cfg
@@ -76,6 +77,21 @@ def test_context_views_are_written_if_asked_for(evaluate):
     # Detections of an earlier model do not stay beside those of another.
     evaluate()
     assert not file.exists()
+
+
+def test_context_views_are_examined_with_views_of_their_own(evaluate):
+    options = ["DATALOADER.NUM_WORKERS", "0", "INPUT.SIZE", "(96, 64)"]
+    loader = build_context_loader(load_cfg(None, options), "context_test")
+    ((right_cc, right_mlo),) = loader
+    assert right_cc["file_name"].endswith("P1_RCC.png") and "instances" not in right_cc
+    assert right_cc["auxiliary_view"] is right_mlo["examined_view"]
+    assert right_mlo["auxiliary_view"] is right_cc["examined_view"]
+    assert right_cc["contralateral_view"] is not None
+
+
+def test_without_context_views_there_is_nothing_to_load(toy_datasets):
+    cfg = load_cfg(None, ["DATALOADER.NUM_WORKERS", "0"])
+    assert build_context_loader(cfg, "phantom_test") is None
 
 
 def test_results_are_rescored_by_the_relation(evaluate, tmp_path):
