@@ -156,13 +156,15 @@ def _counts_prior(cfg: CfgNode) -> bool:
     return bool(agn.ENABLED and agn.BGN.ENABLED and agn.BGN.PRIOR)
 
 
-def _data_options(folds: Folds, fold: int) -> tuple[str, ...]:
+def _data_options(row: Row, folds: Folds, fold: int) -> tuple[str, ...]:
     train = f"('{folds.name(fold)}_train',)"
     # A fold has no validation set: that of the whole data set has images of every fold.
-    return (
-        *("DATASETS.TRAIN", train, "DATASETS.TEST", f"('{folds.test_set(fold)}',)"),
-        *("TEST.VALIDATION.EPOCHS", "0.0"),
-    )
+    options = ("DATASETS.TRAIN", train, "DATASETS.TEST", f"('{folds.test_set(fold)}',)")
+    options = (*options, "TEST.VALIDATION.EPOCHS", "0.0")
+    if not _counts_prior(_load(row)):
+        return options
+    prior = f"{folds.name(fold)}/annotations/prior_{{layout}}.json"
+    return (*options, "MODEL.AGN.BGN.PRIOR", prior)
 
 
 def _folder(output: Path, name: str, seed: int, fold: int) -> Path:
@@ -172,7 +174,7 @@ def _folder(output: Path, name: str, seed: int, fold: int) -> Path:
 def _detector_run(
     row: Row, seed: int, folds: Folds, fold: int, output: Path, weights: Sequence[Path]
 ) -> FoldRun:
-    options = _data_options(folds, fold)
+    options = _data_options(row, folds, fold)
     if weights:
         options = (*options, "MODEL.WEIGHTS", str(weights[fold - 1].resolve()))
     folder = _folder(output, DETECTOR, seed, fold)
@@ -181,10 +183,7 @@ def _detector_run(
 
 def _row_run(row: Row, detector: FoldRun, folds: Folds, output: Path) -> FoldRun:
     seed, fold = detector.seed, detector.fold
-    options = _data_options(folds, fold)
-    if _counts_prior(_load(row)):
-        prior = f"{folds.name(fold)}/annotations/prior_{{layout}}.json"
-        options = (*options, "MODEL.AGN.BGN.PRIOR", prior)
+    options = _data_options(row, folds, fold)
     given = detector.eval_only
     if given:
         options = (*options, *detector.options[-2:])

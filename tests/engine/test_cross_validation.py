@@ -269,6 +269,11 @@ def test_a_row_without_a_prior_keeps_none(tmp_path):
     assert "MODEL.AGN.BGN.PRIOR" not in runs[2].options
 
 
+def test_a_detector_with_a_graph_has_the_prior_of_its_fold_too(tmp_path):
+    runs = plan_folds(read_row(BASE), [], Folds("toy", 2), [1], tmp_path)
+    assert runs[1].options[-1] == "toy_fold2of2/annotations/prior_{layout}.json"
+
+
 def test_a_control_needs_no_control_of_its_own(tmp_path):
     runs = toy_plan(tmp_path, ["shuffled_partners"])
     assert not any(run.shuffled for run in runs)
