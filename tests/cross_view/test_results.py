@@ -8,7 +8,12 @@ import torch
 
 from agn_d2.cross_view import CandidateRelation
 from agn_d2.cross_view.relation_file import read_relation
-from agn_d2.cross_view.results import CONTEXT_RESULTS, DatasetDetections, validate_relation
+from agn_d2.cross_view.results import (
+    CONTEXT_RESULTS,
+    DatasetDetections,
+    explained,
+    validate_relation,
+)
 from agn_d2.data.builtin import register_builtin_datasets
 
 
@@ -67,6 +72,11 @@ def test_context_views_serve_once_their_detections_are_there(dataset, tmp_path):
     moved = 1 / (1 + np.exp(-1))
     assert scores(found, relation) == pytest.approx({(lcc, 10): moved, (lmlo, 10): moved})
     assert len(found.unchanged()) == 2
+    # The examined views are explained, by the context views too.
+    reasons = explained([found], [relation])
+    assert set(reasons) == set(names.values())
+    assert reasons[lcc][0].contralateral.image_id.endswith("images/P1_RCC.png")
+    assert reasons[lcc][0].after == pytest.approx(moved)
     (tmp_path / CONTEXT_RESULTS).write_text(json.dumps([entry("P9_RCC.png", 0.7)]))
     with pytest.raises(ValueError, match=f"{CONTEXT_RESULTS}: entry 0 .*'P9_RCC.png' is not in"):
         DatasetDetections("context_test", results)
