@@ -15,12 +15,13 @@ j one of a partner view (auxiliary or contralateral), each partner view has
     a_ij = s_j + e_ij,   a_i0 = n                           attention; 0: no counterpart
     p_i  = log sum_{j >= 0} exp a_ij                             evidence for a counterpart
     r_i  = p_i - log (exp n + sum_{j > 0} exp s_j)                             its share
-    delta_i = u s_i + v p_i + w r_i + b
+    delta_i = v p_i + w r_i + b
 
 and the detector's logit s_i becomes s_i + delta_i^aux + delta_i^con. Here d is the depth behind
 the nipple and h the height along the chest wall, both in breast heights, and l the size of the
-box. The height counts in the contralateral view only: CC and MLO share no height. u, v, w and b
-start at 0, so that the logits start as the detector's.
+box. The height counts in the contralateral view only: CC and MLO share no height. v, w and b start
+at 0, so that the logits start as the detector's. The own logit s_i enters with weight 1: another
+weight would set images with a partner view apart from those without one, whose logits stay.
 
 The looks of the candidates are left out: pooled features of the detector were tried and told no
 more than place and size do (docs/cross_view.md). So the module serves any detector, and one that
@@ -119,7 +120,7 @@ class PartnerAttention(nn.Module):
         self.log_sigma_size = logarithm(sigma_size)
         self.log_sigma_height = None if sigma_height is None else logarithm(sigma_height)
         self.null = nn.Parameter(torch.tensor(-4.0))
-        self.change = nn.Linear(3, 1)
+        self.change = nn.Linear(2, 1)
         nn.init.zeros_(self.change.weight)
         nn.init.zeros_(self.change.bias)
 
@@ -143,7 +144,7 @@ class PartnerAttention(nn.Module):
         whole = torch.cat([evidence, null], dim=-1).logsumexp(dim=-1, keepdim=True)
         evident = a.logsumexp(dim=-1)
         share = evident - whole
-        delta = self.change(torch.stack([own.logits, evident, share], dim=-1))
+        delta = self.change(torch.stack([evident, share], dim=-1))
         return PartnerReading(delta[..., 0], a.log_softmax(dim=-1), share)
 
 

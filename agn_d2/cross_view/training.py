@@ -1,4 +1,15 @@
-"""Fitting a relation on the candidates of cases whose lesions are known."""
+"""Fitting a relation on the candidates of cases whose lesions are known.
+
+The loss is the figure by which detectors are compared, made smooth. The mean recall over 1/8 to 8
+FPPI, on a logarithmic scale, is 1 - mean_m clip(log(8 F_m) / log 64, 0, 1) with F_m the false
+positives per image that score higher than lesion m. The loss has
+
+    F_m = 1/N sum_f sigmoid((z_f - z_m) / T)
+    loss = mean_m [ log(F_m + a) - log(1 + (F_m + a) / c) ]
+
+in the place of the clipped logarithm: a = 1/16 and c = 8 flatten it below 1/8 and above 8 FPPI. z_f
+are the new logits of the false marks, z_m that of the best candidate on lesion m, N the views.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.structures import Boxes, BoxMode, pairwise_iou
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from ..data.lesion_pairs import pair_lesions
 from ..evaluation.matching import DEFAULT_IOU
@@ -26,17 +37,23 @@ class NothingToLearnError(ValueError):
     """No candidate lies on a lesion."""
 
 
+# Steps of the sigmoid in logits, and where the logarithm flattens, in false positives per image.
+TEMPERATURE, LEAST_FPPI, MOST_FPPI = 0.25, 1 / 16, 8.0
+# Pairs of a lesion and a false mark that are held at once.
+PAIRS = 2**22
+
+
 @dataclass(frozen=True)
 class Targets:
     """What is known of V views with K candidates each.
 
     Attributes:
-        is_mass: (V, K) bool, the candidate lies on a lesion.
+        lesion: (V, K) int64, which lesion a candidate lies on, numbered over all views; -1: none.
         counterpart: (V, K, K + 1) bool, for candidates on a lesion whose counterpart is known: the
             auxiliary view's candidates on it, or the last entry where none is; else all False.
     """
 
-    is_mass: Tensor
+    lesion: Tensor
     counterpart: Tensor
 
 
@@ -53,8 +70,11 @@ def make_targets(
     """
     views, width = data.candidates.valid.shape
     on = np.full((views, width), -1)
+    first = np.zeros(views, dtype=np.int64)
+    count = 0
     for n, record in enumerate(data.records):
         lesions = _lesion_boxes(record)
+        first[n], count = count, count + len(lesions)
         found = detections[view_key(record)].boxes[data.chosen[n]]
         if len(lesions) and len(found):
             overlap = pairwise_iou(Boxes(torch.tensor(found)), Boxes(torch.tensor(lesions)))
@@ -69,7 +89,8 @@ def make_targets(
             lesion = other.get(int(on[n, k]))
             hits = np.zeros(width, bool) if lesion is None else on[partner] == lesion
             counterpart[n, k] = np.append(hits, not hits.any())
-    return Targets(torch.from_numpy(on >= 0), torch.from_numpy(counterpart))
+    lesion = np.where(on >= 0, on + first[:, None], -1)
+    return Targets(torch.from_numpy(lesion), torch.from_numpy(counterpart))
 
 
 def fit_relation(
@@ -84,18 +105,15 @@ def fit_relation(
 ) -> float:
     """Fit a relation in place, by L-BFGS on all views at once.
 
-    The loss is the sum over the candidates of a view of the binary cross-entropy of
-    sigmoid(c z + c_0), z the new logit, plus ``link_weight`` times the negative logarithm of the
-    attention on the counterpart, plus ``weight_decay`` times the squared parameters, a mean over
-    views. The calibration c, c_0 belongs to the loss alone: detectors are too sure of what they
-    find, and the order of the candidates does not depend on it. The widths sigma stay as they are
-    unless asked for: on CBIS-DDSM, fitted by the cross-entropy, they served the many candidates of
-    low score at the expense of the few that decide the FROC curve.
+    The loss is that of the module's docstring, over all parts of ``data`` together, plus
+    ``link_weight`` times the negative logarithm of the attention on the counterpart, a mean over
+    the candidates that have one, plus ``weight_decay`` times the squared parameters. The widths
+    sigma stay as they are unless asked for.
 
     Args:
         relation: what to fit.
         data: candidates and targets, of detectors that have *not* seen these cases.
-        floor: least logit of a candidate that enters the cross-entropy.
+        floor: least logit of a false mark that counts.
         link_weight, weight_decay: see above.
         fit_widths: fit the widths sigma too.
         steps: most steps of L-BFGS.
@@ -104,16 +122,15 @@ def fit_relation(
         the loss at the end.
 
     Raises:
-        NothingToLearnError: no view, or no candidate on a lesion.
+        ValueError: no view, or no candidate on a lesion.
     """
-    if not any(bool(targets.is_mass.any()) for _, targets in data):
-        raise NothingToLearnError("no candidate lies on a lesion: there is nothing to learn from")
+    if not any(bool((targets.lesion >= 0).any()) for _, targets in data):
+        raise ValueError("no candidate lies on a lesion: there is nothing to learn from")
     views = sum(int((~part.context).sum()) for part, _ in data)
-    calibration = nn.Parameter(torch.tensor([0.5, -1.0]))
     widths = [p for name, p in relation.named_parameters() if "sigma" in name]
     fitted = [p for name, p in relation.named_parameters() if "sigma" not in name]
     optimizer = torch.optim.LBFGS(
-        [*fitted, *(widths if fit_widths else ()), calibration],
+        [*fitted, *(widths if fit_widths else ())],
         max_iter=steps,
         history_size=20,
         line_search_fn="strong_wolfe",
@@ -121,15 +138,10 @@ def fit_relation(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        total = torch.zeros(())
-        for part, targets in data:
-            for index in torch.nonzero(~part.context)[:, 0].split(CHUNK):
-                loss = _loss(relation, part, targets, index, calibration, floor, link_weight)
-                (loss / views).backward()
-                total += loss.detach() / views
         decay = weight_decay * sum((parameter**2).sum() for parameter in fitted)
-        decay.backward()
-        return total + decay.detach()
+        loss = _loss(relation, data, floor, link_weight) + decay
+        loss.backward()
+        return loss.detach()
 
     optimizer.step(closure)
     with torch.enable_grad():
@@ -140,14 +152,29 @@ def fit_relation(
 
 def _loss(
     relation: CandidateRelation,
-    part: CaseCandidates,
-    targets: Targets,
-    index: Tensor,
-    calibration: Tensor,
+    data: Sequence[tuple[CaseCandidates, Targets]],
     floor: float,
     link_weight: float,
 ) -> Tensor:
-    """Sum over some views."""
+    masses, false, links, views = [], [], [], 0
+    for part, targets in data:
+        index = torch.nonzero(~part.context)[:, 0]
+        read = [_read(relation, part, targets, some) for some in index.split(CHUNK)]
+        logits = torch.cat([logits for logits, _ in read])
+        links += [link for _, link in read]
+        own, lesion = part.candidates[index], targets.lesion[index]
+        masses.append(best_of_lesions(logits, lesion))
+        false.append(logits[own.valid & (lesion < 0) & (own.logits >= floor)])
+        views += len(index)
+    loss = smooth_log_fppi(torch.cat(masses), torch.cat(false), views)
+    link = torch.cat(links)
+    return loss - link_weight * link.mean() if len(link) else loss
+
+
+def _read(
+    relation: CandidateRelation, part: CaseCandidates, targets: Targets, index: Tensor
+) -> tuple[Tensor, Tensor]:
+    """New logits of some views, and the log-attention on the counterparts that are known."""
     logits, steps = relation(
         part.candidates,
         index,
@@ -155,21 +182,43 @@ def _loss(
         part.contralateral[index],
         return_intermediates=True,
     )
-    attention = steps.auxiliary.log_attention
-    own = part.candidates[index]
-    counted = own.valid & (own.logits >= floor)
-    is_mass = targets.is_mass[index]
-    loss = F.binary_cross_entropy_with_logits(
-        calibration[0] * logits[counted] + calibration[1],
-        is_mass[counted].float(),
-        reduction="sum",
-    )
     counterpart = targets.counterpart[index]
     linked = counterpart.any(dim=-1)
-    if linked.any():
-        on_it = attention[linked].masked_fill(~counterpart[linked], -torch.inf).logsumexp(dim=-1)
-        loss = loss - link_weight * on_it.sum()
-    return loss
+    attention = steps.auxiliary.log_attention[linked]
+    return logits, attention.masked_fill(~counterpart[linked], -torch.inf).logsumexp(dim=-1)
+
+
+def best_of_lesions(logits: Tensor, lesion: Tensor) -> Tensor:
+    """The largest logit on each lesion that has a candidate.
+
+    Args:
+        logits: (V, K).
+        lesion: (V, K) of ``Targets``.
+    """
+    on = lesion >= 0
+    found, which = lesion[on].unique(return_inverse=True)
+    lowest = logits.new_full((len(found),), -torch.inf)
+    return lowest.scatter_reduce(0, which, logits[on], "amax", include_self=False)
+
+
+def smooth_log_fppi(masses: Tensor, false: Tensor, views: int) -> Tensor:
+    """The loss of the module's docstring.
+
+    Args:
+        masses: (M,) logits, of the best candidate on each lesion.
+        false: (F,) logits of the false marks.
+        views: over which the false marks are spread.
+    """
+    step = max(PAIRS // max(len(false), 1), 1)
+    above = [
+        checkpoint(_share_above, some, false, use_reentrant=False) for some in masses.split(step)
+    ]
+    fppi = torch.cat(above) / views + LEAST_FPPI
+    return (fppi.log() - (fppi / MOST_FPPI).log1p()).mean()
+
+
+def _share_above(masses: Tensor, false: Tensor) -> Tensor:
+    return ((false - masses[:, None]) / TEMPERATURE).sigmoid().sum(dim=1)
 
 
 def _lesion_boxes(record: dict[str, Any]) -> np.ndarray:

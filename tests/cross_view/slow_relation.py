@@ -25,12 +25,12 @@ def slow_terms(attention, own, partner, *, height):
 
 def slow_delta(attention, own, partner, *, height):
     """delta of each candidate; views are lists of dicts s, d, h, l and their breast height."""
-    u, v, w = attention.change.weight[0].tolist()
+    v, w = attention.change.weight[0].tolist()
     b = float(attention.change.bias)
     whole = math.exp(attention.null) + sum(math.exp(j["s"]) for j in partner[0])
     deltas = []
-    for i, row in zip(own[0], slow_terms(attention, own, partner, height=height), strict=True):
+    for row in slow_terms(attention, own, partner, height=height):
         p = math.log(sum(row))
         r = p - math.log(whole)
-        deltas.append(u * i["s"] + v * p + w * r + b)
+        deltas.append(v * p + w * r + b)
     return deltas

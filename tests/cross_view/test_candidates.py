@@ -59,7 +59,7 @@ def test_a_view_where_nothing_was_found_is_a_partner_and_no_missing_view(breast)
     assert data.auxiliary.tolist() == [1, 0] and not data.candidates.valid[1].any()
     relation = CandidateRelation()
     with torch.no_grad():
-        relation.auxiliary.change.weight[0, 1] = 0.5
+        relation.auxiliary.change.weight[0, 0] = 0.5
         relation.auxiliary.null.fill_(-3.0)
         relation.no_auxiliary.fill_(7.0)
     # The evidence p is that of "no counterpart" alone: -3, and the change half of it.

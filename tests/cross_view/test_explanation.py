@@ -27,7 +27,7 @@ def plain_relation(sigma_depth=1e6):
     with torch.no_grad():
         for attention, weight in ((relation.auxiliary, 1.0), (relation.contralateral, -1.0)):
             attention.null.fill_(0)
-            attention.change.weight[0, 1] = weight
+            attention.change.weight[0, 0] = weight
         relation.no_contralateral.fill_(0.25)
     return relation.eval()
 

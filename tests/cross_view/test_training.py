@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from agn_d2.cross_view import CandidateRelation
+from agn_d2.cross_view import CandidateRelation, training
 from agn_d2.cross_view.candidates import collect_candidates
 from agn_d2.cross_view.rescoring import rescore
-from agn_d2.cross_view.training import fit_relation, make_targets
+from agn_d2.cross_view.training import fit_relation, make_targets, smooth_log_fppi
 from agn_d2.data.cases import group_cases
 from agn_d2.data.partners import shuffle_partners
 
@@ -22,7 +22,7 @@ def test_targets_by_hand(breast):
     # By falling score: the false mark of CC (0.7) comes first.
     assert [chosen.tolist() for chosen in data.chosen] == [[1, 0], [0, 1]]
     targets = make_targets(data, found)
-    assert targets.is_mass.tolist() == [[False, True], [False, False]]
+    assert targets.lesion.tolist() == [[-1, 0], [-1, -1]]
     # The mass of CC lies on candidate 1; no candidate of MLO reaches its mass (20 px too high).
     assert targets.counterpart[0].tolist() == [[False] * 3, [False, False, True]]
     assert not targets.counterpart[1].any()
@@ -30,6 +30,8 @@ def test_targets_by_hand(breast):
     targets = make_targets(collect_candidates(cases, found), found)
     assert targets.counterpart[0, 1].tolist() == [True, False, False]
     assert targets.counterpart[1, 0].tolist() == [False, True, False]
+    # Lesions are numbered over all views.
+    assert targets.lesion.tolist() == [[-1, 0], [1, -1]]
 
 
 def test_a_context_view_has_no_known_counterpart(breast):
@@ -108,11 +110,53 @@ def test_the_lesions_of_context_views_are_unknown_and_those_of_normals_known_to_
     looked_at = found | {"mlo.png": detections((box_at(40), 0.9))}
     cases = group_cases([examined | {"context_views": [context]}])
     assert loss_of(cases, looked_at) == pytest.approx(alone)
-    # A normal: its candidate is a false mark. z = 0.5 * logit - 1 at the start.
+    # A normal: its candidate is a false mark, half a one in each view.
     normal = group_cases([examined, record("mlo", "L", "MLO")])
     known = found | {"mlo": detections((box_at(40), 0.9))}
-    z = 0.5 * np.log(9) - 1
-    assert loss_of(normal, known) == pytest.approx((alone + np.log1p(np.exp(z))) / 2)
+    assert alone == pytest.approx(slow_loss([0.6], [], 1))
+    assert loss_of(normal, known) == pytest.approx(slow_loss([0.6], [0.9], 2))
+
+
+def slow_loss(masses, false, views):
+    """The equations of the module's docstring, of scores, one pair at a time."""
+    total = 0.0
+    for mass in masses:
+        fppi = 0.0
+        for mark in false:
+            apart = np.log(mark / (1 - mark)) - np.log(mass / (1 - mass))
+            fppi += 1 / (1 + np.exp(-apart / 0.25)) / views
+        fppi += 1 / 16
+        total += np.log(fppi) - np.log(1 + fppi / 8)
+    return total / len(masses)
+
+
+def test_the_loss_by_its_equations(monkeypatch):
+    rng = np.random.default_rng(4)
+    images = [record(f"{n}", "L", "CC", patient=f"P{n}", boxes=[box_at(40)]) for n in range(3)]
+    # Two candidates on each mass, of which the better one counts; false marks; one below 5 %.
+    masses, false = rng.uniform(0.3, 0.9, 3), rng.uniform(0.1, 0.9, (3, 4))
+    found = {}
+    for n in range(3):
+        marks = [(box_at(5 + 3 * k, 40), score) for k, score in enumerate(false[n])]
+        second = (box_at(41), masses[n] - 0.2)
+        found[f"{n}"] = detections((box_at(40), masses[n]), second, *marks, (box_at(70), 0.04))
+    expected = slow_loss(masses, false.ravel(), 3)
+    assert loss_of(group_cases(images), found) == pytest.approx(expected, rel=1e-5)
+    monkeypatch.setattr(training, "PAIRS", 13)
+    assert loss_of(group_cases(images), found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_loss_flattens_beyond_the_range_of_the_figure():
+    false = torch.zeros(1000)
+    # 1,000 false marks above a mass, over fewer and fewer views: 1/10 to 1,000 a view.
+    views = (10000, 1000, 100, 10, 1)
+    losses = [float(smooth_log_fppi(torch.tensor([-5.0]), false, n)) for n in views]
+    steps = np.diff(losses)
+    assert steps[0] > steps[3] > 0 and steps[1] > steps[3]
+    best = float(smooth_log_fppi(torch.tensor([5.0]), false, 1000))
+    assert best == pytest.approx(np.log(1 / 16), rel=0.01)
+    worst = float(smooth_log_fppi(torch.tensor([-5.0]), false, 1))
+    assert worst == pytest.approx(np.log(8), rel=0.01)
 
 
 def test_a_fit_on_normals_and_empty_views_too():
