@@ -19,8 +19,8 @@ from pathlib import Path
 
 from agn_d2.evaluation.runs import named_paths
 from agn_d2.visualization.figure_files import write_curves
-from agn_d2.visualization.learning_curves import read_metrics
 from agn_d2.visualization.stage_change import change_table, stage_change_figure
+from agn_d2.visualization.training_metrics import read_metrics
 
 
 @command_line_tool

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .learning_curves import curve, stage_starts
 from .line_styles import STYLES
-from .loss_curves import running_median
+from .training_metrics import curve, stage_starts
 
 Rows = Sequence[Mapping[str, float]]
 WINDOW = 15
@@ -31,6 +30,14 @@ def losses_by_step(rows: Rows) -> dict[int, float]:
     """Iteration -> total loss."""
     iterations, values = curve(rows, "total_loss")
     return dict(zip(iterations.astype(int).tolist(), values.tolist(), strict=True))
+
+
+def running_median(values: np.ndarray, window: int) -> np.ndarray:
+    """(n,) median of the ``window`` (odd) values around each; fewer at the ends."""
+    half = window // 2
+    return np.array(
+        [np.median(values[max(0, k - half) : k + half + 1]) for k in range(len(values))]
+    )
 
 
 def change_table(runs: Mapping[str, Rows], stage: int) -> list[tuple[str, list[float]]]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from detectron2.utils.events import EventStorage
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agn_d2.engine.setup import load_cfg
 from agn_d2.engine.writers import build_writers, forget_metrics
@@ -31,6 +32,7 @@ def written(tmp_path, period):
             trainer.storage.put_scalar("total_loss", loss)
             for hook in hooks:
                 hook.after_step()
+        hooks[-1].after_train()
     lines = [json.loads(line) for line in (tmp_path / f"{period}/metrics.json").open()]
     return [(line["iteration"], line["total_loss"]) for line in lines]
 
@@ -39,6 +41,12 @@ def test_a_line_holds_the_median_since_the_last_one(tmp_path):
     # By hand: medians of (8, 1, 3) and (2, 9, 4).
     assert written(tmp_path, 3) == [(2, 3.0), (5, 4.0)]
     assert written(tmp_path, 1) == list(enumerate(LOSSES))
+
+
+def test_tensorboard_has_the_figures_of_metrics_json(tmp_path):
+    lines = written(tmp_path, 3)
+    events = EventAccumulator(str(tmp_path / "3")).Reload().Scalars("total_loss")
+    assert [(event.step, event.value) for event in events] == lines == [(2, 3.0), (5, 4.0)]
 
 
 def test_a_period_below_one_is_refused():

@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agn_d2.visualization.stage_change import change_table, stage_change_figure, stage_start
+from agn_d2.visualization.stage_change import (
+    change_table,
+    running_median,
+    stage_change_figure,
+    stage_start,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +39,11 @@ def test_means_before_and_in_the_stage():
 def test_a_stage_that_is_not_there_is_named():
     with pytest.raises(ValueError, match=r"no stage 3 in the metrics, only \[1, 2\]"):
         stage_start(rows(start=0), 3)
+
+
+def test_running_median():
+    assert running_median(np.array([5.0, 1, 9, 2, 2]), 3).tolist() == [3, 5, 2, 2, 2]
+    assert running_median(np.array([5.0, 1]), 1).tolist() == [5, 1]
 
 
 def test_the_difference_is_drawn_step_by_step():
