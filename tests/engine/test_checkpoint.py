@@ -1,12 +1,13 @@
 """An RGB stem meets a gray model."""
 
+import pickle
+
 import pytest
 import torch
 from torch import nn
 
 from agn_d2.engine.checkpoint import AGNCheckpointer
 from agn_d2.modeling.graph_convolution import BipartiteGraphConvolution
-from agn_d2.modeling.gray_stem import gray_stem
 
 
 class Net(nn.Module):
@@ -22,43 +23,34 @@ def rgb_weight():
     return weight
 
 
-@pytest.mark.parametrize(
-    ("kind", "order", "expected"),
-    [
-        ("luma", "RGB", 0.299 + 5.87 + 11.4),
-        ("luma", "BGR", 0.114 + 5.87 + 29.9),
-        ("sum", "RGB", 111.0),
-        ("sum", "BGR", 111.0),
-    ],
-)
-def test_gray_stem_by_hand(kind, order, expected):
-    gray = gray_stem(rgb_weight(), kind, order=order)
-    assert gray.shape == (4, 1, 3, 3)
-    assert torch.allclose(gray, torch.full_like(gray, expected))
-
-
-def test_sum_computes_what_the_rgb_network_computes_on_gray():
-    torch.manual_seed(0)
-    weight, image = torch.randn(4, 3, 3, 3), torch.randn(1, 1, 8, 8)
-    rgb = nn.functional.conv2d(image.expand(-1, 3, -1, -1), weight)
-    assert torch.allclose(nn.functional.conv2d(image, gray_stem(weight, "sum")), rgb, atol=1e-5)
-
-
-def test_bad_weights():
-    with pytest.raises(ValueError, match=r"\(C, 3, h, w\)"):
-        gray_stem(torch.zeros(4, 1, 3, 3))
-    with pytest.raises(ValueError, match="kind"):
-        gray_stem(rgb_weight(), "mean")
-
-
-def test_loading_turns_the_stem_gray_and_nothing_else(tmp_path):
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+def test_loading_turns_the_stem_gray_and_nothing_else(tmp_path, order):
     source = Net(3)
     source.stem.weight.data = rgb_weight()
     torch.save({"model": source.state_dict()}, tmp_path / "rgb.pth")
     model = Net(1)
-    AGNCheckpointer(model, stem_to_gray="luma").load(str(tmp_path / "rgb.pth"))
-    assert torch.allclose(model.stem.weight, gray_stem(rgb_weight()))
+    AGNCheckpointer(model, stem_order=order).load(str(tmp_path / "rgb.pth"))
+    # Channels 1, 10 and 100, of which red is the first or the last.
+    luma = 0.299 + 5.87 + 11.4 if order == "RGB" else 0.114 + 5.87 + 29.9
+    assert torch.allclose(model.stem.weight, torch.full((4, 1, 3, 3), luma))
     assert torch.equal(model.next.weight, source.next.weight)
+
+
+def test_caffe_style_weights_are_blue_first(tmp_path):
+    """As Detectron2's MSRA/R-50.pkl: a pickle of arrays, with names of their own."""
+
+    class Backbone(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Module()
+            self.stem.conv1 = nn.Conv2d(1, 4, 3, bias=False)
+
+    content = {"conv1_w": rgb_weight().numpy()}
+    (tmp_path / "R-50.pkl").write_bytes(pickle.dumps(content))
+    model = Backbone()
+    AGNCheckpointer(model, stem_order="BGR").load(str(tmp_path / "R-50.pkl"))
+    expected = torch.full((4, 1, 3, 3), 0.114 + 5.87 + 29.9)
+    assert torch.allclose(model.stem.conv1.weight, expected)
 
 
 def test_a_color_model_keeps_its_stem(tmp_path):
