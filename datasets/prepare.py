@@ -32,10 +32,10 @@ from agn_d2.prepare.core import CoreOptions, Source
 from agn_d2.prepare.core_film import ORIENTATIONS, FilmOptions
 from agn_d2.prepare.core_result import Result
 from agn_d2.prepare.core_run import prepare_source
-from agn_d2.prepare.core_splits import with_splits
 from agn_d2.prepare.ddsm import read_ddsm
 from agn_d2.prepare.inbreast import read_inbreast
 from agn_d2.prepare.inbreast_pectoral import pectoral_report
+from agn_d2.prepare.splits import with_splits
 from agn_d2.prepare.table import read_table
 from agn_d2.prepare.table_boxes import BOX_FORMATS
 from agn_d2.utils.paths import datasets_root

@@ -31,8 +31,8 @@ from agn_d2.prepare.cbis_ddsm.image_800 import prepare_image
 from agn_d2.prepare.cbis_ddsm.source_800 import read_source
 from agn_d2.prepare.coco_files import write_annotations
 from agn_d2.prepare.images import PreparedImage, PreparedImages, prepare_images
-from agn_d2.prepare.priors import write_priors
-from agn_d2.prepare.splits import split_patients
+from agn_d2.prepare.priors import count_priors
+from agn_d2.prepare.splits import assign_splits
 from agn_d2.utils.files import check_writable
 from agn_d2.utils.paths import datasets_root
 from agn_d2.utils.view_names import VIEWS
@@ -70,26 +70,13 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def assign_splits(
-    images: list[PreparedImage], val_share: float, seed: int
-) -> dict[str, list[PreparedImage]]:
-    """The released test split, and the released training split cut in two by patient."""
-    patients = [image.entry["patient_id"] for image in images if image.split == "train"]
-    validation = split_patients(patients, val_share, seed)
-    splits: dict[str, list[PreparedImage]] = {"train": [], "val": [], "test": []}
-    for image in images:
-        held_out = image.split == "train" and image.entry["patient_id"] in validation
-        splits["val" if held_out else image.split].append(image)
-    return splits
-
-
 def correct(images: list[PreparedImage], corrections: dict[str, Correction]) -> list[PreparedImage]:
     """The images with corrected landmarks; says which corrections no image has."""
-    detected = {image.entry["file_name"]: image.landmarks for image in images}
+    detected = {image.name: image.landmarks for image in images}
     landmarks, unknown = apply_corrections(detected, corrections)
     for name in unknown:
         print(f"warning: a correction, but no such image: {name}", file=sys.stderr)
-    return [replace(image, landmarks=landmarks[image.entry["file_name"]]) for image in images]
+    return [replace(image, landmarks=landmarks[image.name]) for image in images]
 
 
 def add_densities(images: list[PreparedImage], densities: dict[Place, int]) -> list[PreparedImage]:
@@ -117,17 +104,6 @@ def print_summary(splits: dict[str, list[PreparedImage]]) -> None:
     print(f"masses that reach out of the crop: {sum(image.cut_boxes for image in every)}")
 
 
-def count_priors(output: Path) -> None:
-    """Write H^g of BGN; a release in which no mass is seen twice has none (a warning)."""
-    try:
-        counted = write_priors(output, "cbis_ddsm_mass_train")
-    except ValueError as error:
-        print(f"warning: no priors: {error}", file=sys.stderr)
-        return
-    for name, lesions in counted.items():
-        print(f"{output / 'annotations' / name}: {lesions} masses seen in both views")
-
-
 @command_line_tool
 def main() -> int:
     args = parse_args()
@@ -152,12 +128,14 @@ def main() -> int:
     images = correct(prepared.images, corrections)
     if densities is not None:
         images = add_densities(images, densities)
-    splits = assign_splits(images, args.val_share, args.seed)
-    landmarks = {i.entry["file_name"]: i.landmarks for s in splits.values() for i in s}
+    split_of = assign_splits(images, args.val_share, 0.0, args.seed)
+    splits = {s: [i for i in images if split_of[i.name] == s] for s in ("train", "val", "test")}
+    landmarks = {image.name: image.landmarks for s in splits.values() for image in s}
     write_landmarks(annotations / "landmarks.json", landmarks)
     write_annotations(annotations, splits)
     print_summary(splits)
-    count_priors(output)
+    for name, lesions in count_priors(output, "cbis_ddsm_mass_train").items():
+        print(f"{annotations / name}: {lesions} masses seen in both views")
     return report_left_out(prepared)
 
 

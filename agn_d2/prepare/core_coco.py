@@ -6,39 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from ..data.lesion_pairs import nipple_distances
-from ..landmarks.record import Landmarks
+from .coco_files import split_content
 from .core import SourceFilm
-from .lesion_match import ID_DISTANCE, Seen, match_views
+from .lesion_match import ID_DISTANCE, Seen, match_views, seen_distance
 
 OWN, DISTANCE = "the data set's own", "distance"
 LesionKey = tuple[str, str]  # film name, lesion name
-
-
-def split_content(
-    images: Iterable[tuple[Mapping[str, Any], Iterable[Mapping[str, Any]]]],
-    context: Iterable[Mapping[str, Any]],
-    categories: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    """The COCO JSON of one split; images and annotations are numbered from 1.
-
-    Args:
-        images: entries of examined images, each with its annotations, all without ids.
-        context: entries of images that only serve others.
-        categories: of the file.
-    """
-    content: dict[str, Any] = {"images": [], "annotations": [], "categories": list(categories)}
-    for entry, lesions in images:
-        image_id = len(content["images"]) + 1
-        content["images"].append({"id": image_id} | dict(entry))
-        for annotation in lesions:
-            number = len(content["annotations"]) + 1
-            content["annotations"].append({"id": number, "image_id": image_id} | dict(annotation))
-    patients = {image["patient_id"] for image in content["images"]}
-    content["context_images"] = [dict(e) for e in context if e["patient_id"] in patients]
-    return content
 
 
 def coco_files(
@@ -130,14 +103,12 @@ def _match(
 
 def _seen(film: SourceFilm, record: Mapping[str, Any]) -> list[Seen]:
     """What lesions tell of themselves; where nothing does, no two are alike by it."""
-    landmarks = Landmarks.from_dict(record["landmarks"])
-    seen = []
-    for number, (lesion, item) in enumerate(zip(film.lesions, record["lesions"], strict=True)):
-        distance = None
-        if item["annotation"] is not None:
-            x, y, width, height = item["annotation"]["bbox"]
-            center = np.array([[x + width / 2, y + height / 2]])
-            distance = float(nipple_distances(center, landmarks)[0])
-        facts = lesion.compared or (film.name, number)
-        seen.append(Seen(0, lesion.facts.get("pathology"), facts, distance))
-    return seen
+    return [
+        Seen(
+            0,
+            lesion.facts.get("pathology"),
+            lesion.compared or (film.name, number),
+            seen_distance(item["annotation"], record["landmarks"]),
+        )
+        for number, (lesion, item) in enumerate(zip(film.lesions, record["lesions"], strict=True))
+    ]

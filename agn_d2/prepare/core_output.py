@@ -1,4 +1,4 @@
-"""The files of a prepared data set beside its images: annotations, landmarks, priors."""
+"""The files of a prepared data set beside its images: annotations, landmarks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from ..landmarks.record import Landmarks, write_landmarks
 from ..utils.files import write_json
-from .priors import write_priors
 
 logger = logging.getLogger(__name__)
 
@@ -32,25 +31,6 @@ def write_annotations(
     write_landmarks(folder / "landmarks.json", landmarks)
     for split, content in files.items():
         write_json(folder / f"{split}.json", content)
-
-
-def count_priors(out: Path, dataset: str) -> dict[str, int]:
-    """Write H^g of BGN; a data set in which no lesion is seen twice has none, which is logged.
-
-    Args:
-        out: folder of the data set.
-        dataset: name of its training split.
-
-    Returns:
-        file name -> number of lesions seen in both views.
-    """
-    try:
-        return write_priors(out, dataset)
-    except ValueError as error:
-        logger.warning("no priors: %s", error)
-        for old in (out / "annotations").glob("prior_*.json"):
-            old.unlink()
-        return {}
 
 
 def warn_of_strangers(folder: Path, entries: Iterable[Mapping[str, Any] | None]) -> None:

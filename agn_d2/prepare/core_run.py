@@ -21,11 +21,12 @@ from .account import write_account
 from .core import CoreOptions, Source, SourceFilm
 from .core_account import COLUMNS, decision_rows, summarize
 from .core_coco import coco_files
-from .core_output import count_priors, warn_of_strangers, write_annotations
+from .core_output import warn_of_strangers, write_annotations
 from .core_plan import plan_films
 from .core_result import Result
-from .core_splits import assign_splits
 from .core_step import film_step
+from .priors import count_priors
+from .splits import assign_splits
 from .steps import (
     DiskFull,
     Steps,

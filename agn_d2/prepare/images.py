@@ -49,6 +49,16 @@ class PreparedImage:
     landmarks: Landmarks
     cut_boxes: int
 
+    @property
+    def name(self) -> str:
+        """Name of the written file."""
+        return self.entry["file_name"]
+
+    @property
+    def patient_id(self) -> str:
+        """Whose image it is."""
+        return self.entry["patient_id"]
+
 
 @dataclass(frozen=True)
 class CroppedImage:

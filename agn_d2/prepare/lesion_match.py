@@ -14,8 +14,14 @@ nothing. A pair is only made where one of these rules is sure, in this order:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data.lesion_pairs import nipple_distances
+from ..landmarks.record import Landmarks
 
 ONLY = "only lesion"
 FACTS = "same facts"
@@ -54,6 +60,22 @@ class Pair:
     cc: int
     mlo: int
     rule: str
+
+
+def seen_distance(
+    annotation: Mapping[str, Any] | None, landmarks: Mapping[str, Any]
+) -> float | None:
+    """What ``Seen.distance`` is of an annotation.
+
+    Args:
+        annotation: with ``bbox``, XYWH in pixels of the written image; None: the lesion is lost.
+        landmarks: record of that image.
+    """
+    if annotation is None:
+        return None
+    x, y, width, height = annotation["bbox"]
+    center = np.array([[x + width / 2, y + height / 2]])
+    return float(nipple_distances(center, Landmarks.from_dict(landmarks))[0])
 
 
 def match_views(cc: Sequence[Seen], mlo: Sequence[Seen]) -> list[Pair]:

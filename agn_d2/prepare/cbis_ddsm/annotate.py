@@ -6,13 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from ...data.lesion_pairs import nipple_distances
-from ...landmarks.record import Landmarks
-from ..coco_files import CATEGORIES
-from ..core_coco import split_content
-from ..lesion_match import Seen, match_views
+from ..coco_files import CATEGORIES, split_content
+from ..lesion_match import Seen, match_views, seen_distance
 from .tables import Film, Finding
 
 CALCIFICATION = {"id": 2, "name": "calcification", "supercategory": "lesion"}
@@ -64,25 +59,14 @@ def lesion_ids(
 def _seen(
     findings: Sequence[tuple[Film, Finding]], records: Mapping[str, Mapping[str, Any]]
 ) -> list[Seen]:
-    return [
-        Seen(
-            finding.abnormality_id,
-            finding.facts["pathology"],
-            tuple(v for k, v in sorted(finding.facts.items()) if k not in _NOT_COMPARED),
-            _distance(finding, records[film.name]),
-        )
-        for film, finding in findings
-    ]
-
-
-def _distance(finding: Finding, record: Mapping[str, Any]) -> float | None:
-    for item in record["findings"]:
-        if item["abnormality_id"] == finding.abnormality_id and item["annotation"] is not None:
-            x, y, width, height = item["annotation"]["bbox"]
-            landmarks = Landmarks.from_dict(record["landmarks"])
-            center = np.array([[x + width / 2, y + height / 2]])
-            return float(nipple_distances(center, landmarks)[0])
-    return None
+    seen = []
+    for film, finding in findings:
+        record, number = records[film.name], finding.abnormality_id
+        annotations = {item["abnormality_id"]: item["annotation"] for item in record["findings"]}
+        facts = tuple(v for k, v in sorted(finding.facts.items()) if k not in _NOT_COMPARED)
+        distance = seen_distance(annotations.get(number), record["landmarks"])
+        seen.append(Seen(number, finding.facts["pathology"], facts, distance))
+    return seen
 
 
 def coco_files(

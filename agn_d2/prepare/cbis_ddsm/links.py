@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...utils.view_names import OTHER_SIDE, OTHER_VIEW
-from ..splits import split_patients
+from ..splits import assign_splits
 from .tables import Film
 
 Place = tuple[str, str, str]  # patient, laterality, view
@@ -81,10 +81,10 @@ def plan_films(films: Sequence[Film], subset: str, val_share: float, seed: int) 
     Args:
         films: films of both subsets, or of one.
         subset: "mass", "calc" or "all".
-        val_share, seed: see ``split_patients``.
+        val_share, seed: see ``assign_splits``.
 
     Raises:
-        ValueError: a share out of range, or no film to examine.
+        ValueError: a share out of range, no film to examine, or a patient of it in two splits.
     """
     left_out: dict[str, str] = {}
     if subset == "all":
@@ -102,13 +102,7 @@ def plan_films(films: Sequence[Film], subset: str, val_share: float, seed: int) 
         others = [film for film in films if film.subset != subset]
     if not examined:
         raise ValueError(f"no film of the subset {subset!r}")
-    validation = split_patients(
-        [film.patient_id for film in examined if film.split == "train"], val_share, seed
-    )
-    splits = {
-        film.name: "val" if film.split == "train" and film.patient_id in validation else film.split
-        for film in examined
-    }
+    splits = assign_splits(examined, val_share, 0.0, seed)
     context = _choose_context(examined, others, splits, left_out)
     return Plan(splits, context, left_out)
 

@@ -21,8 +21,9 @@ from typing import Any
 from ...utils.files import clear_parts, write_json
 from ...utils.image_header import pixel_limit
 from ..core_film import FilmOptions
-from ..core_output import count_priors, warn_of_strangers, write_annotations
+from ..core_output import warn_of_strangers, write_annotations
 from ..core_result import Result
+from ..priors import count_priors
 from ..steps import DiskFull, Steps, digest_of, file_stamps, is_full, locked, run_steps
 from .annotate import coco_files, films_with_lost_findings
 from .ddsm import missing_views, read_table, with_views
