@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..utils.files import clear_parts
 from ..utils.image_header import pixel_limit
 from .account import write_account
 from .core import CoreOptions, Source, SourceFilm
@@ -27,15 +26,8 @@ from .core_result import Result
 from .core_step import film_step
 from .priors import count_priors
 from .splits import assign_splits
-from .steps import (
-    DiskFull,
-    Steps,
-    digest_of,
-    file_stamps,
-    is_full,
-    locked,
-    run_steps,
-)
+from .steps import Steps, digest_of, file_stamps, run_steps
+from .work_folder import at_work, check_out
 
 # Raised whenever the same input would give another output.
 VERSION = 1
@@ -57,17 +49,8 @@ def prepare_source(source: Source, out: Path, options: CoreOptions, workers: int
     """
     _check(source, out)
     splits = assign_splits(source.films, options.val_share, options.test_share, options.seed)
-    for name in _FOLDERS:
-        (out / name).mkdir(parents=True, exist_ok=True)
-    with locked(out / "work"):
-        for name in _FOLDERS:
-            clear_parts(out / name)
-        try:
-            return _prepare(source, out, options, workers, splits)
-        except OSError as error:
-            if is_full(error) and not isinstance(error, DiskFull):
-                raise DiskFull(f"no room left in {out} ({error.strerror})") from error
-            raise
+    with at_work(out, _FOLDERS):
+        return _prepare(source, out, options, workers, splits)
 
 
 def _prepare(
@@ -115,5 +98,4 @@ def _check(source: Source, out: Path) -> None:
     for name, count in Counter(film.name for film in films).items():
         if count > 1:
             raise ValueError(f"{count} films would be written as {name}.png; names must differ")
-    if (out / "annotations").exists() and not (out / "work").is_dir():
-        raise ValueError(f"{out} holds a data set made in another way; choose another --out")
+    check_out(out)

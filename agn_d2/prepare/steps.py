@@ -10,15 +10,11 @@ it leaves no record, and the next run takes it up.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import json
-import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,16 +25,9 @@ from tqdm import tqdm
 from ..utils.files import write_json
 from ..utils.workers import map_in_workers
 from .open_files import ReadFailure, tries
-
-logger = logging.getLogger(__name__)
+from .work_folder import DiskFull, is_full
 
 Step = Callable[[Any], tuple[dict[str, Any], list[str]]]
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class DiskFull(OSError):
-    """No room for an output file."""
 
 
 @dataclass(frozen=True)
@@ -75,26 +64,6 @@ def file_stamps(root: str | Path, paths: Sequence[str]) -> list[list[Any]]:
         else:
             stamps.append([path, status.st_size, status.st_mtime_ns])
     return stamps
-
-
-def is_full(error: OSError) -> bool:
-    """Whether an error says that the disk, the quota or the largest file size is used up."""
-    return error.errno in _FULL
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder against a second run; the system lets go of it if this process dies.
-
-    Raises:
-        ValueError: another run holds it.
-    """
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"another run is at work in {folder}") from None
-        yield
 
 
 def done_record(path: Path, digest: str, folder: Path) -> dict[str, Any] | None:

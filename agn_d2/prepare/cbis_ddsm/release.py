@@ -18,13 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...utils.files import clear_parts, write_json
+from ...utils.files import write_json
 from ...utils.image_header import pixel_limit
 from ..core_film import FilmOptions
 from ..core_output import warn_of_strangers, write_annotations
 from ..core_result import Result
 from ..priors import count_priors
-from ..steps import DiskFull, Steps, digest_of, file_stamps, is_full, locked, run_steps
+from ..steps import Steps, digest_of, file_stamps, run_steps
+from ..work_folder import at_work, check_out
 from .annotate import coco_files, films_with_lost_findings
 from .ddsm import missing_views, read_table, with_views
 from .film import FilmTask, film_step
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 # Raised whenever the same input would give another output.
 VERSION = 3
+_FOLDERS = ("images", "annotations", "work", "work/records", "work/tiles", "report")
 
 
 @dataclass(frozen=True)
@@ -89,18 +91,9 @@ def prepare_release(options: ReleaseOptions, workers: int = 1, layout: Layout = 
     films, repeated = _read_films(options)
     plan = plan_films(films, options.subset, options.val_share, options.seed)
     paths = layout.list_paths(options.root)
-    _check_out(options.out)
-    for name in ("images", "annotations", "work/records", "work/tiles"):
-        (options.out / name).mkdir(parents=True, exist_ok=True)
-    with locked(options.out / "work"):
-        for name in ("images", "annotations", "work", "work/records", "work/tiles", "report"):
-            clear_parts(options.out / name)
-        try:
-            return _prepare(options, workers, films, plan, paths, repeated, layout)
-        except OSError as error:
-            if is_full(error) and not isinstance(error, DiskFull):
-                raise DiskFull(f"no room left in {options.out} ({error.strerror})") from error
-            raise
+    check_out(options.out)
+    with at_work(options.out, _FOLDERS):
+        return _prepare(options, workers, films, plan, paths, repeated, layout)
 
 
 def _read_films(options: ReleaseOptions) -> tuple[list[Film], list[str]]:
@@ -116,11 +109,6 @@ def _read_films(options: ReleaseOptions) -> tuple[list[Film], list[str]]:
         logger.warning("no CSVs of the subset %s: no views are borrowed from it", subset)
     findings, repeated = read_findings(options.csv_folder, there)
     return group_films(findings), repeated
-
-
-def _check_out(out: Path) -> None:
-    if (out / "annotations").exists() and not (out / "work").is_dir():
-        raise ValueError(f"{out} holds a data set made in another way; choose another --out")
 
 
 def _prepare(

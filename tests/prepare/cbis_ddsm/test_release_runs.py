@@ -15,7 +15,7 @@ import pytest
 from agn_d2.prepare import images
 from agn_d2.prepare.cbis_ddsm.release import prepare_release
 from agn_d2.prepare.core_film import FilmOptions
-from agn_d2.prepare.steps import DiskFull, locked
+from agn_d2.prepare.work_folder import DiskFull, locked
 
 from .test_release import options
 

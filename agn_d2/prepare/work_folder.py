@@ -1,0 +1,72 @@
+"""The folder of a data set while a run writes it: its own, whole, and not full."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..utils.files import clear_parts
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFull(OSError):
+    """No room for an output file."""
+
+
+def is_full(error: OSError) -> bool:
+    """Whether an error says that the disk, the quota or the largest file size is used up."""
+    return error.errno in _FULL
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder against a second run; the system lets go of it if this process dies.
+
+    Raises:
+        ValueError: another run holds it.
+    """
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"another run is at work in {folder}") from None
+        yield
+
+
+def check_out(out: Path) -> None:
+    """Refuse a folder whose annotations did not come from a run of steps.
+
+    Raises:
+        ValueError: it holds such ones.
+    """
+    if (out / "annotations").exists() and not (out / "work").is_dir():
+        raise ValueError(f"{out} holds a data set made in another way; choose another --out")
+
+
+@contextmanager
+def at_work(out: Path, folders: Sequence[str]) -> Iterator[None]:
+    """Make and hold the folders of a data set, rid of what a killed run left half written.
+
+    Args:
+        out: of the data set.
+        folders: below it; ``work`` is among them.
+
+    Raises:
+        ValueError: another run holds ``out``.
+        DiskFull: no room for what is written in the meantime.
+    """
+    for name in folders:
+        (out / name).mkdir(parents=True, exist_ok=True)
+    with locked(out / "work"):
+        for name in folders:
+            clear_parts(out / name)
+        try:
+            yield
+        except OSError as error:
+            if is_full(error) and not isinstance(error, DiskFull):
+                raise DiskFull(f"no room left in {out} ({error.strerror})") from error
+            raise
