@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Make a small CBIS-DDSM download with planted faults, to try prepare_cbis_ddsm.py on.
+"""Make a small CBIS-DDSM download with planted faults, to try prepare.py on.
 
 datasets/make_cbis_fixture.py --csv CSVDIR --out DIR --patients P_00001 P_00038 ...
 """

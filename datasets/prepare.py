@@ -5,6 +5,7 @@
     datasets/prepare.py vindr --root /path/to/vindr-mammo
     datasets/prepare.py inbreast --root /path/to/INbreast
     datasets/prepare.py ddsm --root /path/to/ddsm
+    datasets/prepare.py cbis-ddsm --root /path/to/CBIS-DDSM --csv /path/to/csvs
     datasets/prepare.py cbis-kaggle --root /path/to/cbis-ddsm-breast-cancer-image-dataset
 
 Writes images, annotations, landmarks and priors, and accounts for every decision in <out>/report.
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
     common, dicom, splits = _common_options(), _dicom_options(), _split_options()
+    release = _release_options()
 
     table = commands.add_parser(
         "table", parents=[common, splits, dicom], help="a table of your own"
@@ -86,12 +88,21 @@ def build_parser() -> argparse.ArgumentParser:
     ddsm.add_argument("--images", type=Path, help="folder of the pictures (default: the root)")
     ddsm.add_argument("--no-clean", action="store_true", help="keep borders, labels and tape")
 
-    kaggle = commands.add_parser("cbis-kaggle", parents=[common], help="CBIS-DDSM as on Kaggle")
+    tcia = commands.add_parser(
+        "cbis-ddsm", parents=[common, release], help="CBIS-DDSM as DICOM of TCIA"
+    )
+    tcia.set_defaults(prepare=prepare_tcia, folder="cbis_ddsm")
+    tcia.add_argument("--root", required=True, type=Path, help="the download folder")
+    tcia.add_argument("--csv", required=True, type=Path, help="folder of the four CSVs")
+    tcia.add_argument("--ddsm", type=Path, help="original DDSM as PNG, for missing views")
+    tcia.add_argument("--ddsm-table", type=Path, help="cbis_to_ddsm.csv, needed with --ddsm")
+
+    kaggle = commands.add_parser(
+        "cbis-kaggle", parents=[common, release], help="CBIS-DDSM as on Kaggle"
+    )
     kaggle.set_defaults(prepare=prepare_kaggle, folder="cbis_ddsm_kaggle")
     kaggle.add_argument("--root", required=True, type=Path, help="the archive, with csv/ and jpeg/")
     kaggle.add_argument("--csv", type=Path, help="folder of the CSVs (default: <root>/csv)")
-    kaggle.add_argument("--subset", choices=("mass", "calc", "all"), default="mass")
-    kaggle.add_argument("--no-clean", action="store_true", help="keep borders, labels and tape")
     return parser
 
 
@@ -115,6 +126,14 @@ def _common_options() -> argparse.ArgumentParser:
         help="examine films of which a lesion is lost; else they only serve other views, as the "
         "lost lesion would count as background",
     )
+    return parser
+
+
+def _release_options() -> argparse.ArgumentParser:
+    """What CBIS-DDSM has in all of its forms."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--subset", choices=("mass", "calc", "all"), default="mass")
+    parser.add_argument("--no-clean", action="store_true", help="keep borders, labels and tape")
     return parser
 
 
@@ -185,10 +204,21 @@ def prepare_inbreast(args: argparse.Namespace, out: Path) -> Result:
     return result
 
 
+def prepare_tcia(args: argparse.Namespace, out: Path) -> Result:
+    """The preparation of the release, from TCIA's DICOM files."""
+    return prepare_release(release_options(args, out, args.csv), args.workers)
+
+
 def prepare_kaggle(args: argparse.Namespace, out: Path) -> Result:
     """The preparation of the release, from Kaggle's files."""
     csv_folder = args.csv or args.root / "csv"
-    options = ReleaseOptions(
+    options = release_options(args, out, csv_folder)
+    return prepare_release(options, args.workers, kaggle_layout(csv_folder))
+
+
+def release_options(args: argparse.Namespace, out: Path, csv_folder: Path) -> ReleaseOptions:
+    """How the release is prepared, in whichever form it comes."""
+    return ReleaseOptions(
         args.root,
         csv_folder,
         out,
@@ -196,9 +226,10 @@ def prepare_kaggle(args: argparse.Namespace, out: Path) -> Result:
         args.val_share,
         args.seed,
         FilmOptions(not args.no_crop, not args.no_clean, args.chest_wall),
-        keep=args.keep,
+        getattr(args, "ddsm", None),
+        getattr(args, "ddsm_table", None),
+        args.keep,
     )
-    return prepare_release(options, args.workers, kaggle_layout(csv_folder))
 
 
 @command_line_tool

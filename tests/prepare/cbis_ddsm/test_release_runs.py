@@ -19,7 +19,7 @@ from agn_d2.prepare.work_folder import DiskFull, locked
 
 from .test_release import options
 
-TOOL = Path(__file__).parents[3] / "datasets" / "prepare_cbis_ddsm.py"
+TOOL = Path(__file__).parents[3] / "datasets" / "prepare.py"
 
 
 def tree(folder):
@@ -98,7 +98,7 @@ def test_a_full_disk_ends_in_one_message_and_nothing_half_written(
 @pytest.mark.parametrize(
     ("root", "table", "message"),
     [
-        ("none", "csv", "prepare_cbis_ddsm: --root .*none: no such folder"),
+        ("none", "csv", "prepare: --root .*none: no such folder"),
         ("csv", "csv", r"no \.dcm file in it"),
         ("download", "none", "--csv must be the folder"),
     ],
@@ -106,10 +106,10 @@ def test_a_full_disk_ends_in_one_message_and_nothing_half_written(
 def test_wrong_folders_end_in_one_line(
     small_fixture, tmp_path, monkeypatch, capsys, root, table, message
 ):
-    spec = importlib.util.spec_from_file_location("prepare_cbis_ddsm_tool", TOOL)
+    spec = importlib.util.spec_from_file_location("prepare_tool", TOOL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    arguments = ["--root", small_fixture / root, "--csv", small_fixture / table]
+    arguments = ["cbis-ddsm", "--root", small_fixture / root, "--csv", small_fixture / table]
     arguments += ["--out", tmp_path / "out"]
     monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments)])
     assert module.main() == 2
