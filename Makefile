@@ -64,7 +64,7 @@ format: env  ## bring style and format in order
 
 clean:  ## remove caches, build files and what the demo wrote
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache "$(DEMO_OUTPUT)"
-	find agn_d2 configs datasets tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find agn_d2 configs datasets projects tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## and the environment .venv
 	rm -rf .venv
