@@ -131,12 +131,12 @@ def test_a_folder_that_cannot_be_listed_is_tried_again_and_then_ends_the_run(
 def test_the_tool_ends_with_1_and_one_line_while_a_film_is_open(
     small_fixture, tmp_path, drive, capsys, monkeypatch
 ):
-    spec = importlib.util.spec_from_file_location("prepare_cbis_ddsm_tool", TOOL)
+    spec = importlib.util.spec_from_file_location("prepare_tool", TOOL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     arguments = ["--root", small_fixture / "download", "--csv", small_fixture / "csv"]
     arguments += ["--out", tmp_path, "--workers", 1]
-    monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments)])
+    monkeypatch.setattr(sys, "argv", [str(TOOL), "cbis-ddsm", *map(str, arguments)])
     drive[FILM + "/"] = (errno.ESTALE, 1000)
     assert module.main() == 1
     line = capsys.readouterr().err.splitlines()[-1]
