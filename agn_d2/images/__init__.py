@@ -1,6 +1,6 @@
 """Gray images of 8 or 16 bits, from PNG, JPEG, TIFF and DICOM files."""
 
-from .gray_values import narrow_range_warning, seeming_bits, to_float
+from .gray_values import narrow_range_warning, seeming_bits, to_float, to_full_range
 from .read import IMAGE_SUFFIXES, is_image, read_gray
 
 __all__ = [
@@ -10,4 +10,5 @@ __all__ = [
     "read_gray",
     "seeming_bits",
     "to_float",
+    "to_full_range",
 ]

@@ -34,6 +34,28 @@ def to_float(image: np.ndarray, bits: int | None = None) -> np.ndarray:
     return image.astype(np.float32) / top
 
 
+def to_full_range(values: np.ndarray, bits: int) -> np.ndarray:
+    """The values spread over 16 bits, so that 0 stays 0 and the largest one becomes 65535.
+
+    The bits of a value are repeated below it, which loses nothing: value = result >> (16 - bits).
+
+    Args:
+        values: (H, W) uint8 or uint16, below 2^bits.
+        bits: that they have, 1 to 16.
+
+    Returns:
+        (H, W) uint16.
+    """
+    values = values.astype(np.uint16, copy=False)
+    shift, out = 16 - bits, values
+    if shift:
+        out = np.zeros_like(values)
+        while shift > -bits:
+            out |= values << shift if shift >= 0 else values >> -shift
+            shift -= bits
+    return out
+
+
 def seeming_bits(image: np.ndarray) -> int | None:
     """How many bits a 16-bit image seems to have, if it uses less than a quarter of its range.
 

@@ -12,10 +12,10 @@ from pycocotools import mask as coco_mask
 
 from ..landmarks.contour import breast_box
 from ..landmarks.detect import detect_landmarks
-from .cbis_ddsm.content import Region
 from .clean import erase, find_breast
 from .frames import boxes_from_film
 from .images import CUT_TOLERANCE, write_image
+from .region import Region
 
 ORIENTATIONS = ("as released", "left", "right")
 

@@ -13,13 +13,12 @@ import numpy as np
 
 from ..coco.entries import outside
 from ..dicom.reader import is_dicom, read_dicom
-from ..images import read_gray, seeming_bits
-from .cbis_ddsm.content import Region
-from .cbis_ddsm.dicom import Picture, to_full_range
-from .cbis_ddsm.repair import ASPECT_TOLERANCE
+from ..images import read_gray, seeming_bits, to_full_range
 from .core import CoreOptions, SourceFilm, SourceLesion
 from .core_film import AddNote, Written, box_annotation, mask_annotation, write_film
+from .frames import ASPECT_TOLERANCE
 from .open_files import ReadFailure, reason_of
+from .region import outlined_region
 
 
 def film_step(
@@ -105,7 +104,7 @@ def _spread(pixels: np.ndarray, bits: int | None, note: AddNote) -> np.ndarray:
         note("more bits than stated", f"values up to {pixels.max()}, stated are {bits} bits")
         return pixels
     note("film bit depth", f"{bits} bits spread over 16")
-    return to_full_range(Picture(pixels, bits, (1.0, 0.0), ()))
+    return to_full_range(pixels, bits)
 
 
 def _scale(film: SourceFilm, shape: tuple[int, ...], note: AddNote) -> np.ndarray | None:
@@ -142,7 +141,7 @@ def _lesion(lesion: SourceLesion, scale: np.ndarray | None, written: Written) ->
     if scale is None:
         note("lesion lost", "its film has another aspect than stated")
     elif lesion.outline:
-        region = region_in(np.array(lesion.outline) * scale, (height, width))
+        region = outlined_region(np.array(lesion.outline) * scale, (height, width))
         if region is None:
             note("lesion lost", "the outline has no area in the film")
         else:
@@ -167,35 +166,6 @@ def _lesion(lesion: SourceLesion, scale: np.ndarray | None, written: Written) ->
 
 def _text(box: np.ndarray) -> str:
     return "(" + ", ".join(f"{value:g}" for value in box.round(1)) + ")"
-
-
-def region_in(outline: np.ndarray, size: tuple[int, int]) -> Region | None:
-    """The pixels inside of a polygon and those on its edge, as far as they lie in the film.
-
-    Args:
-        outline: (M, 2) corners (x, y), the center of the first pixel at (0.5, 0.5).
-        size: (H, W) of the film.
-
-    Returns:
-        None if there are none.
-    """
-    if len(outline) < 3:
-        return None
-    low = np.floor(outline.min(axis=0)).astype(int).clip(0)
-    high = np.ceil(outline.max(axis=0)).astype(int) + 1
-    high = np.minimum(high, [size[1], size[0]])
-    if (high <= low).any():
-        return None
-    window = np.zeros(tuple(high - low)[::-1], np.uint8)
-    # In 1/256 px; OpenCV has the center of the first pixel at 0.
-    corners = np.round((outline - low - 0.5) * 256).astype(np.int32)
-    cv2.fillPoly(window, [corners], 1, shift=8)
-    rows, columns = np.flatnonzero(window.any(axis=1)), np.flatnonzero(window.any(axis=0))
-    if not rows.size:
-        return None
-    y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    box = (int(low[0] + x0), int(low[1] + y0), int(low[0] + x1), int(low[1] + y1))
-    return Region(window[y0:y1, x0:x1].astype(bool), box, size)
 
 
 def lost_lesions(film: SourceFilm, record: dict[str, Any]) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+ASPECT_TOLERANCE = 0.01  # of the ratio width / height: less is the same aspect
+
 
 def boxes_to_film(boxes: np.ndarray, image: Mapping[str, Any]) -> np.ndarray:
     """Boxes in pixels of the film as released, for boxes in a written image.

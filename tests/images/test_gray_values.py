@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agn_d2.images import seeming_bits, to_float
+from agn_d2.images import seeming_bits, to_float, to_full_range
 
 
 def test_bits_set_full_scale():
@@ -35,3 +35,13 @@ def test_seeming_bits(top, bits):
 def test_a_black_image_and_one_of_8_bits_seem_nothing():
     assert seeming_bits(np.zeros((2, 2), np.uint16)) is None
     assert seeming_bits(np.array([[0, 15]], np.uint8)) is None
+
+
+@pytest.mark.parametrize("bits", range(1, 17))
+def test_the_full_range_loses_nothing(bits):
+    values = np.arange(1 << bits, dtype=np.uint16)[None]
+    full = to_full_range(values, bits)
+    assert (full[0, 0], full[0, -1]) == (0, 65535)
+    assert np.array_equal(full >> (16 - bits), values)
+    error = full[0].astype(float) - np.arange(1 << bits) * (65535 / ((1 << bits) - 1))
+    assert np.abs(error).max() < 1 << max(16 - 2 * bits, 0) or bits > 8 and np.abs(error).max() <= 1

@@ -236,10 +236,10 @@ def test_a_folder_without_cases(tmp_path, capsys):
 
 def test_regions_are_those_of_a_slower_count():
     """A slanted outline: the pixels of the chain itself belong to the lesion."""
-    from agn_d2.prepare.core_step import region_in
+    from agn_d2.prepare.region import outlined_region
 
     outline = np.array([(10.5, 10.5), (20.5, 20.5), (10.5, 30.5), (0.5, 20.5)])
-    region = region_in(outline, (40, 40))
+    region = outlined_region(outline, (40, 40))
     y, x = np.mgrid[:40, :40]
     expected = np.abs(x - 10) + np.abs(y - 20) <= 10
     whole = np.zeros((40, 40), bool)

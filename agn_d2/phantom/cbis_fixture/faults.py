@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...prepare.cbis_ddsm.repair import AS_RELEASED, FROM_CROP, LOST, PLACED, RESIZED
+from ...prepare.cbis_ddsm.outcome import AS_RELEASED, FROM_CROP, LOST, PLACED, RESIZED
 from ...prepare.cbis_ddsm.tables import Film, Finding
 from .files import CROPPED, FULL, ROI, Dicom, file_name, folder_of, write_dicom
 

@@ -1,18 +1,16 @@
-"""Telling a lesion's mask from its crop by what is in the picture."""
+"""Telling a lesion's mask from its crop by what is in the picture, and the lesion in the mask."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from skimage.measure import label, regionprops
+
+from ..region import Region, bounds
 
 MASK, CROP, BLANK = "mask", "crop", "blank"
 _TWO_VALUES = 0.995  # share of a mask's pixels that have its least or its largest value
 _RINGING = 32  # gray values by which JPEG misses 0 or 255 beside an edge
 _SPECK = 0.01  # of the area of the largest part: a smaller part of a mask is a speck
-
-Box = tuple[int, int, int, int]  # x0, y0, x1, y1, whole pixels, x1 and y1 exclusive
 
 
 def kind_of(values: np.ndarray) -> str:
@@ -47,27 +45,6 @@ def without_ringing(values: np.ndarray) -> np.ndarray:
     return clear if kind_of(clear) == MASK else values
 
 
-@dataclass(frozen=True)
-class Region:
-    """A lesion's mask, cut to its box.
-
-    Attributes:
-        window: (y1 - y0, x1 - x0) bool.
-        box: where the window lies.
-        size: (H, W) of the picture that the box is in.
-        notes: what was done to find it.
-    """
-
-    window: np.ndarray
-    box: Box
-    size: tuple[int, int]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def area(self) -> int:
-        return int(self.window.sum())
-
-
 def region_of(values: np.ndarray) -> Region:
     """The lesion in a mask.
 
@@ -85,7 +62,7 @@ def region_of(values: np.ndarray) -> Region:
     if rim.mean() > 0.5 and lesion.mean() > 0.5 and not _fills(lesion):
         lesion = ~lesion
         notes.append("mask inverted")
-    box = _bounds(lesion)
+    box = bounds(lesion)
     window = lesion[box[1] : box[3], box[0] : box[2]]
     parts = regionprops(label(window, connectivity=2))
     largest = max(part.area for part in parts)
@@ -95,7 +72,7 @@ def region_of(values: np.ndarray) -> Region:
         for part in specks:
             window[tuple(part.coords.T)] = False
         notes.append(f"{len(specks)} speck(s) dropped from the mask")
-        inner = _bounds(window)
+        inner = bounds(window)
         window = window[inner[1] : inner[3], inner[0] : inner[2]]
         box = (box[0] + inner[0], box[1] + inner[1], box[0] + inner[2], box[1] + inner[3])
     if len(parts) - len(specks) > 1:
@@ -107,8 +84,3 @@ def _fills(lesion: np.ndarray) -> bool:
     """Whether the bright part is one lesion whose box is the picture: a mask cut to its lesion."""
     dark_corners = sum(not lesion[y, x] for y in (0, -1) for x in (0, -1))
     return dark_corners >= 2
-
-
-def _bounds(lesion: np.ndarray) -> Box:
-    rows, columns = np.flatnonzero(lesion.any(axis=1)), np.flatnonzero(lesion.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

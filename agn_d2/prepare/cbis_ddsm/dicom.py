@@ -13,7 +13,7 @@ from ...dicom.decode import stored_values
 from ...dicom.faults import UnreadableDicom, faults_explained, without_warnings
 from ...dicom.spacing import FILM_KEYWORDS, read_spacing
 
-__all__ = ["Picture", "UnreadableDicom", "read_picture", "read_series_uid", "to_full_range"]
+__all__ = ["Picture", "UnreadableDicom", "read_picture", "read_series_uid"]
 
 _HEADER_TAGS = ["SeriesInstanceUID"]
 
@@ -95,21 +95,3 @@ def _picture(data: pydicom.Dataset) -> Picture:
         notes.append(f"rescale slope {slope:g}, intercept {intercept:g}")
     spacing = read_spacing(data, FILM_KEYWORDS).square
     return Picture(values, bits, (slope, intercept), tuple(notes), spacing)
-
-
-def to_full_range(picture: Picture) -> np.ndarray:
-    """The values spread over 16 bits, so that 0 stays 0 and the largest one becomes 65535.
-
-    The bits of a value are repeated below it, which loses nothing: value = result >> (16 - bits).
-
-    Returns:
-        (H, W) uint16.
-    """
-    values = picture.values.astype(np.uint16, copy=False)
-    shift, out = 16 - picture.bits, values
-    if shift:
-        out = np.zeros_like(values)
-        while shift > -picture.bits:
-            out |= values << shift if shift >= 0 else values >> -shift
-            shift -= picture.bits
-    return out

@@ -11,13 +11,14 @@ from typing import Any
 
 import cv2
 
-from ...images import read_gray
+from ...images import read_gray, to_full_range
 from ...utils.files import write_atomically
 from ..core_film import FilmOptions, Written, mask_annotation, write_film
 from ..open_files import ReadFailure, reason_of
 from .content import CROP, kind_of, without_ringing
-from .dicom import Picture, read_picture, to_full_range
-from .repair import AS_RELEASED, LOST, Note, Outcome, repair_finding
+from .dicom import Picture, read_picture
+from .outcome import AS_RELEASED, LOST, Note, Outcome
+from .repair import repair_finding
 from .tables import Film
 from .tiles import draw_tile
 
@@ -171,7 +172,7 @@ def _write(
     film = task.film
     written = write_film(
         task.name,
-        to_full_range(picture),
+        to_full_range(picture.values, picture.bits),
         film.view,
         options,
         out,

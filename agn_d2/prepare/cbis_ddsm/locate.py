@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .content import Box
+from ..region import Box
 
 SURE = 0.9  # correlation from which on a crop counts as found
 CLEAR = 2.0  # times as much must be left unexplained at the best place elsewhere

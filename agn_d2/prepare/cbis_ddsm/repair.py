@@ -1,76 +1,18 @@
-"""From the files of a finding to its mask in the film, repaired where need be.
-
-The CSV and the file names only say which files belong to a finding. Which of them is the mask and
-which the crop is read from the pictures.
-"""
+"""From the files of a finding to its mask in the film, repaired where need be."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 
-from .content import CROP, MASK, Box, Region, kind_of, region_of
+from ..frames import ASPECT_TOLERANCE
+from ..region import Box, Region, ellipse_region, resized, stretched
+from .finding_files import FindingFiles, read_finding_files
 from .locate import SURE, Place, correlation, locate, overlap
+from .outcome import AS_RELEASED, FROM_CROP, PLACED, RESIZED, Outcome
 
-ASPECT_TOLERANCE = 0.01  # of the ratio width / height: less is the same aspect
 _SAME_BOX = 0.5  # of the smaller box: mask and crop that overlap by more agree
-
-# Where a finding's mask comes from.
-AS_RELEASED = "mask as released"
-RESIZED = "mask resized to the film"
-PLACED = "mask placed by matching the crop"
-FROM_CROP = "ellipse in the place of the crop"
-LOST = "lost"
-METHODS = (AS_RELEASED, RESIZED, PLACED, FROM_CROP, LOST)
-
-
-@dataclass(frozen=True)
-class Note:
-    """One decision about a film or a finding.
-
-    Attributes:
-        kind: short name, counted in the summary.
-        detail: what was seen and done.
-    """
-
-    kind: str
-    detail: str
-
-
-@dataclass
-class Outcome:
-    """What became of a finding.
-
-    Attributes:
-        region: its mask in the film; None if the finding is lost.
-        method: one of METHODS.
-        confidence: correlation of film and crop at the place found; None where no crop was
-            needed or could be compared.
-        released: the region as the released mask has it, in its own frame, for pictures of
-            before and after.
-        notes: every decision on the way.
-    """
-
-    region: Region | None = None
-    method: str = LOST
-    confidence: float | None = None
-    released: Region | None = None
-    notes: list[Note] = field(default_factory=list)
-
-    def note(self, kind: str, detail: str) -> None:
-        self.notes.append(Note(kind, detail))
-
-
-@dataclass
-class _Files:
-    """The readable, distinct pictures of a finding."""
-
-    masks: list[tuple[str, Region]] = field(default_factory=list)
-    crops: list[tuple[str, np.ndarray]] = field(default_factory=list)
 
 
 def repair_finding(
@@ -101,7 +43,7 @@ def repair_finding(
         the outcome, never an exception for a bad file; but what else ``read`` raises goes through.
     """
     outcome = Outcome()
-    files = _read_files(paths, read, expected_mask, outcome)
+    files = read_finding_files(paths, read, expected_mask, outcome)
     fitting = [(p, r) for p, r in files.masks if r.size == film.shape]
     if fitting:
         _take_fitting(film, fitting, files, outcome)
@@ -114,42 +56,8 @@ def repair_finding(
     return outcome
 
 
-def _read_files(
-    paths: Sequence[str],
-    read: Callable[[str], np.ndarray],
-    expected_mask: Sequence[str] | None,
-    outcome: Outcome,
-) -> _Files:
-    files, seen = _Files(), {}
-    if not paths:
-        outcome.note("files missing", "no file of the finding's series in the download")
-    for path in paths:
-        try:
-            values = read(path)
-        except ValueError as error:
-            outcome.note("file unreadable", f"{path}: {error}")
-            continue
-        digest = hashlib.sha256(str(values.shape).encode() + values.tobytes()).digest()
-        if digest in seen:
-            outcome.note("duplicate file", f"{path} has the same pixels as {seen[digest]}")
-            continue
-        seen[digest] = path
-        kind = kind_of(values)
-        if kind == MASK:
-            region = region_of(values)
-            files.masks.append((path, region))
-        elif kind == CROP:
-            files.crops.append((path, values))
-        else:
-            outcome.note("blank file", f"{path}: all pixels have one value")
-            continue
-        if expected_mask is not None and (kind == MASK) != (path in expected_mask):
-            outcome.note("role by content", f"{path} is the {kind}, the CSV says the other")
-    return files
-
-
 def _take_fitting(
-    film: np.ndarray, masks: list[tuple[str, Region]], files: _Files, outcome: Outcome
+    film: np.ndarray, masks: list[tuple[str, Region]], files: FindingFiles, outcome: Outcome
 ) -> None:
     confirmed = [_confirm(film, region, files.crops) for _, region in masks]
     best = max(range(len(masks)), key=lambda i: (confirmed[i] or 0.0, -i))
@@ -164,7 +72,7 @@ def _take_fitting(
     _note_crop(film, region, files, outcome)
 
 
-def _take_other_size(film: np.ndarray, files: _Files, outcome: Outcome) -> None:
+def _take_other_size(film: np.ndarray, files: FindingFiles, outcome: Outcome) -> None:
     path, region = max(files.masks, key=lambda item: item[1].size[0] * item[1].size[1])
     for other, _ in files.masks:
         if other != path:
@@ -175,13 +83,13 @@ def _take_other_size(film: np.ndarray, files: _Files, outcome: Outcome) -> None:
     sizes = f"mask {_size(region.size)}, film {_size(film.shape)}"
     ratios = [f / m for f, m in zip(film.shape, region.size, strict=True)]
     if abs(ratios[0] / ratios[1] - 1) <= ASPECT_TOLERANCE:
-        resized = _resized(region, film.shape)
-        confidence = _confirm(film, resized, files.crops)
+        whole = resized(region, film.shape)
+        confidence = _confirm(film, whole, files.crops)
         place = None
         if files.crops and (confidence or 0.0) < SURE:
             place = _find(film, files.crops, (1.0, ratios[0], 1 / ratios[0]))
-        if place is None or not place.sure or _agree(place.box, resized.box):
-            outcome.region, outcome.method = resized, RESIZED
+        if place is None or not place.sure or _agree(place.box, whole.box):
+            outcome.region, outcome.method = whole, RESIZED
             outcome.confidence = place.confidence if place is not None else confidence
             outcome.note("mask of another size", f"{sizes}: same aspect, resized")
             return
@@ -192,12 +100,12 @@ def _take_other_size(film: np.ndarray, files: _Files, outcome: Outcome) -> None:
         why = "no crop" if place is None else f"crop found with only {place.confidence:.2f}"
         outcome.note("lost", f"{sizes}: another aspect, and {why} to place it")
         return
-    outcome.region, outcome.method = _onto(region, place.box, film.shape), PLACED
+    outcome.region, outcome.method = stretched(region, place.box, film.shape), PLACED
     outcome.confidence = place.confidence
     outcome.note("mask of another size", f"{sizes}: placed by the crop, {place.confidence:.3f}")
 
 
-def _take_crop(film: np.ndarray, files: _Files, outcome: Outcome) -> None:
+def _take_crop(film: np.ndarray, files: FindingFiles, outcome: Outcome) -> None:
     place = _find(film, files.crops, (1.0,))
     if place is None or not place.sure:
         seen = 0.0 if place is None else place.confidence
@@ -205,13 +113,12 @@ def _take_crop(film: np.ndarray, files: _Files, outcome: Outcome) -> None:
         outcome.confidence = seen
         outcome.note("lost", f"no mask, and the crop is found with only {seen:.2f}{rival}")
         return
-    width, height = place.box[2] - place.box[0], place.box[3] - place.box[1]
-    outcome.region = Region(_ellipse(height, width), place.box, film.shape)
+    outcome.region = ellipse_region(place.box, film.shape)
     outcome.method, outcome.confidence = FROM_CROP, place.confidence
     outcome.note("mask recovered", f"crop found with {place.confidence:.3f} at {place.box}")
 
 
-def _note_crop(film: np.ndarray, region: Region, files: _Files, outcome: Outcome) -> None:
+def _note_crop(film: np.ndarray, region: Region, files: FindingFiles, outcome: Outcome) -> None:
     """Say whether the crop bears the mask out; the mask stands either way."""
     if not files.crops:
         outcome.note("no crop", "the mask could not be compared with a crop")
@@ -244,34 +151,6 @@ def _find(
 def _agree(a: Box, b: Box) -> bool:
     """Whether two boxes show the same place."""
     return overlap(a, b) > _SAME_BOX
-
-
-def _resized(region: Region, size: tuple[int, int]) -> Region:
-    """A region in the frame of a film of another size and the same aspect."""
-    scale = [f / m for f, m in zip(size, region.size, strict=True)]
-    x0, x1 = (round(v * scale[1]) for v in region.box[::2])
-    y0, y1 = (round(v * scale[0]) for v in region.box[1::2])
-    x1, y1 = min(max(x1, x0 + 1), size[1]), min(max(y1, y0 + 1), size[0])
-    return _onto(region, (min(x0, x1 - 1), min(y0, y1 - 1), x1, y1), size)
-
-
-def _onto(region: Region, box: Box, size: tuple[int, int]) -> Region:
-    """A region stretched onto a box of the film."""
-    new = (box[2] - box[0], box[3] - box[1])
-    gray = region.window.astype(np.uint8) * 255
-    shrinks = new[0] < gray.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    window = cv2.resize(gray, new, interpolation=method) > 127
-    if not window.any():
-        window = np.ones(window.shape, dtype=bool)
-    return replace(region, window=window, box=box, size=size)
-
-
-def _ellipse(height: int, width: int) -> np.ndarray:
-    """The ellipse that fills a box."""
-    y, x = np.ogrid[:height, :width]
-    y, x = (y + 0.5) / height * 2 - 1, (x + 0.5) / width * 2 - 1
-    return x * x + y * y <= 1
 
 
 def _size(shape: tuple[int, ...]) -> str:

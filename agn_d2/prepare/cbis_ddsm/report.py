@@ -11,7 +11,7 @@ from ...data.cases import count_links, group_cases
 from ..account import write_account
 from .index import FileIndex
 from .links import Plan
-from .repair import LOST, METHODS
+from .outcome import LOST, METHODS
 from .tables import Film
 from .tiles import write_sheets
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from ...landmarks.segment import working_copy
-from .content import Region
-from .repair import Outcome
+from ..region import Region
+from .outcome import Outcome
 
 PANEL = (150, 220)  # px, width and height of one of a tile's three panels
 _TEXT = 34  # px, height of the text below

@@ -6,14 +6,8 @@ import pytest
 
 from agn_d2.prepare.cbis_ddsm.dicom import UnreadableDicom
 from agn_d2.prepare.cbis_ddsm.locate import Place, correlation, locate
-from agn_d2.prepare.cbis_ddsm.repair import (
-    AS_RELEASED,
-    FROM_CROP,
-    LOST,
-    PLACED,
-    RESIZED,
-    repair_finding,
-)
+from agn_d2.prepare.cbis_ddsm.outcome import AS_RELEASED, FROM_CROP, LOST, PLACED, RESIZED
+from agn_d2.prepare.cbis_ddsm.repair import repair_finding
 
 BOX = (150, 200, 210, 250)
 
