@@ -1,4 +1,4 @@
-"""Detectron2's trainer with case loaders, FROC and the solver of agn_d2."""
+"""Training on whole cases: its loop, its stages, how it is resumed and measured."""
 
 from __future__ import annotations
 
@@ -10,37 +10,28 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import AMPTrainer, DefaultTrainer, HookBase, SimpleTrainer, TrainerBase
+from detectron2.engine import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
 from detectron2.engine.hooks import EvalHook, LRScheduler
-from detectron2.evaluation import DatasetEvaluator, DatasetEvaluators, verify_results
+from detectron2.evaluation import verify_results
 from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, EventWriter
 from detectron2.utils.logger import setup_logger
 from torch import nn
-from torch.utils.data import DataLoader
 
-from ..data.build import build_test_loader, build_train_loader, build_validation_loader
-from ..evaluation.coco_evaluator import CheckedCOCOEvaluator
-from ..modeling.test_time_augmentation import augmented
+from ..data.build import build_validation_loader
+from .case_trainer import CaseTrainer
 from .checkpoint import build_checkpointer
 from .dataset_checks import check_datasets
 from .divergence import naming_the_step
 from .ema import ModelEMA
-from .evaluation import (
-    build_froc_evaluator,
-    evaluate_rescored,
-    results_folder,
-    write_context_detections,
-)
 from .hooks import GraphPictures
 from .memory import keep_freed_memory
 from .output_folder import output_lock, set_aside
 from .parallel import parallel
-from .precision import speed_up_on_cpu, trains_in_bfloat16
 from .progress import Progress
 from .resume import rates_of_config, resolve_state
-from .solver import build_optimizer, check_solver
+from .solver import check_solver
 from .stage_hook import StageCheckpointer, StageHook
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
 from .validation import ValidationHook, validation_losses
@@ -52,7 +43,7 @@ logger = logging.getLogger(__name__)
 FINAL = "model_final"
 
 
-class AGNTrainer(DefaultTrainer):
+class AGNTrainer(CaseTrainer):
     """Trains and evaluates on whole cases, in the stages of ``SOLVER.STAGES`` if there are any.
 
     Everything else is Detectron2's ``DefaultTrainer``. What a step computes depends on the seed,
@@ -267,66 +258,6 @@ class AGNTrainer(DefaultTrainer):
         with self.evaluated_weights():
             self._last_eval_results = self.test(self.cfg, self.net)
         return self._last_eval_results
-
-    @classmethod
-    def test(
-        cls,
-        cfg: CfgNode,
-        model: nn.Module,
-        evaluators: DatasetEvaluator | list[DatasetEvaluator] | None = None,
-    ) -> dict[str, Any]:
-        """As in Detectron2, and what this package adds.
-
-        That is test-time augmentation (``TEST.AUG.ENABLED``), the detections in context views
-        (``TEST.CONTEXT_DETECTIONS``), and the relation of ``MODEL.CROSS_VIEW.RELATION``, which
-        gives "froc_relation" beside "froc".
-        """
-        model = augmented(cfg, model)
-        if evaluators is not None:
-            return super().test(cfg, model, evaluators)
-        names = cfg.DATASETS.TEST
-        for name in names:
-            write_context_detections(cfg, model, name)
-        results = super().test(cfg, model)
-        if cfg.MODEL.CROSS_VIEW.RELATION and comm.is_main_process():
-            for name in names:
-                of_dataset = results if len(names) == 1 else results[name]
-                of_dataset["froc_relation"] = evaluate_rescored(cfg, name)
-        return results
-
-    @classmethod
-    def build_model(cls, cfg: CfgNode) -> nn.Module:
-        model = super().build_model(cfg)
-        if cfg.MODEL.DEVICE == "cpu":
-            speed_up_on_cpu(model, amp=trains_in_bfloat16(cfg))
-        elif cfg.SOLVER.AMP.ENABLED:
-            # Half-precision convolutions of CUDA want this layout too.
-            model.to(memory_format=torch.channels_last)
-        return model
-
-    @classmethod
-    def build_train_loader(cls, cfg: CfgNode) -> DataLoader:
-        return build_train_loader(cfg)
-
-    @classmethod
-    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> DataLoader:
-        return build_test_loader(cfg, dataset_name)
-
-    @classmethod
-    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
-        return build_optimizer(cfg, model)
-
-    @classmethod
-    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluators:
-        """COCO AP and FROC."""
-        output = results_folder(cfg, dataset_name)
-        tasks = ("bbox", "segm") if cfg.MODEL.MASK_ON else ("bbox",)
-        return DatasetEvaluators(
-            [
-                CheckedCOCOEvaluator(dataset_name, tasks, output_dir=output),
-                build_froc_evaluator(cfg, dataset_name, output),
-            ]
-        )
 
 
 def _first(hooks: Sequence[HookBase | None], *kinds: type[HookBase]) -> int:
