@@ -1,4 +1,5 @@
-# Every target sets up what it needs by itself, in $(VENV); a set-up that is complete costs nothing.
+# Every target sets up what it needs by itself, in $(VENV); a set-up that is complete costs nothing,
+# one that was interrupted begins anew.
 #
 #   make test PYTHON=python3.12      the Python that makes the environment; if it has PyTorch, that
 #                                    one is used
@@ -29,7 +30,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 env:  ## set up the environment, Detectron2 included, and nothing else
-	@$(PYTHON) tools/setup_env.py --venv "$(VENV)"
+	@PYTHON="$(PYTHON)" sh tools/setup_env.sh "$(VENV)"
 
 demo: env  ## run a trained model on real films; train one on a phantom, evaluate, draw figures
 	@echo "[1/6] Two examinations of CBIS-DDSM by the trained model $(DEMO_MODEL): less than a minute"

@@ -1,7 +1,8 @@
-"""What setup.py asks for, what requirements/ pins and what setup_env.py makes of it agree."""
+"""What setup.py asks for, what requirements/ pins and what setup_env.sh makes of it agree."""
 
 import ast
-import importlib.util
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,17 +46,6 @@ def _pins(python, *stems):
     return pins
 
 
-@pytest.fixture
-def setup_env(monkeypatch):
-    """tools/setup_env.py as a module; its sibling is found the way `python tools/...` finds it."""
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    spec = importlib.util.spec_from_file_location("setup_env", ROOT / "tools" / "setup_env.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    sys.modules.pop("python_environment", None)
-
-
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize(
     ("constant", "extra", "stems"),
@@ -89,97 +79,119 @@ def test_no_package_is_pinned_by_two_files(python):
     assert _pins(python, *stems, "yolo")["setuptools"] in SpecifierSet("<81")
 
 
-@pytest.mark.parametrize(
-    ("line", "name", "module", "at_most"),
-    [
-        ("tqdm==4.70.1", "tqdm", "tqdm", "tqdm<=4.70.1"),
-        ("a-b==1.0", "a-b", "a_b", "a-b<=1.0"),
-        (
-            'pillow==13.0.0; python_version >= "3.11"  # import: PIL',
-            "pillow",
-            "PIL",
-            'pillow<=13.0.0; python_version >= "3.11"',
-        ),
-    ],
-)
-def test_requirement_line(setup_env, line, name, module, at_most):
-    requirement = sys.modules[setup_env.Environment.__module__].Requirement(line)
-    assert (requirement.name, requirement.module) == (name, module)
-    assert requirement.at_most() == at_most
+# Stands in for Python and pip: writes down what it is asked, and knows no module but those named.
+STUB = """#!/bin/sh
+echo "$*" >> "$STUB_LOG"
+case "$*" in
+    "-m venv "*) mkdir -p "$3/bin" "$3/site" && cp "$0" "$3/bin/python" ;;
+    *sys.exit*) ;;
+    *purelib*) echo "${0%/bin/python}/site" ;;
+    "-c import torch, torchvision") exit 1 ;;
+    "-c import "*) case " $STUB_HAS " in *" ${2#import } "*) ;; *) exit 1 ;; esac ;;
+    "-m pip install "*torch*) exit ${STUB_FAILS:-0} ;;
+    "-m pip install "*--target*)
+        while [ "$1" != --target ]; do shift; done
+        mkdir -p "$2/detectron2" "$2/sal_detectron2-1.dist-info" "$2/tools" ;;
+    "-m pip list"*) echo "numpy==1.26.0"; echo "setuptools==60.0" ;;
+esac
+"""
 
 
-def test_every_required_module_can_be_found_by_the_name_noted(setup_env):
-    stems = ["build", "torch", "base", "timm", "detr", "dev"]
-    for requirement in setup_env.read_requirements(*stems):
-        assert importlib.util.find_spec(requirement.module), requirement.line
+class Checkout:
+    """A copy of what the set-up reads, and a Python that only writes down what it is asked."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "tools").mkdir()
+        shutil.copy(ROOT / "tools" / "setup_env.sh", folder / "tools")
+        shutil.copy(ROOT / "setup.py", folder)
+        shutil.copytree(ROOT / "requirements", folder / "requirements")
+        self.python, self.log = folder / "stub-python", folder / "log"
+        self.python.write_text(STUB, encoding="utf-8")
+        self.python.chmod(0o755)
+
+    def set_up(self, venv=".venv", **variables):
+        """Exit status, error output, and the commands of this run."""
+        self.log.write_text("", encoding="utf-8")
+        names = {"PYTHON": str(self.python), "STUB_LOG": str(self.log), "STUB_HAS": ""}
+        command = [str(self.folder / "tools" / "setup_env.sh"), venv]
+        done = subprocess.run(
+            command, env=os.environ | names | variables, capture_output=True, text=True
+        )
+        return done.returncode, done.stderr, self.log.read_text("utf-8")
 
 
-def test_half_installed_packages_are_removed(setup_env, tmp_path):
-    for name, record in {
-        "whole-1.dist-info": "whole.py,,\nwhole-1.dist-info/INSTALLER,,\n",
-        "copied-1.dist-info": "copied.py,,\n",
-        "begun-1.dist-info": None,
-    }.items():
-        (tmp_path / name).mkdir()
-        if record is not None:
-            (tmp_path / name / "RECORD").write_text(record, encoding="utf-8")
-    (tmp_path / "~umpy").mkdir()
-    env = setup_env.Environment(tmp_path / "env")
-    env.site_packages = lambda: tmp_path
-    setup_env.clear_halves(env)
-    assert [path.name for path in tmp_path.iterdir()] == ["whole-1.dist-info"]
+@pytest.fixture
+def checkout(tmp_path):
+    return Checkout(tmp_path)
 
 
-def test_a_component_that_was_interrupted_or_has_a_new_pin_is_installed_again(setup_env, tmp_path):
-    env = setup_env.Environment(tmp_path)
-    env.has = lambda *modules: True
-    needed = []
-
-    def ask():
-        with setup_env.component(env, "torch", "torch") as answer:
-            needed.append(answer)
-
-    ask()  # was there before: kept, and nothing noted
-    assert "torch" not in env.state
-    env.note(torch="started")  # interrupted
-    ask()
-    ask()  # installed
-    env.note(torch="digest of an older file")
-    ask()
-    assert needed == [False, True, False, True]
+def test_a_new_environment_gets_the_pins_and_detectron2_without_its_tools(checkout):
+    status, _, commands = checkout.set_up()
+    assert status == 0
+    for stem in ("build", "torch", "base", "detectron2-deps", "timm", "detr", "dev"):
+        assert f"-r requirements/{stem}.txt" in commands
+    assert "-c requirements/constraints.txt" in commands
+    site = checkout.folder / ".venv" / "site"
+    assert sorted(p.name for p in site.iterdir()) == ["detectron2", "sal_detectron2-1.dist-info"]
+    assert not (checkout.folder / ".venv" / "agn_d2-stage").exists()
 
 
-def test_a_failed_component_stays_begun(setup_env, tmp_path):
-    env = setup_env.Environment(tmp_path)
-    env.has = lambda *modules: False
-    with pytest.raises(OSError), setup_env.component(env, "torch", "torch"):
-        raise OSError("disk full")
-    assert setup_env.Environment(tmp_path).state["torch"] == "started"
+def test_a_complete_environment_costs_nothing_until_something_changes(checkout):
+    checkout.set_up()
+    assert checkout.set_up() == (0, "", "")
+    with (checkout.folder / "requirements" / "base.txt").open("a", encoding="utf-8") as file:
+        file.write("more==1.0\n")
+    assert "-m venv" in checkout.set_up()[2]
+
+
+def test_a_set_up_that_was_interrupted_begins_anew(checkout):
+    assert checkout.set_up(STUB_FAILS="1")[0] != 0
+    half = checkout.folder / ".venv" / "site" / "half-installed"
+    half.mkdir()
+    status, _, commands = checkout.set_up()
+    assert status == 0 and "-m venv" in commands and not half.exists()
+
+
+def test_an_environment_that_is_there_keeps_what_it_has(checkout):
+    own = checkout.folder / "own"
+    (own / "bin").mkdir(parents=True)
+    (own / "site").mkdir()
+    shutil.copy(checkout.python, own / "bin" / "python")
+    status, _, commands = checkout.set_up("own", STUB_HAS="pkg_resources detectron2 agn_d2 cv2")
+    assert status == 0
+    (install,) = [line for line in commands.splitlines() if line.startswith("-m pip install")]
+    names, _, limits = install.partition(" -c ")
+    assert {"torch", "numpy", "timm", "pytest"} < set(names.split())
+    # No version is asked for; OpenCV is there by another name; a Detectron2 that is there has all.
+    assert "==" not in names and "opencv" not in names and "yacs" not in names
+    kept = Path(limits).read_text("utf-8").split()
+    assert kept == ["numpy==1.26.0", "setuptools<81"]
+    status, _, commands = checkout.set_up("own", STUB_HAS="torch")
+    assert status == 0 and commands == ""
+    (own / "agn_d2-ready").unlink()
+    assert "yacs" in checkout.set_up("own")[2]
+    assert (own / "site" / "detectron2").is_dir()
 
 
 @pytest.mark.parametrize("kind", ["a file", "a folder of something else"])
-def test_never_sets_up_over_something_else(setup_env, tmp_path, kind):
-    place = tmp_path / "place"
+def test_never_sets_up_over_something_else(checkout, kind):
+    place = checkout.folder / "place"
     if kind == "a file":
         place.write_text("x", encoding="utf-8")
     else:
         place.mkdir()
         (place / "thesis.tex").write_text("x", encoding="utf-8")
-    with pytest.raises(setup_env.SetupError, match="no Python environment"):
-        setup_env.make_environment(setup_env.Environment(place))
+    status, error, commands = checkout.set_up("place")
+    assert (status, commands) == (2, "") and "place is no Python environment: remove it" in error
     assert place.exists()
 
 
-def test_a_finished_environment_is_recognized_until_something_changes(setup_env, tmp_path):
-    env = setup_env.Environment(tmp_path)
-    env.python.parent.mkdir()
-    env.python.touch()
-    env.note(finished=env.digest())
-    assert setup_env.Environment(tmp_path).is_finished()
-    env.python.unlink()
-    assert not setup_env.Environment(tmp_path).is_finished()
-    other = setup_env.Environment(tmp_path / "elsewhere")
-    assert other.digest() != env.digest()
+def test_an_old_python_is_refused(checkout):
+    checkout.python.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    status, error, _ = checkout.set_up()
+    assert status == 2 and "is no Python 3.10 or newer; name another: make PYTHON=" in error
+    assert not (checkout.folder / ".venv").exists()
 
 
 def test_the_package_takes_the_model_zoo_along(tmp_path):

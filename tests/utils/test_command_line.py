@@ -22,8 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = sorted(
     {*ROOT.glob("tools/*.py"), *ROOT.glob("datasets/*.py"), *ROOT.glob("projects/*/*.py")}
 )
-# They make the environment that the others need.
-BARE = ("setup_env.py", "python_environment.py")
 
 # The modules without the package, whose import takes seconds.
 LIGHT = f"""
@@ -282,9 +280,7 @@ def test_importing_the_package_warns_of_nothing_and_hides_nothing():
     assert done.stderr.count("FutureWarning: `torch.jit.script` is deprecated") == 1
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in PROGRAMS if p.name not in BARE], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.name)
 def test_every_program_ends_in_this_way(path):
     tree = ast.parse(path.read_text())
     first = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)][1]
