@@ -8,7 +8,8 @@ import numpy as np
 from .curves import outward_normals, resample, smooth_curve
 from .folds import WALL
 from .record import Landmarks
-from .segment import oriented_copy, segment
+from .segment import segment
+from .working_copy import oriented_copy
 
 CONTOUR_POINTS = 192
 _SMOOTH = 0.03  # of the skin line's length: shorter waves are smoothed away

@@ -14,15 +14,14 @@ from .inversion import SURE_CONTOUR, seems_negative
 from .nipple import find_nipple
 from .pectoral import find_pectoral_line
 from .record import DEFAULT_LINE, FARTHEST_POINT, INVERTED, STATUS_OK, WHOLE_IMAGE, Landmarks
-from .segment import film_border, oriented_copy, segment
+from .segment import film_border, segment
 from .thesis.detect import detect_thesis
+from .working_copy import oriented_copy, stored_points
 
 METHODS = ("robust", "thesis")
 _FORMER_METHODS = {"seed": "thesis"}
 
 logger = logging.getLogger(__name__)
-
-_GRID = 64  # coordinates are multiples of 1/64 px, for which mirroring is exact
 
 
 def resolve_method(name: str) -> str:
@@ -94,7 +93,6 @@ def _detect(
     small: np.ndarray, film: np.ndarray, mirrored: bool, view: str, size: tuple[int, int]
 ) -> Landmarks:
     """Landmarks of an image of a size (H, W), found in its oriented copy and its film border."""
-    height, width = size
     notes = []
     mask = segment(small, film)
     breast = trim_folds(mask, view) if mask.any() else mask
@@ -120,10 +118,8 @@ def _detect(
     if not sure["nipple"]:
         notes.append(FARTHEST_POINT)
 
-    scale = np.array([width / small.shape[1], height / small.shape[0]])
-
     def stored(points: np.ndarray) -> np.ndarray:
-        return np.round(np.clip(points * scale, 0, [width, height]) * _GRID) / _GRID
+        return stored_points(points, small.shape, size)
 
     found = Landmarks(
         view=view,
@@ -131,7 +127,7 @@ def _detect(
         nipple=stored(nipple),
         pectoral_line=stored(line),
         contour=stored(curve),
-        image_size=(height, width),
+        image_size=size,
         status="; ".join(notes) or STATUS_OK,
         confidence=sure,
     )

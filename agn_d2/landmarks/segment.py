@@ -11,9 +11,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-WORK_HEIGHT = 512
-_TINY_HEIGHT = 192  # enough to tell the side of the chest wall
-
 _FILM_WHITE = 218  # of 255: film borders and paper are brighter than this, tissue seldom is
 _FILM_CERTAIN = 245  # of 255: what is brighter may be film border, however bright the tissue
 _TISSUE_SHARE = 90  # percent of the tissue that is darker than a film border
@@ -28,64 +25,6 @@ _TAPE_WIDTH = 0.06  # of the height: what is thinner than this is no breast, but
 _MIN_AREA = 0.02  # of the image: a smaller "breast" is none
 _MAX_HOLE = 0.03  # of the image: a larger hole is no dark spot inside the breast
 NIPPLE = 0.06  # of the height: the farthest a nipple stands out, or spans from its middle
-
-
-def working_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> np.ndarray:
-    """Small 8-bit copy of an image, its range stretched to 0..255.
-
-    Args:
-        image: (H, W), uint8, uint16 or float.
-        height: height of the copy in pixels; the aspect ratio is kept.
-
-    Returns:
-        (height, w) uint8.
-
-    Raises:
-        ValueError: if the image is not a two-dimensional array of finite numbers.
-    """
-    return _scaled(*_gray(image), height)
-
-
-def oriented_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> tuple[np.ndarray, bool]:
-    """Working copy with the chest wall at the left.
-
-    The side is read from the image. Both orientations go through the same steps and the better one
-    is kept, so that a mirrored image gives exactly the same copy.
-
-    Returns:
-        (height, w) uint8, and whether the image was mirrored for it.
-
-    Raises:
-        ValueError: as working_copy.
-    """
-    gray, low, high = _gray(image)
-    flipped = np.ascontiguousarray(gray[:, ::-1])
-    tiny, tiny_flipped = (_scaled(side, low, high, _TINY_HEIGHT) for side in (gray, flipped))
-    mirrored = chest_wall_score(segment(tiny_flipped)) > chest_wall_score(segment(tiny))
-    return _scaled(flipped if mirrored else gray, low, high, height), mirrored
-
-
-def _gray(image: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """(H, W) float32, contiguous, with its least and greatest value; refuses what is no image."""
-    image = np.asarray(image)
-    if image.ndim != 2 or image.size == 0:
-        raise ValueError(f"a mammogram is a gray image (H, W), not of the shape {image.shape}")
-    gray = np.ascontiguousarray(image, dtype=np.float32)
-    low, high = float(gray.min()), float(gray.max())
-    if not (np.isfinite(low) and np.isfinite(high)):  # NaN and infinity show in one of the two
-        raise ValueError("the image holds numbers that are not finite")
-    return gray, low, high
-
-
-def _scaled(gray: np.ndarray, low: float, high: float, height: int) -> np.ndarray:
-    """(height, w) uint8, low .. high stretched to 0 .. 255."""
-    # Four times as wide as high is no mammogram: do not blow such a strip up.
-    width = min(max(1, round(gray.shape[1] * height / gray.shape[0])), 4 * height)
-    if high <= low:
-        return np.zeros((height, width), np.uint8)
-    method = cv2.INTER_AREA if height < gray.shape[0] else cv2.INTER_LINEAR
-    small = cv2.resize(gray, (width, height), interpolation=method)
-    return np.clip((small - low) * (255.0 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
 
 
 def segment(small: np.ndarray, film: np.ndarray | None = None) -> np.ndarray:

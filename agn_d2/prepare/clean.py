@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..landmarks.segment import film_border, oriented_copy, segment
+from ..landmarks.segment import film_border, segment
+from ..landmarks.working_copy import oriented_copy
 
 MARGIN = 0.065  # of the film's height, kept around the breast
 

@@ -4,7 +4,8 @@ import pytest
 from agn_d2.landmarks.contour import breast_box, breast_mask
 from agn_d2.landmarks.folds import trim_folds
 from agn_d2.landmarks.record import Landmarks
-from agn_d2.landmarks.segment import film_border, oriented_copy, working_copy
+from agn_d2.landmarks.segment import film_border
+from agn_d2.landmarks.working_copy import oriented_copy, working_copy
 
 
 @pytest.mark.parametrize("view", ["CC", "MLO"])

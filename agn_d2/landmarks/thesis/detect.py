@@ -8,12 +8,11 @@ from ...utils.view_names import VIEWS
 from ..contour import CONTOUR_POINTS
 from ..curves import resample
 from ..record import DEFAULT_LINE, FARTHEST_POINT, STATUS_OK, WHOLE_IMAGE, Landmarks
-from ..segment import film_border, oriented_copy
+from ..segment import film_border
+from ..working_copy import oriented_copy, stored_points
 from .contour import WORK_HEIGHT, ThesisContour, find_contour
 from .nipple import find_nipple
 from .pectoral import PectoralStages, find_pectoral_stages, pectoral_line
-
-_GRID = 64  # coordinates are multiples of 1/64 px, for which mirroring is exact
 
 
 def detect_thesis(image: np.ndarray, view: str) -> Landmarks:
@@ -42,7 +41,7 @@ def detect_thesis(image: np.ndarray, view: str) -> Landmarks:
     if view not in VIEWS:
         raise ValueError(f"view must be one of {VIEWS}, got {view!r}")
     small, mirrored = _without_film_border(image)
-    height, width = np.shape(image)
+    size = np.shape(image)
     notes = []
     contour = find_contour(small, view)
     if contour is None:
@@ -61,10 +60,8 @@ def detect_thesis(image: np.ndarray, view: str) -> Landmarks:
         notes.append(FARTHEST_POINT)
         distinct = 0.0
 
-    scale = np.array([width / small.shape[1], height / small.shape[0]])
-
     def stored(points: np.ndarray) -> np.ndarray:
-        return np.round(np.clip(points * scale, 0, [width, height]) * _GRID) / _GRID
+        return stored_points(points, small.shape, size)
 
     landmarks = Landmarks(
         view=view,
@@ -72,7 +69,7 @@ def detect_thesis(image: np.ndarray, view: str) -> Landmarks:
         nipple=stored(nipple),
         pectoral_line=stored(line),
         contour=stored(resample(contour.points, CONTOUR_POINTS)),
-        image_size=(height, width),
+        image_size=size,
         status="; ".join(notes) or STATUS_OK,
         confidence={
             "contour": contour.separability,

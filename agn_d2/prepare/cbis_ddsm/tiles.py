@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...landmarks.segment import working_copy
+from ...landmarks.working_copy import working_copy
 from ..region import Region
 from .outcome import Outcome
 
