@@ -1,6 +1,5 @@
 """Ablations: rows, runs that are left out, resumed or redone, and the table."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -9,6 +8,8 @@ import pytest
 
 from agn_d2.engine.ablation import Row, plan_runs, read_row, source_version
 from agn_d2.engine.setup import load_cfg
+
+from ..programs import load_program
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "run_ablation.py"
@@ -39,10 +40,7 @@ report = {
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("run_ablation_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(TOOL)
 
 
 @pytest.fixture

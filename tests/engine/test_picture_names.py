@@ -1,7 +1,6 @@
 """The files of tools/demo.py and tools/save_attention.py, whose names come from the data."""
 
 import argparse
-import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,14 +11,13 @@ import pytest
 from agn_d2.data.cases import group_cases
 from agn_d2.structures import ViewResult
 
+from ..programs import load_program
+
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
 
 def load(name):
-    spec = importlib.util.spec_from_file_location(f"{name}_tool", TOOLS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(TOOLS / f"{name}.py")
 
 
 def cases_of(*patients):

@@ -1,7 +1,6 @@
 """tools/predict.py: what it writes, what it says, and what it never writes."""
 
 import csv
-import importlib.util
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ import torch
 
 from ..dicom.dicom_files import film, mammogram, uid, write
 from ..modeling.tiny_model import BASE, RCNN, RESNET, make_model, randomize_graph
+from ..programs import load_program
 
 TOOL = Path(__file__).parents[2] / "tools" / "predict.py"
 OPTIONS = [*RESNET.split(), *RCNN.split(), "INPUT.SIZE", "(96, 64)"]
@@ -22,10 +22,7 @@ OPTIONS += ["TEST.DETECTIONS_PER_IMAGE", "8"]
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("predict_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(TOOL)
 
 
 @pytest.fixture(scope="module")
@@ -202,9 +199,7 @@ def test_structured_reports(predict, folder, tmp_path):
 
 
 def test_the_demo_draws_dicom_files(folder, weights, tmp_path, monkeypatch, capsys):
-    spec = importlib.util.spec_from_file_location("demo_tool", TOOL.with_name("demo.py"))
-    demo = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(demo)
+    demo = load_program(TOOL.with_name("demo.py"))
     # It would stay set up for the tests that follow.
     monkeypatch.setattr(demo, "setup_logger", lambda **_: None)
     (folder / "fake.dcm").write_text("no film")

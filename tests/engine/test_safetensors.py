@@ -1,6 +1,5 @@
 """Weights as safetensors: written in half, read back, and what is refused."""
 
-import importlib.util
 import pickle
 from pathlib import Path
 
@@ -10,6 +9,8 @@ from torch import nn
 
 from agn_d2.engine.checkpoint import AGNCheckpointer
 from agn_d2.engine.checkpoint_file import read_checkpoint_file, write_half
+
+from ..programs import load_program
 
 TOOL = Path(__file__).parents[2] / "tools" / "export_weights.py"
 
@@ -64,9 +65,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_tool_writes_the_line_of_the_index(tmp_path, capsys):
-    spec = importlib.util.spec_from_file_location("export_weights_tool", TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_program(TOOL)
     model, target = nn.Linear(3, 2), tmp_path / "mine" / "model.safetensors"
     source = tmp_path / "model_final.pth"
     torch.save({"model": model.state_dict(), "optimizer": {"lr": 1}}, source)

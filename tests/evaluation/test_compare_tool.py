@@ -1,20 +1,18 @@
 """tools/compare.py: files written, and bad input."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+
+from ..programs import load_program
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "compare.py"
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("compare_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(TOOL)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 One test runs it as a program; the others call its ``main``, to load torch only once.
 """
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -12,16 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from ..programs import load_program
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "evaluate_froc.py"
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("evaluate_froc_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(TOOL)
 
 
 def run_program(*args):

@@ -1,6 +1,5 @@
 """Operating points by hand, against the FROC, and the tool."""
 
-import importlib.util
 import json
 import random
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from agn_d2.evaluation.froc import FrocEvents, froc_curve, match_detections, recall_at_fppi
 from agn_d2.evaluation.operating_point import operating_curve
 
+from ..programs import load_program
 from .slow_froc import as_arrays, random_images
 
 # Four lesions on two images: found at 0.9, 0.8 (with a false positive), 0.5; false at 0.6, 0.3.
@@ -92,10 +92,7 @@ def test_as_the_froc_reads_it():
 @pytest.fixture(scope="module")
 def tool():
     path = Path(__file__).resolve().parents[2] / "tools" / "operating_point.py"
-    spec = importlib.util.spec_from_file_location("operating_point_tool", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(path)
 
 
 def test_tool(tool, coco_gt, coco_dt, write, tmp_path, capsys):

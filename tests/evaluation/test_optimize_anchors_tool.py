@@ -1,6 +1,5 @@
 """The tool that finds anchors, on boxes whose size at the network's input is known."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -9,16 +8,15 @@ import yaml
 
 from agn_d2.engine.setup import load_cfg
 
+from ..programs import load_program
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / "configs/agrcnn_phantom_demo.yaml")
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("anchors", ROOT / "tools/optimize_anchors.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program("tools/optimize_anchors.py")
 
 
 @pytest.fixture

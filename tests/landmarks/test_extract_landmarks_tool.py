@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import os
 from pathlib import Path
@@ -11,16 +10,14 @@ from agn_d2.landmarks import METHODS, detect_landmarks, read_landmarks
 from agn_d2.visualization.landmark_report import build_report
 
 from ..dicom.dicom_files import mammogram, write
+from ..programs import load_program
 
 TOOL = Path(__file__).parents[2] / "tools" / "extract_landmarks.py"
 
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("extract_landmarks_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_program(TOOL).main
 
 
 @pytest.fixture

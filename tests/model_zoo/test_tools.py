@@ -15,16 +15,15 @@ from agn_d2.engine.setup import load_cfg, setup_cfg
 from agn_d2.engine.trainer import AGNTrainer
 from agn_d2.phantom import PhantomParams, generate_case
 
+from ..programs import load_program
+
 NAME = "faster_rcnn_EffLite0_FPN_cbis_ddsm"
 TOOLS = Path(__file__).parents[2] / "tools"
 CHECKSUM = (Path(model_zoo.__file__).parent / "SHA256SUMS").read_text().split()[0]
 
 
 def tool(name):
-    spec = importlib.util.spec_from_file_location(f"{name}_tool", TOOLS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(TOOLS / f"{name}.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The written data set: layout, repeatability, refusal, taking up."""
 
-import importlib.util
 import json
 from collections import Counter
 from dataclasses import replace
@@ -13,6 +12,8 @@ from pycocotools.coco import COCO
 
 from agn_d2.landmarks import NodeLayout, place_nodes, read_landmarks
 from agn_d2.phantom import PhantomParams, dataset, generate_case, make_phantom
+
+from ..programs import load_program
 
 PARAMS = PhantomParams(cases=6, seed=4, size=96, split_shares=(4.0, 1.0, 1.0))
 
@@ -160,10 +161,7 @@ def test_splits_keep_to_their_shares():
 @pytest.fixture
 def tool():
     path = Path(__file__).parents[2] / "datasets" / "make_phantom.py"
-    spec = importlib.util.spec_from_file_location("make_phantom_tool", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(path)
 
 
 def test_the_tool_writes_and_explains_itself(tool, tmp_path, capsys):

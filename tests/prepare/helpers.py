@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 from pathlib import Path
 
@@ -13,14 +12,14 @@ from agn_d2.data.multi_view_coco import load_multi_view_coco
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.report import evaluate_froc
 
+from ..programs import load_program
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def prepare(*arguments: object) -> int:
     """Run ``datasets/prepare.py`` in this process; returns its exit status."""
-    spec = importlib.util.spec_from_file_location("prepare_tool", ROOT / "datasets" / "prepare.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_program(ROOT / "datasets" / "prepare.py")
     with joblib.parallel_config(backend="threading"):
         return module.main([*map(str, arguments), "--workers", "1"])
 

@@ -1,12 +1,13 @@
 """The grid of augmented views: what is drawn where, and the tool that draws it."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from agn_d2.visualization.augmentation_grid import InputPicture, augmentation_grid
+
+from ..programs import load_program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,10 +45,7 @@ def test_a_row_that_is_too_short_is_named():
 
 
 def load_tool():
-    spec = importlib.util.spec_from_file_location("show", ROOT / "tools/show_augmentations.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program("tools/show_augmentations.py")
 
 
 def test_the_tool_draws_a_case_and_names_one_that_is_not_there(toy_datasets, tmp_path, capsys):

@@ -1,6 +1,5 @@
 """The page of a comparison: what it holds, and what a browser makes of it."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -18,16 +17,12 @@ from agn_d2.landmarks.record import write_landmarks
 from agn_d2.utils.safe_names import safe_name
 from agn_d2.visualization.detection_report import ReportOptions, build_report
 
+from ..programs import load_program
+from . import chromium
+
 ROOT = Path(__file__).parents[2]
 H, W = 200, 100
 ODD = "sub/p2 100% #1 <b>_LCC.png"
-
-
-def load(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem + "_module", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def truth_content():
@@ -202,7 +197,7 @@ def test_what_cannot_be_shown(data_set):
 
 
 def test_tool(data_set, toy_root, monkeypatch, capsys):
-    main = load(ROOT / "tools" / "report.py").main
+    main = load_program(ROOT / "tools" / "report.py").main
     runs = [f"--run=A={data_set / 'one'}", f"--run={data_set / 'two & co'}"]
     data = ["--gt", str(data_set / "gt.json"), "--images", str(data_set / "images")]
     out = ["--output", str(data_set / "out"), "--draws", "10"]
@@ -235,7 +230,6 @@ def embedded_models(folder):
 
 # --- In a browser ---
 
-chromium = load(Path(__file__).with_name("chromium.py"))
 needs_chromium = pytest.mark.skipif(
     chromium.EXECUTABLE is None, reason="no chromium or google-chrome on PATH"
 )

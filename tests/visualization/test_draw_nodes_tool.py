@@ -1,4 +1,3 @@
-import importlib.util
 from pathlib import Path
 
 import cv2
@@ -10,15 +9,14 @@ from agn_d2.graph.prior import CorrespondencePrior, write_prior
 from agn_d2.landmarks import write_landmarks
 from tests.conftest import toy_landmarks
 
+from ..programs import load_program
+
 TOOL = Path(__file__).parents[2] / "tools" / "draw_nodes.py"
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("draw_nodes_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program(TOOL)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The page of a data set's landmarks: its data and pictures, and what a browser makes of it."""
 
-import importlib.util
 import json
 import os
 import re
@@ -19,16 +18,12 @@ from agn_d2.visualization.landmark_distributions import distribution_figure, fig
 from agn_d2.visualization.landmark_report import build_report
 from agn_d2.visualization.screen_pictures import picture_size, render_picture
 
+from ..programs import load_program
+from . import chromium
+
 ROOT = Path(__file__).parents[2]
 SIZE = (240, 120)  # H, W of most images
 ODD = "sub/100% #1 <b>_CC.png"  # a name that must be quoted in addresses and in HTML
-
-
-def load(path: Path):
-    spec = importlib.util.spec_from_file_location(path.stem + "_module", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def make(view, confidence=None, size=SIZE, **changes) -> Landmarks:
@@ -224,7 +219,7 @@ def test_figure_of_unjudged_images():
 
 
 def test_tool(data_set, capsys):
-    main = load(ROOT / "tools" / "landmark_report.py").main
+    main = load_program(ROOT / "tools" / "landmark_report.py").main
     images = data_set / "toy & co" / "images"
     options = ["--landmarks", str(data_set / "landmarks.json"), "--images", str(images)]
     options += ["--output", str(data_set / "out")]
@@ -247,7 +242,6 @@ def test_tool(data_set, capsys):
 
 # --- In a browser ---
 
-chromium = load(Path(__file__).with_name("chromium.py"))
 needs_chromium = pytest.mark.skipif(
     chromium.EXECUTABLE is None, reason="no chromium or google-chrome on PATH"
 )

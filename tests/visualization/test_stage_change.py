@@ -1,6 +1,5 @@
 """Losses about the beginning of a stage."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from agn_d2.visualization.stage_change import (
     stage_change_figure,
     stage_start,
 )
+
+from ..programs import load_program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,9 +61,7 @@ def test_the_difference_is_drawn_step_by_step():
 
 
 def test_the_tool(tmp_path, capsys):
-    spec = importlib.util.spec_from_file_location("change", ROOT / "tools/plot_stage_change.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_program("tools/plot_stage_change.py")
     for name, content in (("a", rows(start=0)), ("b", rows(0.5))):
         (tmp_path / name).mkdir()
         text = "".join(json.dumps(row) + "\n" for row in content)

@@ -2,7 +2,6 @@
 
 import builtins
 import errno
-import importlib.util
 import io
 import json
 import os
@@ -16,6 +15,7 @@ from agn_d2.prepare import open_files
 from agn_d2.prepare.cbis_ddsm import index
 from agn_d2.prepare.cbis_ddsm.release import prepare_release
 
+from ...programs import load_program
 from .test_release import options
 from .test_release_runs import TOOL, tree
 
@@ -131,9 +131,7 @@ def test_a_folder_that_cannot_be_listed_is_tried_again_and_then_ends_the_run(
 def test_the_tool_ends_with_1_and_one_line_while_a_film_is_open(
     small_fixture, tmp_path, drive, capsys, monkeypatch
 ):
-    spec = importlib.util.spec_from_file_location("prepare_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_program(TOOL)
     arguments = ["--root", small_fixture / "download", "--csv", small_fixture / "csv"]
     arguments += ["--out", tmp_path, "--workers", 1]
     monkeypatch.setattr(sys, "argv", [str(TOOL), "cbis-ddsm", *map(str, arguments)])

@@ -1,6 +1,5 @@
 """datasets/prepare_cbis_ddsm_coco.py on a made-up release: corrections by hand."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -16,16 +15,15 @@ from agn_d2.landmarks import read_landmarks
 from agn_d2.prepare import open_files
 from agn_d2.prepare.cbis_ddsm import image_800
 
+from ...programs import load_program
+
 TOOL = Path(__file__).parents[3] / "datasets" / "prepare_cbis_ddsm_coco.py"
 HEADER = "patient,breast,view,split,file,n_mass_boxes,original_width,original_height,annotation"
 
 
 @pytest.fixture
 def main():
-    spec = importlib.util.spec_from_file_location("prepare_cbis_ddsm_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_program(TOOL).main
 
 
 @pytest.fixture

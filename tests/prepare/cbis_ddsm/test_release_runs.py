@@ -1,6 +1,5 @@
 """Runs of the preparation that are repeated, killed, out of room, at odds, or wrongly asked for."""
 
-import importlib.util
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from agn_d2.prepare.cbis_ddsm.release import prepare_release
 from agn_d2.prepare.core_film import FilmOptions
 from agn_d2.prepare.work_folder import DiskFull, locked
 
+from ...programs import load_program
 from .test_release import options
 
 TOOL = Path(__file__).parents[3] / "datasets" / "prepare.py"
@@ -106,9 +106,7 @@ def test_a_full_disk_ends_in_one_message_and_nothing_half_written(
 def test_wrong_folders_end_in_one_line(
     small_fixture, tmp_path, monkeypatch, capsys, root, table, message
 ):
-    spec = importlib.util.spec_from_file_location("prepare_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_program(TOOL)
     arguments = ["cbis-ddsm", "--root", small_fixture / root, "--csv", small_fixture / table]
     arguments += ["--out", tmp_path / "out"]
     monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments)])
