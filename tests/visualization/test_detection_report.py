@@ -378,7 +378,7 @@ def test_explanations_belong_to_boxes(data_set):
 
 
 def test_tool_with_explanations(data_set, capsys):
-    main = load(ROOT / "tools" / "report.py").main
+    main = load_program(ROOT / "tools" / "report.py").main
     write_explanations(data_set / "why.json", explained_runs(data_set))
     data = ["--gt", str(data_set / "gt.json"), "--images", str(data_set / "images")]
     rest = [*data, "--draws", "0", "--output", str(data_set / "out")]
