@@ -26,11 +26,11 @@ from agn_d2.landmarks import METHODS, resolve_method
 from agn_d2.landmarks.correction_files import read_corrections
 from agn_d2.landmarks.corrections import Correction, apply_corrections
 from agn_d2.landmarks.record import write_landmarks
+from agn_d2.prepare.cbis_ddsm.annotate_800 import write_annotations
 from agn_d2.prepare.cbis_ddsm.density import Place, read_densities
 from agn_d2.prepare.cbis_ddsm.image_800 import prepare_image
+from agn_d2.prepare.cbis_ddsm.images_800 import PreparedImage, PreparedImages, prepare_images
 from agn_d2.prepare.cbis_ddsm.source_800 import read_source
-from agn_d2.prepare.coco_files import write_annotations
-from agn_d2.prepare.images import PreparedImage, PreparedImages, prepare_images
 from agn_d2.prepare.priors import count_priors
 from agn_d2.prepare.splits import assign_splits
 from agn_d2.utils.files import check_writable

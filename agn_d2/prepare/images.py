@@ -1,63 +1,19 @@
-"""The images of a data set: landmarks found, cut to the breast, written; many in parallel."""
+"""The images of a data set: cut to the breast, and written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from ..landmarks.contour import breast_box
 from ..landmarks.detect import detect_landmarks
 from ..landmarks.record import Landmarks
 from ..utils.files import write_atomically
-from ..utils.workers import map_in_workers
-from .open_files import ReadFailure, tries
 
 CUT_TOLERANCE = 1.0  # px that a box may stick out of the crop before it counts as cut
-
-
-class Source(Protocol):
-    """An image as released."""
-
-    @property
-    def name(self) -> str:
-        """Distinct in its data set."""
-
-
-SomeSource = TypeVar("SomeSource", bound=Source)
-
-
-@dataclass(frozen=True)
-class PreparedImage:
-    """One image in canonical form.
-
-    Attributes:
-        split: as released, "train" or "test".
-        entry: its COCO entry without id, with ``boxes`` (M, 4) XYWH in the written image.
-        landmarks: landmarks in pixels of the written image.
-        cut_boxes: boxes that reach out of the crop.
-    """
-
-    split: str
-    entry: dict[str, Any]
-    landmarks: Landmarks
-    cut_boxes: int
-
-    @property
-    def name(self) -> str:
-        """Name of the written file."""
-        return self.entry["file_name"]
-
-    @property
-    def patient_id(self) -> str:
-        """Whose image it is."""
-        return self.entry["patient_id"]
 
 
 @dataclass(frozen=True)
@@ -77,21 +33,6 @@ class CroppedImage:
     landmarks: Landmarks
     boxes: np.ndarray
     cut_boxes: int
-
-
-@dataclass
-class PreparedImages:
-    """What became of the images of a release.
-
-    Attributes:
-        images: the prepared ones, in the order of the release.
-        broken: name of an image that holds no picture -> why.
-        open: name of an image that cannot be read now -> why; a later run may.
-    """
-
-    images: list[PreparedImage]
-    broken: dict[str, str]
-    open: dict[str, str]
 
 
 def crop_image(
@@ -142,52 +83,6 @@ def write_image(path: Path, image: np.ndarray, *, compression: int | None = None
     if not ok:
         raise OSError(f"{path}: OpenCV cannot encode it as {path.suffix}")
     write_atomically(path, data.tobytes())
-
-
-def prepare_images(
-    sources: Sequence[SomeSource], prepare: Callable[[SomeSource], PreparedImage], workers: int
-) -> PreparedImages:
-    """Prepare images in parallel; those that cannot be read are left out and named.
-
-    Args:
-        sources: the images.
-        prepare: prepares one, picklable; a ``ReadFailure`` leaves the image open, a ``ValueError``
-            says that it is broken.
-        workers: joblib's ``n_jobs``.
-
-    Raises:
-        OSError: an image cannot be written.
-    """
-    images: list[PreparedImage | None] = [None] * len(sources)
-    broken: dict[str, str] = {}
-    reasons: dict[int, str] = {}
-    todo = list(range(len(sources)))
-    step = partial(_prepared, prepare)
-    with tqdm(total=len(sources), disable=None, unit="image") as bar:
-        for turn in tries(todo):
-            given = [sources[number] for number in turn]
-            for position, outcome in map_in_workers(step, given, workers):
-                number = turn[position]
-                if isinstance(outcome, ReadFailure):
-                    todo.append(number)
-                    reasons[number] = str(outcome)
-                    continue
-                bar.update()
-                if isinstance(outcome, PreparedImage):
-                    images[number] = outcome
-                else:
-                    broken[sources[number].name] = str(outcome)
-    still_open = {sources[number].name: reasons[number] for number in sorted(todo)}
-    return PreparedImages([image for image in images if image is not None], broken, still_open)
-
-
-def _prepared(
-    prepare: Callable[[SomeSource], PreparedImage], source: SomeSource
-) -> PreparedImage | ReadFailure | ValueError:
-    try:
-        return prepare(source)
-    except (ReadFailure, ValueError) as error:
-        return error
 
 
 def _count_cut(boxes: np.ndarray, crop: tuple[int, int, int, int]) -> int:

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from ...images import read_gray
-from ..images import PreparedImage, crop_image, write_image
+from ..images import crop_image, write_image
 from ..open_files import ReadFailure, reason_of
+from .images_800 import PreparedImage
 from .source_800 import SourceImage
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agn_d2.prepare.coco_files import coco_annotations
+from agn_d2.prepare.cbis_ddsm.annotate_800 import coco_annotations
 
 
 def test_coco_json():
