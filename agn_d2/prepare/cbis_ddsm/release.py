@@ -10,15 +10,12 @@ In the output folder:
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from ...utils.files import write_json
 from ...utils.image_header import pixel_limit
 from ..core_film import FilmOptions
 from ..core_output import warn_of_strangers, write_annotations
@@ -29,6 +26,7 @@ from ..work_folder import at_work, check_out
 from .annotate import coco_files, films_with_lost_findings
 from .ddsm import missing_views, read_table, with_views
 from .film import FilmTask, film_step
+from .finished import finished_summary, forget_finished, note_finished
 from .layout import DICOM, Layout
 from .links import Plan, leaking_patients, plan_films
 from .report import decision_rows, summarize, write_report
@@ -121,11 +119,10 @@ def _prepare(
     layout: Layout,
 ) -> Result:
     stamp = _stamp(options, films, paths, layout)
-    finished = options.out / "work" / "finished.json"
-    previous = _finished(finished, stamp, options.out)
+    previous = finished_summary(options.out, stamp)
     if previous is not None:
         return Result(previous, 0)
-    finished.unlink(missing_ok=True)
+    forget_finished(options.out)
     index, unread, found = layout.find_files(
         options.root, options.out / "work", paths, films, workers
     )
@@ -161,8 +158,7 @@ def _prepare(
     write_report(options.out / "report", summary, rows, [folder / tile for tile in tiles if tile])
     still_open = unread | steps.open
     if not still_open:
-        content = {"stamp": stamp, "outputs": _outputs(options.out), "summary": summary}
-        write_json(finished, content)
+        note_finished(options.out, stamp, summary)
     return Result(summary, steps.done_now, still_open)
 
 
@@ -184,27 +180,6 @@ def _stamp(options: ReleaseOptions, films: list[Film], paths: list[str], layout:
         table = options.ddsm_table.read_bytes()
         content.append([str(options.ddsm.resolve()), hashlib.sha256(table).hexdigest()])
     return digest_of(content)
-
-
-def _outputs(out: Path) -> dict[str, int]:
-    """Every file of the data set and the report, with its size."""
-    return {
-        path.relative_to(out).as_posix(): path.stat().st_size
-        for name in ("images", "annotations", "report")
-        for path in sorted((out / name).iterdir())
-    }
-
-
-def _finished(path: Path, stamp: str, out: Path) -> dict[str, Any] | None:
-    """The summary of a finished run that this one would repeat, or None."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["stamp"] == stamp and content["outputs"] == _outputs(out):
-            return dict(content["summary"])
-    except (OSError, ValueError, KeyError, TypeError):
-        # Missing, from another version or damaged: the data set is put together anew.
-        return None
-    return None
 
 
 def _left_out(
