@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ..utils.files import clear_parts
+from ..utils.locks import lock_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -20,21 +20,6 @@ class DiskFull(OSError):
 def is_full(error: OSError) -> bool:
     """Whether an error says that the disk, the quota or the largest file size is used up."""
     return error.errno in _FULL
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder against a second run; the system lets go of it if this process dies.
-
-    Raises:
-        ValueError: another run holds it.
-    """
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"another run is at work in {folder}") from None
-        yield
 
 
 def check_out(out: Path) -> None:
@@ -61,7 +46,10 @@ def at_work(out: Path, folders: Sequence[str]) -> Iterator[None]:
     """
     for name in folders:
         (out / name).mkdir(parents=True, exist_ok=True)
-    with locked(out / "work"):
+    file, owner = lock_file(out / "work" / ".lock")
+    if owner is not None:
+        raise ValueError(f"another run is at work in {out / 'work'} ({owner})")
+    with file or nullcontext():
         for name in folders:
             clear_parts(out / name)
         try:
