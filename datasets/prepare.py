@@ -27,8 +27,8 @@ from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.tone import TONES, Tone
 from agn_d2.prepare import vindr as vindr_module
 from agn_d2.prepare.account import format_summary
+from agn_d2.prepare.cbis_ddsm.kaggle import kaggle_layout
 from agn_d2.prepare.cbis_ddsm.release import ReleaseOptions, prepare_release
-from agn_d2.prepare.cbis_kaggle import kaggle_layout
 from agn_d2.prepare.core import CoreOptions, Source
 from agn_d2.prepare.core_film import ORIENTATIONS, FilmOptions
 from agn_d2.prepare.core_result import Result

@@ -8,7 +8,7 @@ import pytest
 from agn_d2.data.cases import count_links, group_cases
 from agn_d2.prepare.frames import boxes_to_film
 
-from .helpers import (
+from ..helpers import (
     decisions_of,
     froc_of_made_up_detections,
     load,

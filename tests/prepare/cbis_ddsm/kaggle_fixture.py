@@ -15,7 +15,7 @@ from agn_d2.phantom.cbis_fixture.files import CROPPED, FULL, ROI
 from agn_d2.prepare.cbis_ddsm.content import MASK, kind_of
 from agn_d2.prepare.cbis_ddsm.dicom import UnreadableDicom, read_picture
 
-from .cbis_ddsm.conftest import made_up_rows, write_csvs
+from .conftest import made_up_rows, write_csvs
 
 QUALITY = 90
 COLUMNS = ["file_path", "image_path", "PatientID", "SeriesDescription", "SeriesInstanceUID"]

@@ -13,16 +13,16 @@ import hashlib
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from .cbis_ddsm.index import (
+from ..core_tables import Row, optional, read_rows
+from .index import (
     FileIndex,
     SeriesByFolder,
     all_series,
     index_files,
     list_files,
 )
-from .cbis_ddsm.layout import Files, Layout
-from .cbis_ddsm.tables import Film, Finding
-from .core_tables import Row, optional, read_rows
+from .layout import Files, Layout
+from .tables import Film, Finding
 
 TABLE = "dicom_info.csv"
 _MASKS = "ROI mask images"
