@@ -36,10 +36,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 import agn_d2  # noqa: F401  registers what data sets need
 from agn_d2.data.builtin import register_builtin_datasets
-from agn_d2.engine.ablation import Row, read_row, source_version
-from agn_d2.engine.cross_validation import execute_runs
-from agn_d2.engine.cross_validation_table import TableOptions, row_states, write_table
-from agn_d2.engine.fold_plan import FoldRun, Folds, check_plan, plan_folds
+from agn_d2.experiments.ablation import Row, read_row, source_version
+from agn_d2.experiments.cross_validation import execute_runs
+from agn_d2.experiments.cross_validation_table import TableOptions, row_states, write_table
+from agn_d2.experiments.fold_plan import FoldRun, Folds, check_plan, plan_folds
 from agn_d2.prepare.folds import write_folds
 from agn_d2.utils.files import check_writable_folder
 from agn_d2.utils.fold_names import pooled_name

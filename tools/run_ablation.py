@@ -26,8 +26,8 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from agn_d2.engine.ablation import execute, plan_runs, read_row, source_version
-from agn_d2.evaluation.ablation_table import format_markdown, summarize
+from agn_d2.experiments.ablation import execute, plan_runs, read_row, source_version
+from agn_d2.experiments.ablation_table import format_markdown, summarize
 from agn_d2.utils.files import check_writable_folder, write_text
 
 TRAINER = Path(__file__).resolve().with_name("train_net.py")

@@ -122,10 +122,10 @@ def fit_relation(
         the loss at the end.
 
     Raises:
-        ValueError: no view, or no candidate on a lesion.
+        NothingToLearnError: no view, or no candidate on a lesion.
     """
     if not any(bool((targets.lesion >= 0).any()) for _, targets in data):
-        raise ValueError("no candidate lies on a lesion: there is nothing to learn from")
+        raise NothingToLearnError("no candidate lies on a lesion: there is nothing to learn from")
     views = sum(int((~part.context).sum()) for part, _ in data)
     widths = [p for name, p in relation.named_parameters() if "sigma" in name]
     fitted = [p for name, p in relation.named_parameters() if "sigma" not in name]

@@ -180,5 +180,5 @@ def test_nothing_to_learn_from_is_said(breast):
     cases, found = breast
     found["cc"] = detections((box_at(5), 0.5))
     data = collect_candidates(cases, found)
-    with pytest.raises(ValueError, match="no candidate lies on a lesion"):
+    with pytest.raises(training.NothingToLearnError, match="no candidate lies on a lesion"):
         fit_relation(CandidateRelation(), [(data, make_targets(data, found))])

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .report import describe_rule
+from ..evaluation.report import describe_rule
 
 Result = Mapping[str, Any]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agn_d2.engine.ablation import Row, plan_runs, read_row, source_version
 from agn_d2.engine.setup import load_cfg
+from agn_d2.experiments.ablation import Row, plan_runs, read_row, source_version
 
 from ..programs import load_program
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from detectron2.config import CfgNode
 
+from ..engine.setup import load_cfg
 from ..modeling.backbone.agn_fpn import find_prior_file
 from ..utils.fold_names import fold_name
 from .ablation import Row, Run, read_result
-from .setup import load_cfg
 
 DETECTOR = "detector"
 WEIGHTS = "model_final.pth"

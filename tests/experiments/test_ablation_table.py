@@ -2,7 +2,7 @@
 
 import pytest
 
-from agn_d2.evaluation.ablation_table import format_markdown, summarize
+from agn_d2.experiments.ablation_table import format_markdown, summarize
 
 
 def result(row, seed, recall, **changes):

@@ -12,10 +12,10 @@ from detectron2.engine import default_argument_parser
 
 from agn_d2.cross_view.training import fit_relation
 from agn_d2.data.builtin import register_builtin_datasets
-from agn_d2.engine.ablation import RESULT_FILE, Row, read_row
-from agn_d2.engine.cross_validation import LOCK, execute_runs
-from agn_d2.engine.fold_plan import Folds, check_plan, plan_folds
 from agn_d2.engine.setup import setup_cfg
+from agn_d2.experiments.ablation import RESULT_FILE, Row, read_row
+from agn_d2.experiments.cross_validation import LOCK, execute_runs
+from agn_d2.experiments.fold_plan import Folds, check_plan, plan_folds
 from agn_d2.prepare.folds import write_folds
 from agn_d2.utils import locks
 
