@@ -95,11 +95,13 @@ def test_without_context_views_there_is_nothing_to_load(toy_datasets):
 
 
 def test_results_are_rescored_by_the_relation(evaluate, tmp_path):
-    relation = CandidateRelation()
+    # Size alone tells which candidates belong together: the two have it and nothing else apart.
+    relation = CandidateRelation(sigma_depth=1e6, sigma_size=0.1, sigma_height=1e6)
     with torch.no_grad():
-        # Turns the order of the candidates of a view with an auxiliary view.
-        relation.auxiliary.change.weight[0, 0] = -2.0
-        relation.contralateral.change.weight[0, 0] = -2.0
+        # The evidence, which is the partner's own logit, turns the order of a view's candidates.
+        for partner in (relation.auxiliary, relation.contralateral):
+            partner.null.fill_(-20.0)
+            partner.change.weight[0, 0] = -2.0
     write_relation(tmp_path / "relation.json", relation)
     options = ["MODEL.CROSS_VIEW.RELATION", str(tmp_path / "relation.json")]
     options += ["TEST.FROC.FPPI", "(0.5, 1.0)"]
