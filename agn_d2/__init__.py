@@ -9,9 +9,10 @@ import warnings
 from importlib import import_module
 from typing import Any
 
-from .utils.startup import set_up_program
+from .utils.startup import set_up_program, silence_detectron2
 
 set_up_program()
+silence_detectron2()
 
 with warnings.catch_warnings():
     # Detectron2 and fvcore decorate four functions with it when they are imported.

@@ -1,16 +1,17 @@
-"""What the programs of tools/, datasets/ and projects/ set up before anything heavy is imported.
+"""What is set up before anything heavy is imported.
 
-Imported first of all by the package, so it takes the standard library only. In other programs
-that import ``agn_d2`` it does nothing.
+Imported first of all by the package, so it takes the standard library only.
 """
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def is_own_program() -> bool:
 
 
 def set_up_program() -> None:
-    """Set up what has to be there before the imports, which take seconds.
+    """Set up what programs of ours need before the imports, which take seconds; others nothing.
 
     Threads wait passively. An interruption during the imports ends the program in one line;
     ``command_line_tool`` takes over once they are done. A process that ignores interruptions
@@ -45,6 +46,17 @@ def set_up_program() -> None:
     wait_passively()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave_at_once)
+
+
+def silence_detectron2() -> None:
+    """Leave out two warnings of PyTorch about Detectron2's own code, which a user cannot mend.
+
+    They come with the first image of every model: ``torch.meshgrid`` of the anchors, and
+    ``is_fx_tracing`` of the poolers.
+    """
+    warnings.filterwarnings("ignore", r"torch\.meshgrid: in an upcoming release", UserWarning)
+    tracing = logging.getLogger("torch.fx._symbolic_trace")
+    tracing.addFilter(lambda record: "is_fx_tracing" not in record.getMessage())
 
 
 def wait_passively() -> None:

@@ -56,3 +56,20 @@ def test_openmp_reads_it_when_pytorch_is_imported():
         check=True,
     )
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
+
+
+def test_a_detector_warns_of_nothing_that_its_user_cannot_mend():
+    program = """
+import warnings
+import agn_d2
+import torch
+from detectron2.utils.tracing import is_fx_tracing
+is_fx_tracing()
+torch.meshgrid(torch.arange(2), torch.arange(3))
+warnings.warn("torch.other: something else")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert "something else" in done.stderr
+    assert "meshgrid" not in done.stderr and "is_fx_tracing" not in done.stderr
