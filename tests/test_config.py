@@ -81,6 +81,13 @@ def test_bad_configs_are_refused(tmp_path):
         load_cfg(str(tmp_path / "a.yaml"))
 
 
+def test_an_option_behind_the_first_key_is_named():
+    # argparse hands on all that follows the first KEY.
+    for options in (["--num-gpus", "0"], ["--resume"]):
+        with pytest.raises(ValueError, match=f"{options[0]} stands behind KEY VALUE"):
+            load_cfg(None, ["SOLVER.MAX_ITER", "2", *options])
+
+
 def test_the_resnet_trains_from_its_stem_on():
     overrides = ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "MODEL.AGN.BGN.PRIOR", ""]
     model = build_model(load_cfg(str(ROOT / "configs/agrcnn_R50_FPN.yaml"), overrides))

@@ -41,8 +41,13 @@ def load_cfg(
     Raises:
         FileNotFoundError: no such YAML, or none of its ``_BASE_``.
         ValueError: no YAML or one with tags, an unknown key, a value of the wrong type, or a key
-            without a value.
+            without a value; an option among the overrides.
     """
+    overrides = list(overrides)
+    for word in overrides:
+        # Everything behind the first KEY is an override to argparse, options too.
+        if str(word).startswith("--"):
+            raise ValueError(f"config: {word} stands behind KEY VALUE; put it before the first KEY")
     cfg = get_cfg()
     add_agn_config(cfg)
     for add_config in add_configs:
@@ -53,7 +58,7 @@ def load_cfg(
         reader = RenamingCfgNode(cfg)
         if config_file:
             reader.merge_from_file(config_file, allow_unsafe=False)
-        reader.merge_from_list(list(overrides))
+        reader.merge_from_list(overrides)
     except (AssertionError, KeyError) as error:
         raise ValueError(f"config: {error.args[0] if error.args else error}") from error
     except yaml.constructor.ConstructorError as error:
