@@ -75,12 +75,21 @@ def faults_of(command: str, parser: argparse.ArgumentParser, capsys) -> list[str
     for option, value in zip(words, words[1:], strict=False):
         if option == "--config-file" and value.startswith("configs/"):
             faults += [] if (ROOT / value).is_file() else [f"no config {value}"]
-    known = load_cfg(None)
-    for key in filter(KEY.fullmatch, words):
+    return faults + faults_of_pairs(words)
+
+
+def faults_of_pairs(words: list[str]) -> list[str]:
+    """KEY VALUE pairs among words that the config refuses: unknown keys, values of other types."""
+    known, faults = load_cfg(None), []
+    for key, value in zip(words, [*words[1:], ""], strict=True):
+        # The project DETR adds keys of its own.
+        if not KEY.fullmatch(key) or key.startswith("MODEL.DETR"):
+            continue
         try:
-            load_cfg(None, [key, str(value_of(known, key))])
-        except (KeyError, AssertionError, ValueError) as error:
-            faults.append(f"{key}: {error}")
+            # A variable of the shell stands for any value.
+            load_cfg(None, [key, str(value_of(known, key)) if "$" in value else value])
+        except (AttributeError, KeyError, AssertionError, ValueError) as error:
+            faults.append(f"{key} {value}: {error}")
     return faults
 
 
@@ -116,6 +125,23 @@ def test_wrong_commands_are_found(monkeypatch, capsys):
     ]
     (fault,) = faults_of(good.replace("MAX_ITER", "MAX_ITERS"), parser, capsys)
     assert fault.startswith("SOLVER.MAX_ITERS")
+    (fault,) = faults_of(good.replace("MAX_ITER 3", "MAX_ITER 3.5"), parser, capsys)
+    assert fault.startswith("SOLVER.MAX_ITER 3.5: Type mismatch")
+
+
+CODE = re.compile(r"`([^`\n]+)`|^ {4,}(.*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pairs_that_are_named_are_understood(page):
+    """Also those that stand in the text, or in a block by themselves."""
+    faults = []
+    for match in CODE.finditer(re.sub(r"\\\n\s*", " ", (ROOT / page).read_text())):
+        code = match[1] or match[2]
+        if re.match(rf"{KEY.pattern} \S", code):
+            # A single quote mark ends a variable of the shell.
+            faults += faults_of_pairs(shlex.split(code.removesuffix('"' * (code.count('"') % 2))))
+    assert faults == []
 
 
 SECTIONS = ("MODEL", "INPUT", "SOLVER", "TEST", "DATALOADER", "DATASETS")
