@@ -108,7 +108,10 @@ def warn_of_overlap(trained: Sequence[str], tested: Sequence[str]) -> None:
 
 def _check_images(cfg: CfgNode, name: str, dicts: list[dict[str, Any]]) -> None:
     if not dicts:
-        raise ValueError(f"{name} has no images")
+        raise ValueError(
+            f"{name} has no images; name another data set in DATASETS, or prepare it with a larger "
+            "share for this split"
+        )
     if cfg.MODEL.AGN.ENABLED:
         check_landmarks(group_cases(dicts))
     elif cfg.MODEL.CROSS_VIEW.RELATION:
