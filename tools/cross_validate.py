@@ -27,6 +27,7 @@ from agn_d2.utils.command_line import command_line_tool
 import argparse
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -133,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_writable_folder(args.output)
     pooled = make_folds(args)
     check_plan(runs)
-    options = TableOptions(tuple(args.fppi), args.baseline, args.draws)
+    options = TableOptions(tuple(args.fppi), args.baseline, args.draws, time.time())
 
     def table() -> str:
         # Last come, last written: no table of an earlier state replaces a later one.

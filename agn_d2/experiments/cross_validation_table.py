@@ -37,11 +37,14 @@ class TableOptions:
         fppi: where the curves are read.
         baseline: row that the others are compared with, once it is finished.
         draws: of the bootstrap over patients.
+        since: seconds since the epoch; pooled results that are older are made anew, as an
+            earlier version may have made them.
     """
 
     fppi: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 3, 4, 8)
     baseline: str = DETECTOR
     draws: int = 1000
+    since: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def write_table(
     files: dict[str, list[Path]] = {}
     for state in states:
         if not state.missing:
-            for name, file in _pooled(state, folds, output / "pooled").items():
+            for name, file in _pooled(state, folds, output / "pooled", options.since).items():
                 files.setdefault(name, []).append(file)
     if not files:
         write_json(output / "table.json", {"runs": described}, indent=1)
@@ -131,8 +134,8 @@ def write_table(
     return write_comparison(comparison, output, "table", files, facts, f"{preface}\n")
 
 
-def _pooled(state: RowState, folds: Folds, folder: Path) -> dict[str, Path]:
-    """Model -> its results on all folds, made where they are missing or older than the runs."""
+def _pooled(state: RowState, folds: Folds, folder: Path, since: float) -> dict[str, Path]:
+    """Model -> its results on all folds, made where they are missing or outdated."""
     run, name = state.runs[0], state.name
     results = {
         folds.test_set(run.fold): find_results(run.folder, folds.test_set(run.fold)).predictions
@@ -141,7 +144,7 @@ def _pooled(state: RowState, folds: Folds, folder: Path) -> dict[str, Path]:
     folder = folder / run.row.name / f"seed_{run.seed}"
     if run.shuffled:
         pooled = {name: folder / "shuffled_row.json"}
-        if _outdated(pooled, results):
+        if _outdated(pooled, results, since):
             write_json(pooled[name], _concatenate(results))
         return pooled
     pooled = {
@@ -149,7 +152,7 @@ def _pooled(state: RowState, folds: Folds, folder: Path) -> dict[str, Path]:
         f"{name} + relation": folder / "rescored.json",
         f"{name} + relation, shuffled": folder / "shuffled.json",
     }
-    if _outdated(pooled, results):
+    if _outdated(pooled, results, since):
         try:
             validate_relation(results, folder)
         except NothingToLearnError as error:
@@ -163,8 +166,8 @@ def _concatenate(results: dict[str, Path]) -> list[dict[str, Any]]:
     return [detection for file in results.values() for detection in read_json(file)]
 
 
-def _outdated(made: dict[str, Path], sources: dict[str, Path]) -> bool:
-    newest = max(path.stat().st_mtime for path in sources.values())
+def _outdated(made: dict[str, Path], sources: dict[str, Path], since: float) -> bool:
+    newest = max(since, *(path.stat().st_mtime for path in sources.values()))
     return any(not path.is_file() or path.stat().st_mtime < newest for path in made.values())
 
 

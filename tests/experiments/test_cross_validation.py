@@ -167,6 +167,15 @@ def test_what_is_finished_is_left_out_and_what_failed_is_resumed(validate, caplo
     assert validate() == 0 and validate.calls() == again
 
 
+def test_pooled_results_of_an_earlier_version_are_made_anew(validate):
+    assert validate() == 0
+    table = validate.table()
+    (old,) = validate.output.glob("pooled/baseline/*/rescored.json")
+    old.write_text("[]")
+    assert validate() == 0
+    assert validate.table()["models"] == table["models"] and old.read_text() != "[]"
+
+
 def test_nothing_complete_is_no_comparison(validate):
     for fold in (1, 2):
         (validate.output / f"die_detector_{fold}").touch()
