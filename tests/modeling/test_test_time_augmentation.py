@@ -139,7 +139,16 @@ def test_errors_that_mirror_cancel_out():
     torch.testing.assert_close(output["instances"].pred_boxes.tensor, expected)
 
 
-@pytest.mark.parametrize("kind", [RCNN, RETINA])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        RCNN,
+        RCNN + "MODEL.MASK_ON True",
+        RETINA,
+        RETINA.replace("MultiViewRetinaNet", "MultiViewFCOS"),
+    ],
+    ids=["faster", "mask", "retinanet", "fcos"],
+)
 def test_a_detector_with_the_graph_is_augmented(kind):
     model = randomize_graph(make_model(kind=kind)).eval()
     cfg = make_cfg(*ON, kind=kind)
@@ -154,6 +163,10 @@ def test_a_detector_with_the_graph_is_augmented(kind):
     ]
     expected = [merge(list(of_image), 0.3)[:100] for of_image in zip(*readings, strict=True)]
     assert_same_detections(ours, expected)
+    if cfg.MODEL.MASK_ON:
+        assert all(
+            torch.equal(a.pred_masks, b.pred_masks) for a, b in zip(ours, expected, strict=True)
+        )
 
 
 def test_a_mirrored_case_gives_the_mirrored_detections():
