@@ -114,7 +114,10 @@ def _read_all(source: Path) -> dict[str, Any]:
             merged["annotations"].append(annotation | {"id": number, "image_id": image_id})
         merged["context_images"] += content.get("context_images", [])
     if not merged["images"]:
-        raise FileNotFoundError(f"{source}/annotations: no data set; prepare it first")
+        raise FileNotFoundError(
+            f"{source}/annotations: no data set. Prepare it first (see datasets/README.md) and "
+            "point DETECTRON2_DATASETS to its folder"
+        )
     return merged
 
 
