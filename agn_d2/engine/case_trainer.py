@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer
-from detectron2.evaluation import DatasetEvaluator, DatasetEvaluators
+from detectron2.evaluation import DatasetEvaluator, DatasetEvaluators, print_csv_format
 from detectron2.utils import comm
 from torch import nn
 from torch.utils.data import DataLoader
@@ -86,4 +86,5 @@ class CaseTrainer(DefaultTrainer):
             for name in names:
                 of_dataset = results if len(names) == 1 else results[name]
                 of_dataset["froc_relation"] = evaluate_rescored(cfg, name)
+                print_csv_format({"froc_relation": of_dataset["froc_relation"]})
         return results

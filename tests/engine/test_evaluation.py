@@ -1,6 +1,7 @@
 """What an evaluation writes: context views, and the results after the candidate relation."""
 
 import json
+import logging
 
 import pytest
 import torch
@@ -94,7 +95,7 @@ def test_without_context_views_there_is_nothing_to_load(toy_datasets):
     assert build_context_loader(cfg, "phantom_test") is None
 
 
-def test_results_are_rescored_by_the_relation(evaluate, tmp_path):
+def test_results_are_rescored_by_the_relation(evaluate, tmp_path, caplog):
     # Size alone tells which candidates belong together: the two have it and nothing else apart.
     relation = CandidateRelation(sigma_depth=1e6, sigma_size=0.1, sigma_height=1e6)
     with torch.no_grad():
@@ -105,7 +106,9 @@ def test_results_are_rescored_by_the_relation(evaluate, tmp_path):
     write_relation(tmp_path / "relation.json", relation)
     options = ["MODEL.CROSS_VIEW.RELATION", str(tmp_path / "relation.json")]
     options += ["TEST.FROC.FPPI", "(0.5, 1.0)"]
-    results = evaluate(*options)
+    with caplog.at_level(logging.INFO):
+        results = evaluate(*options)
+    assert "Task: froc_relation" in caplog.text
     assert results["froc"]["recall@0.5"] == 100
     # The marks of six of the seven images come first (0.7), then the mass of P3's only view (0.6),
     # and the other masses (0.4) before its mark.
