@@ -35,7 +35,7 @@ from agn_d2.prepare.core_result import Result
 from agn_d2.prepare.core_run import prepare_source
 from agn_d2.prepare.ddsm import read_ddsm
 from agn_d2.prepare.inbreast import read_inbreast
-from agn_d2.prepare.inbreast_pectoral import pectoral_report
+from agn_d2.prepare.inbreast_pectoral import muscle_files, pectoral_report
 from agn_d2.prepare.splits import with_splits
 from agn_d2.prepare.table import read_table
 from agn_d2.prepare.table_boxes import BOX_FORMATS
@@ -196,11 +196,12 @@ def prepare(args: argparse.Namespace, out: Path) -> Result:
 
 def prepare_inbreast(args: argparse.Namespace, out: Path) -> Result:
     """The films of INbreast, and, when asked, the report on the pectoral lines."""
+    # Before the preparation, which takes long: a download may lack them.
+    muscles = muscle_files(args.root) if args.pectoral_report else None
     result = prepare(args, out)
-    if args.pectoral_report:
-        result.summary["pectoral lines against the outlined muscles"] = pectoral_report(
-            args.root, out
-        )
+    if muscles is not None:
+        report = pectoral_report(muscles, out)
+        result.summary["pectoral lines against the outlined muscles"] = report
     return result
 
 

@@ -67,11 +67,16 @@ def load_cfg(
             f"config: {place}: {error.problem}. Tags such as !!python/... run code and are not "
             "read; write the value itself"
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"config: {config_file}: {' '.join(str(error).split())}") from error
     except (AttributeError, TypeError) as error:
         # Of a file, or of its _BASE_, that is empty or one value.
         raise ValueError(f"config: {config_file} or its _BASE_ has no keys ({error})") from error
+    except ValueError as error:
+        # Of yacs, a value of the wrong type; the messages of this package have the prefix.
+        if str(error).startswith("config: "):
+            raise
+        raise ValueError(f"config: {error}") from error
     except RecursionError as error:
         raise ValueError(f"config: {config_file}: _BASE_ leads back to itself") from error
     return CfgNode(reader)

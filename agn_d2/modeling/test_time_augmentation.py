@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.structures import Boxes, ImageList, Instances, pairwise_iou
@@ -68,8 +69,9 @@ class MultiViewWithTTA(nn.Module):
         for flip in self.flips:
             outputs = self.model(flip_inputs(batched_inputs, flip))
             for of_image, output in zip(found, outputs, strict=True):
-                of_image.append(flip_instances(output["instances"], flip))
-        return [{"instances": merge(of_image, self.merge_iou)[: self.limit]} for of_image in found]
+                of_image.append(_pack_masks(flip_instances(output["instances"], flip)))
+        merged = (merge(of_image, self.merge_iou)[: self.limit] for of_image in found)
+        return [{"instances": _unpack_masks(instances)} for instances in merged]
 
 
 def augmented(cfg: CfgNode, model: nn.Module) -> nn.Module:
@@ -119,6 +121,26 @@ def flip_instances(instances: Instances, flip: Flip) -> Instances:
         axes = [axis for axis, mirrored in zip((-1, -2), flip, strict=True) if mirrored]
         moved.pred_masks = moved.pred_masks.flip(axes)
     return moved
+
+
+def _pack_masks(instances: Instances) -> Instances:
+    """One bit instead of a byte for each pixel while all readings are held, in main memory."""
+    if instances.has("pred_masks"):
+        masks = instances.pred_masks.flatten(start_dim=1).cpu().numpy()
+        instances.packed_masks = torch.from_numpy(np.packbits(masks, axis=1))
+        instances.remove("pred_masks")
+    return instances
+
+
+def _unpack_masks(instances: Instances) -> Instances:
+    if instances.has("packed_masks"):
+        height, width = instances.image_size
+        bits = instances.packed_masks.numpy()
+        masks = np.unpackbits(bits, axis=1, count=height * width).view(np.bool_)
+        device = instances.scores.device
+        instances.pred_masks = torch.from_numpy(masks).view(-1, height, width).to(device)
+        instances.remove("packed_masks")
+    return instances
 
 
 def merge(found: Sequence[Instances], iou: float) -> Instances:

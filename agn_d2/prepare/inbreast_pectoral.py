@@ -24,25 +24,36 @@ _LEAST_POINTS = 3
 _FIGURES = ("images", "pectoral_angle", "pectoral_distance")
 
 
-def pectoral_report(root: Path, out: Path) -> dict[str, Any]:
+def muscle_files(root: Path) -> dict[str, Path]:
+    """File name of a film -> the outline of its pectoral muscle.
+
+    Args:
+        root: the download.
+
+    Raises:
+        ValueError: none.
+    """
+    if files := xml_files(root, pectoral=True):
+        return files
+    raise ValueError(f"{root}: no XML file of a pectoral muscle in it; leave out --pectoral-report")
+
+
+def pectoral_report(muscles: Mapping[str, Path], out: Path) -> dict[str, Any]:
     """Compare the pectoral lines of a prepared INbreast with the outlined muscles.
 
     Writes ``report/pectoral.csv``, a row for each MLO film, and ``report/pectoral.json``, the
     figures: angle between the lines in degrees, mean distance in breast heights.
 
     Args:
-        root: the download.
+        muscles: of ``muscle_files``.
         out: the prepared data set.
 
     Returns:
         the figures, and ``without an edge``: outlines whose edge is too short for a line.
 
     Raises:
-        ValueError: no outlines, or one that cannot be read.
+        ValueError: an outline that cannot be read.
     """
-    muscles = xml_files(root, pectoral=True)
-    if not muscles:
-        raise ValueError(f"{root}: no XML file of a pectoral muscle in it")
     found = read_landmarks(out / "annotations" / "landmarks.json")
     errors: dict[str, LandmarkErrors] = {}
     short = 0

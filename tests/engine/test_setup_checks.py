@@ -86,3 +86,16 @@ def test_what_is_no_config_is_named(tmp_path, text):
     with pytest.raises(ValueError, match=r"config: .*c\.yaml") as caught:
         load_cfg(str(tmp_path / "c.yaml"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_config_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "c.yaml").write_bytes(b"SEED: \xff\xfe")
+    with pytest.raises(ValueError, match=r"config: .*c\.yaml: "):
+        load_cfg(str(tmp_path / "c.yaml"))
+
+
+def test_a_value_of_the_wrong_type_is_named(tmp_path):
+    (tmp_path / "c.yaml").write_text("SOLVER: {MAX_ITER: many}\n")
+    for config, options in ((str(tmp_path / "c.yaml"), []), (None, ["SOLVER.MAX_ITER", "many"])):
+        with pytest.raises(ValueError, match=r"^config: .*many.*SOLVER\.MAX_ITER"):
+            load_cfg(config, options)

@@ -212,4 +212,6 @@ def test_pectoral_report_needs_outlines(prepared, tmp_path, capsys):
     root = prepared.parent / "download"
     arguments = ["--root", root, "--out", tmp_path / "out", "--pectoral-report"]
     assert prepare("inbreast", *arguments) == 2
-    assert "no XML file of a pectoral muscle in it" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "no XML file of a pectoral muscle in it; leave out --pectoral-report" in error
+    assert not (tmp_path / "out").exists()
