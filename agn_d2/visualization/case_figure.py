@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 # Right breast at the left of the picture, CC above MLO.
 HANGING = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
@@ -56,7 +57,7 @@ def case_figure(
     # Room below the pictures for the legend.
     figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
     figure.suptitle(title, color="white", fontsize=11)
-    span = attention_span(panels.values())
+    span = attention_span(panels.values()) if with_attention else None
     grid = figure.subplots(2, columns)
     for index, (laterality, view) in enumerate(HANGING):
         row, column = divmod(index, 2)
@@ -67,8 +68,7 @@ def case_figure(
     figure.text(
         0.5,
         0.008,
-        "green: truth    orange: prediction and score    blue: nodes"
-        + (f"    attention: dark {span[0]:.2f} to bright {span[1]:.2f}" if with_attention else ""),
+        _legend(panels.values(), span),
         color="0.75",
         ha="center",
         va="bottom",
@@ -85,6 +85,18 @@ def attention_span(panels: Iterable[ViewPanel]) -> tuple[float, float]:
     return min(float(m.min()) for m in maps), max(float(m.max()) for m in maps)
 
 
+def _legend(panels: Collection[ViewPanel], span: tuple[float, float] | None) -> str:
+    """What the colors mean, of what is drawn."""
+    words = ["orange: prediction and score"]
+    if any(panel.truth is not None for panel in panels):
+        words.insert(0, "green: truth")
+    if any(panel.nodes is not None for panel in panels):
+        words.append("blue: nodes")
+    if span is not None:
+        words.append(f"attention: dark {span[0]:.2f} to bright {span[1]:.2f}")
+    return "    ".join(words)
+
+
 def _draw_view(axes: Axes, name: str, panel: ViewPanel | None) -> None:
     if not _draw_image(axes, name, panel):
         return
@@ -94,7 +106,13 @@ def _draw_view(axes: Axes, name: str, panel: ViewPanel | None) -> None:
         _draw_box(axes, box, TRUTH, 1.8)
     for box, score in zip(panel.predicted, panel.scores, strict=True):
         _draw_box(axes, box, PREDICTION, 1.2)
-        axes.text(box[0], box[1], f"{score:.2f}", color=PREDICTION, fontsize=7, va="bottom")
+        axes.text(
+            *(box[0], box[1], f"{score:.2f}"),
+            color=PREDICTION,
+            fontsize=7,
+            va="bottom",
+            path_effects=[withStroke(linewidth=1.5, foreground="black")],
+        )
 
 
 def _draw_attention(

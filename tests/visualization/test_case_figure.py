@@ -42,6 +42,19 @@ def test_attention_has_one_scale_for_the_case():
     assert attention_span([panel()]) == (0, 1)
 
 
+def test_the_legend_has_what_is_drawn():
+    def legend(shown, **keys):
+        (_, text) = case_figure("P1", {("L", "CC"): shown}, **keys).texts
+        return text.get_text().split("    ")
+
+    found = ViewPanel(np.full((40, 30), 0.5), np.array([[5.0, 6, 15, 16]]), np.array([0.75]))
+    assert legend(found, with_attention=False) == ["orange: prediction and score"]
+    everything = ["green: truth", "orange: prediction and score", "blue: nodes"]
+    assert legend(panel(), with_attention=False) == everything
+    attention = legend(panel(np.full((4, 3), 0.2)), with_attention=True)
+    assert attention == [*everything, "attention: dark 0.20 to bright 0.20"]
+
+
 def test_a_file_is_written(tmp_path):
     write_figure(case_figure("P1", {}, with_attention=False), tmp_path / "a.png", dpi=100)
     assert cv2.imread(str(tmp_path / "a.png")).shape == (860, 580, 3)
