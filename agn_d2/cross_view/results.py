@@ -72,7 +72,8 @@ class DatasetDetections:
         context = Path(predictions).with_name(CONTEXT_RESULTS)
         if truth.context_images and context.is_file():
             names = tuple(image.file_name for image in truth.context_images)
-            found = _by_image(context, replace(truth, image_ids=names))
+            of_context = replace(truth, image_ids=names, images=truth.context_images)
+            found = _by_image(context, of_context)
             root = Path(metadata.image_root)
             self.by_image |= {os.path.join(root, name): views for name, views in found.items()}
 
