@@ -93,10 +93,15 @@ def read_results(args: argparse.Namespace) -> list[DatasetDetections]:
     patients = None
     if others:
         patients = {image["patient_id"] for case in load_cases(others) for image in case.images}
-    return [
+    parts = [
         DatasetDetections(name, path, patients=patients, shuffled=args.shuffle_partners)
         for name, path in paths.items()
     ]
+    if patients is not None and not any(part.cases for part in parts):
+        raise ValueError(
+            f"--patients-of: no patient of {', '.join(others)} is in {', '.join(paths)}"
+        )
+    return parts
 
 
 def fit(args: argparse.Namespace) -> None:

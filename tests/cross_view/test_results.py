@@ -170,3 +170,17 @@ def test_the_tool_does_not_mix_images_of_two_data_sets(dataset, tmp_path, capsys
     assert "context_test and twin_test share the image id 1" in capsys.readouterr().err
     assert not (tmp_path / "out.json").exists()
     assert tool.main(arguments) == 0
+
+
+def test_patients_who_are_in_no_results_are_told(dataset, tmp_path, capsys):
+    add_twin(dataset, tmp_path, 0, "other ")
+    ids = [image["id"] for image in dataset["images"]]
+    file = write_results(tmp_path / "results.json", [entry(i, 0.6) for i in ids])
+    arguments = ["fit", "--output", str(tmp_path / "relation.json")]
+    arguments += ["--results", f"context_test={file}", "--patients-of"]
+    tool = load_program(ROOT / "tools/cross_view.py")
+    assert tool.main([*arguments, "twin_test"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == "cross_view: --patients-of: no patient of twin_test is in context_test"
+    assert tool.main([*arguments, "context_test"]) == 0
+    assert read_relation(tmp_path / "relation.json")
