@@ -27,7 +27,13 @@ import agn_d2  # noqa: F401  registers what data sets need
 from agn_d2.cross_view.explanation_file import write_explanations
 from agn_d2.cross_view.relation import CandidateRelation
 from agn_d2.cross_view.relation_file import read_relation, write_relation
-from agn_d2.cross_view.results import DatasetDetections, explained, fit_on, validate_relation
+from agn_d2.cross_view.results import (
+    DatasetDetections,
+    check_poolable,
+    explained,
+    fit_on,
+    validate_relation,
+)
 from agn_d2.data.build import load_cases
 from agn_d2.data.builtin import check_registered, register_builtin_datasets
 from agn_d2.evaluation.runs import named_paths
@@ -87,10 +93,15 @@ def read_results(args: argparse.Namespace) -> list[DatasetDetections]:
     patients = None
     if others:
         patients = {image["patient_id"] for case in load_cases(others) for image in case.images}
-    return [
+    parts = [
         DatasetDetections(name, path, patients=patients, shuffled=args.shuffle_partners)
         for name, path in paths.items()
     ]
+    if patients is not None and not any(part.cases for part in parts):
+        raise ValueError(
+            f"--patients-of: no patient of {', '.join(others)} is in {', '.join(paths)}"
+        )
+    return parts
 
 
 def fit(args: argparse.Namespace) -> None:
@@ -113,6 +124,7 @@ def apply(args: argparse.Namespace) -> None:
         check_writable(path)
     relation = read_relation(args.relation)
     parts = read_results(args)
+    check_poolable(parts)
     write_json(args.output, [d for part in parts for d in part.rescored(relation)])
     if args.explain:
         write_explanations(args.explain, explained(parts, [relation] * len(parts)))

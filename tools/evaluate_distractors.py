@@ -11,26 +11,14 @@ from agn_d2.utils.command_line import command_line_tool
 
 # isort: split
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from agn_d2.coco.reading import read_json
+from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.distractors import MASS, scores_by_kind
 from agn_d2.evaluation.separation import separation
-
-
-def read(path: Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        ValueError: it is none; names it.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise ValueError(f"{path}: no JSON file ({error})") from error
 
 
 @command_line_tool
@@ -43,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--predictions", type=Path, required=True, help="COCO results file")
     parser.add_argument("--iou", type=float, default=0.2, help="least IoU of a detection on a body")
     args = parser.parse_args(argv)
-    scores = scores_by_kind(read(args.gt), read(args.predictions), args.iou)
+    # Refuses what the other evaluations refuse, such as the results of another data set.
+    read_detections(args.predictions, read_ground_truth(args.gt))
+    scores = scores_by_kind(read_json(args.gt), read_json(args.predictions), args.iou)
     print(f"{'kind':<18}{'objects':>7}{'found':>8}{'AUC of masses against them':>30}")
     for kind, values in scores.items():
         auc = None if kind == MASS else separation(scores[MASS], values)

@@ -26,7 +26,13 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from agn_d2.experiments.ablation import execute, plan_runs, read_row, source_version
+from agn_d2.experiments.ablation import (
+    execute,
+    plan_runs,
+    read_result,
+    read_row,
+    source_version,
+)
 from agn_d2.experiments.ablation_table import format_markdown, summarize
 from agn_d2.utils.files import check_writable_folder, write_text
 
@@ -70,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = [row.name for row in rows]
     runs = plan_runs(rows, args.seeds, args.output, args.opts)
     check_writable_folder(args.output)
+    for run in runs:
+        read_result(run)  # Refuses before any training what it would refuse later.
     command = [sys.executable, str(args.trainer), "--num-gpus", str(args.num_gpus)]
     commit = source_version(Path(__file__).parent)
     results = []

@@ -72,9 +72,20 @@ class DatasetDetections:
         context = Path(predictions).with_name(CONTEXT_RESULTS)
         if truth.context_images and context.is_file():
             names = tuple(image.file_name for image in truth.context_images)
-            found = _by_image(context, replace(truth, image_ids=names))
+            of_context = replace(truth, image_ids=names, images=truth.context_images)
+            found = _by_image(context, of_context)
             root = Path(metadata.image_root)
             self.by_image |= {os.path.join(root, name): views for name, views in found.items()}
+
+    @property
+    def image_ids(self) -> Collection[Any]:
+        """Of the examined images, as the results file names them."""
+        return self._entries.keys()
+
+    @property
+    def patients(self) -> set[str]:
+        """Whose cases are taken."""
+        return {case.images[0]["patient_id"] for case in self.cases}
 
     def rescored(self, relation: CandidateRelation) -> list[dict[str, Any]]:
         """The entries of the results file, image by image, with the scores of a relation."""
@@ -102,22 +113,44 @@ def _by_image(predictions: str | Path, truth: GroundTruth) -> dict[Any, ViewDete
     return by_image
 
 
+def check_poolable(parts: Sequence[DatasetDetections]) -> None:
+    """One results file must be able to hold the detections of all data sets.
+
+    Raises:
+        ValueError: two data sets share an image id; names both.
+    """
+    _check_distinct(
+        [(part.dataset, part.image_ids) for part in parts],
+        "image id",
+        "so their results cannot stand in one file; take them one by one",
+    )
+
+
+def _check_distinct(
+    owned: Sequence[tuple[str, Collection[Any]]], what: str, consequence: str
+) -> None:
+    owner: dict[Any, str] = {}
+    for dataset, values in owned:
+        shared = sorted(owner.keys() & set(values), key=str)
+        if shared:
+            raise ValueError(
+                f"{owner[shared[0]]} and {dataset} share the {what} {shared[0]!r} "
+                f"({len(shared)} in all), {consequence}"
+            )
+        owner |= dict.fromkeys(values, dataset)
+
+
 def explained(
-    parts: Iterable[DatasetDetections], relations: Iterable[CandidateRelation]
+    parts: Sequence[DatasetDetections], relations: Iterable[CandidateRelation]
 ) -> dict[Any, tuple[Explanation, ...]]:
     """How the pooled scores of ``rescored`` came about, each data set by its relation.
 
     Raises:
         ValueError: two data sets share an image id.
     """
+    check_poolable(parts)
     pooled: dict[Any, tuple[Explanation, ...]] = {}
     for part, relation in zip(parts, relations, strict=True):
-        shared = pooled.keys() & part.by_image.keys()
-        if shared:
-            raise ValueError(
-                f"{part.dataset}: image id {min(shared, key=str)!r} belongs to another data set "
-                "too; explain them one by one"
-            )
         pooled |= explain(relation, part.cases, part.by_image)
     return pooled
 
@@ -151,10 +184,17 @@ def cross_validate(
         the pooled results, and the relation of each part.
 
     Raises:
-        ValueError: fewer than two parts.
+        ValueError: fewer than two parts, or two that share a patient or an image id.
     """
     if len(parts) < 2:
         raise ValueError("a cross-validation needs the results of at least two folds")
+    _check_distinct(
+        [(part.dataset, part.patients) for part in parts],
+        "patient",
+        "so a relation would be tested on patients that it was fitted on; take folds by patient "
+        "(tools/make_folds.py)",
+    )
+    check_poolable(parts)
     pooled, relations = [], []
     for part in parts:
         others = [other for other in parts if other is not part]

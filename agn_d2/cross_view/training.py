@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from detectron2.structures import Boxes, BoxMode, pairwise_iou
+from detectron2.structures import BoxMode
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ..data.lesion_pairs import pair_lesions
-from ..evaluation.matching import DEFAULT_IOU
+from ..evaluation.matching import DEFAULT_IOU, assign_detections
+from ..evaluation.records import Detections, Lesions
 from .candidates import CaseCandidates, ViewDetections, view_key
 from .relation import CandidateRelation
 from .rescoring import CHUNK
@@ -51,10 +52,13 @@ class Targets:
         lesion: (V, K) int64, which lesion a candidate lies on, numbered over all views; -1: none.
         counterpart: (V, K, K + 1) bool, for candidates on a lesion whose counterpart is known: the
             auxiliary view's candidates on it, or the last entry where none is; else all False.
+        false: (V, K) bool, candidates that are false positives: neither on a lesion nor on an
+            ignored region (``iscrowd``). Without a meaning in context views.
     """
 
     lesion: Tensor
     counterpart: Tensor
+    false: Tensor
 
 
 def make_targets(
@@ -62,7 +66,7 @@ def make_targets(
     detections: dict[Any, ViewDetections],
     iou: float = DEFAULT_IOU,
 ) -> Targets:
-    """Targets from the annotations of the records.
+    """Targets from the annotations of the records, by the rule of the evaluation.
 
     Lesions of the two views of a breast are paired by ``pair_lesions``. A lesion without a
     counterpart has the target "no counterpart", unless the partner is a context view, whose
@@ -70,16 +74,24 @@ def make_targets(
     """
     views, width = data.candidates.valid.shape
     on = np.full((views, width), -1)
+    false = np.zeros((views, width), dtype=bool)
     first = np.zeros(views, dtype=np.int64)
     count = 0
     for n, record in enumerate(data.records):
-        lesions = _lesion_boxes(record)
-        first[n], count = count, count + len(lesions)
-        found = detections[view_key(record)].boxes[data.chosen[n]]
-        if len(lesions) and len(found):
-            overlap = pairwise_iou(Boxes(torch.tensor(found)), Boxes(torch.tensor(lesions)))
-            best, which = overlap.max(dim=1)
-            on[n, : len(found)] = np.where(best >= iou - 1e-9, which, -1)
+        lesions = _lesions(record)
+        found, chosen = detections[view_key(record)], data.chosen[n]
+        one_image = np.zeros(len(chosen), dtype=np.int64)
+        assigned = assign_detections(
+            Detections(found.boxes[chosen], found.scores[chosen], one_image),
+            lesions,
+            iou=iou,
+            duplicates="any",
+        )
+        # Counted without ignored regions, as by ``pair_lesions``; the last entry stands for none.
+        number = np.append(np.cumsum(~lesions.ignored) - 1, -1)
+        on[n, : len(chosen)] = number[assigned.lesions]
+        false[n, : len(chosen)] = assigned.false
+        first[n], count = count, count + int((~lesions.ignored).sum())
     counterpart = np.zeros((views, width, width + 1), dtype=bool)
     for n, partner in enumerate(data.auxiliary.tolist()):
         if partner < 0 or "annotations" not in data.records[partner]:
@@ -90,7 +102,7 @@ def make_targets(
             hits = np.zeros(width, bool) if lesion is None else on[partner] == lesion
             counterpart[n, k] = np.append(hits, not hits.any())
     lesion = np.where(on >= 0, on + first[:, None], -1)
-    return Targets(torch.from_numpy(lesion), torch.from_numpy(counterpart))
+    return Targets(*map(torch.from_numpy, (lesion, counterpart, false)))
 
 
 def fit_relation(
@@ -164,7 +176,7 @@ def _loss(
         links += [link for _, link in read]
         own, lesion = part.candidates[index], targets.lesion[index]
         masses.append(best_of_lesions(logits, lesion))
-        false.append(logits[own.valid & (lesion < 0) & (own.logits >= floor)])
+        false.append(logits[targets.false[index] & (own.logits >= floor)])
         views += len(index)
     loss = smooth_log_fppi(torch.cat(masses), torch.cat(false), views)
     link = torch.cat(links)
@@ -221,14 +233,12 @@ def _share_above(masses: Tensor, false: Tensor) -> Tensor:
     return ((false - masses[:, None]) / TEMPERATURE).sigmoid().sum(dim=1)
 
 
-def _lesion_boxes(record: dict[str, Any]) -> np.ndarray:
-    """(L, 4) XYXY of the lesions, in the order of ``pair_lesions``."""
-    boxes = [
-        BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS)
-        for a in record.get("annotations", ())
-        if not a.get("iscrowd", 0)
-    ]
-    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+def _lesions(record: dict[str, Any]) -> Lesions:
+    """The lesions and ignored regions of a view, as those of the only image of a data set."""
+    annotations = record.get("annotations", ())
+    boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations]
+    ignored = np.array([bool(a.get("iscrowd", 0)) for a in annotations], dtype=bool)
+    return Lesions(np.asarray(boxes), np.zeros(len(boxes), dtype=np.int64), 1, ignored)
 
 
 def _counterparts(record: dict[str, Any], partner: dict[str, Any]) -> dict[int, int]:

@@ -38,7 +38,7 @@ def register_builtin_datasets(root: str | Path | None = None) -> list[str]:
             names.append(f"{dataset}_{split}")
             register_multi_view_coco(
                 names[-1],
-                _annotation_file(root / folder, split),
+                annotation_file(root / folder, split),
                 root / folder / "images",
                 root / folder / "annotations" / "landmarks.json",
             )
@@ -73,7 +73,7 @@ def describe_root(root: Path) -> str:
         f"{name}_{split}"
         for name, folder in (BUILTIN | {folder: folder for folder in _folders(root)}).items()
         for split in SPLITS
-        if _annotation_file(root / folder, split).is_file()
+        if annotation_file(root / folder, split).is_file()
         and (name in BUILTIN or folder not in BUILTIN.values())
     ]
     if names:
@@ -88,8 +88,8 @@ def _folders(root: Path) -> list[str]:
     return sorted({path.parents[1].name for path in files if path.name in wanted})
 
 
-def _annotation_file(folder: Path, split: str) -> Path:
-    """The file of a split, gzipped only where there is no plain one."""
+def annotation_file(folder: Path, split: str) -> Path:
+    """The file of a split of the data set in a folder, gzipped only where there is no plain one."""
     plain = folder / "annotations" / f"{split}.json"
     gzipped = plain.with_name(f"{split}.json.gz")
     return gzipped if gzipped.is_file() and not plain.is_file() else plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from ..coco.file import read_coco
 from ..coco.reading import read_json
 from ..coco.values import box, get, is_number
 from .records import Detections, Lesions
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
     Args:
         path: JSON list of ``{"image_id", "bbox": XYWH in pixels, "score", "category_id"}``. All
             categories of the ground truth are merged; an entry may do without. Other keys are not
-            read. An empty list is fine.
+            read. An empty list is fine. Boxes that lie outside of their image, as those of another
+            data set or of images of another size do, are counted in a warning.
         ground_truth: whose image and category ids the entries use.
 
     Returns:
@@ -140,7 +144,26 @@ def read_detections(path: str | Path, ground_truth: GroundTruth) -> Detections:
         except ValueError as error:
             raise ValueError(f"{path}: entry {n} (from 0): {error}") from None
         scores.append(float(score))
-    return Detections(boxes=np.array(boxes), scores=np.array(scores), images=_integers(images))
+    found = Detections(boxes=np.array(boxes), scores=np.array(scores), images=_integers(images))
+    _report_outside(path, found, ground_truth)
+    return found
+
+
+def _report_outside(path: str | Path, found: Detections, truth: GroundTruth) -> None:
+    """Warn of boxes that share nothing with their image; no detector of these images makes any."""
+    unknown = (np.nan, np.nan)
+    sizes = np.array([image.size or unknown for image in truth.images], float).reshape(-1, 2)
+    width, height = sizes[found.images, ::-1].T
+    x0, y0, x1, y1 = found.boxes.T
+    outside = (np.maximum(x0 - width, y0 - height) > 0) | (np.minimum(x1, y1) < 0)
+    outside &= np.isfinite(width)
+    if outside.any():
+        first = int(outside.argmax())
+        logger.warning(
+            "%s: %d of %d boxes lie outside of their image, the first is entry %d (from 0), in an "
+            "image of %d x %d px (w x h). Are the results of other images, or of another size?",
+            *(path, outside.sum(), len(outside), first, width[first], height[first]),
+        )
 
 
 def _facts(image: Entry) -> ImageFacts:

@@ -180,7 +180,6 @@ def _model(
     fppi: Sequence[float],
 ) -> dict[str, Any]:
     recall = append_mean(np.array([recall_at_fppi(c, (*fppi, *MEAN_FPPI)) for c in curves]))
-    end = min(curve.max_fppi for curve in curves)
     return {
         "runs": [
             {
@@ -191,8 +190,14 @@ def _model(
             for detections, curve, row in zip(runs, curves, recall, strict=True)
         ],
         **_spread(recall),
-        "truncated": [float(x) for x in fppi if x > end],
+        "truncated": _truncated(curves, fppi),
     }
+
+
+def _truncated(curves: Sequence[FrocCurve], fppi: Sequence[float]) -> list[float]:
+    """The FPPI that not all of the runs reach."""
+    end = min(curve.max_fppi for curve in curves)
+    return [float(x) for x in fppi if x > end]
 
 
 def _part_report(
@@ -203,16 +208,18 @@ def _part_report(
     draws: int,
     seed: int,
 ) -> dict[str, Any]:
-    curves = {
-        name: mean_curve([froc_curve(events, part.weights) for events in runs])
+    of_runs = {
+        name: [froc_curve(events, part.weights) for events in runs]
         for name, runs in part.events.items()
     }
+    curves = {name: mean_curve(runs) for name, runs in of_runs.items()}
     read_at = (*fppi, *MEAN_FPPI)
     recall = {name: append_mean(recall_at_fppi(curve, read_at)) for name, curve in curves.items()}
     drawn = _draw_recalls(part, truth, fppi, draws, seed) if draws else {}
     rows = {}
     for name in part.events:
         row = {**with_mean("recall", recall[name]), **_ends(drawn.get(name))}
+        row["truncated"] = _truncated(of_runs[name], fppi)
         if baseline is not None and name != baseline:
             ends = _ends(drawn[name] - drawn[baseline] if draws else None)
             row["difference"] = {**with_mean("value", recall[name] - recall[baseline]), **ends}

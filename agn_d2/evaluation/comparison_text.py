@@ -54,10 +54,7 @@ def _table(report: dict[str, Any], parts: Sequence[dict[str, Any]]) -> list[str]
     rows = []
     for part in parts:
         for name, row in part["models"].items():
-            mark = report["models"][name]["truncated"] if part["breakdown"] == "all" else ()
-            cells = recall_cells(row)
-            for k, x in enumerate(report["fppi"]):
-                cells[k] += " *" * (x in mark)
+            cells = recall_cells(row, report["fppi"])
             rows.append([part["name"], name, part["images"], part["lesions"], *cells])
     return _grid(["part", "model", "images", "targets", *_at(report)], rows)
 
@@ -120,6 +117,13 @@ def remarks(report: dict[str, Any]) -> list[str]:
                     f"\\* {name}{of_several} ends at {run['max_fppi']:.4g} FPPI: "
                     "its last recall stands there."
                 )
+    whole, *parts = report["parts"]
+    if any(
+        not set(row["truncated"]) <= set(whole["models"][name]["truncated"])
+        for part in parts
+        for name, row in part["models"].items()
+    ):
+        lines.append("\\* in a part: the curve on its images ends before, its last recall stands.")
     return lines
 
 
@@ -127,9 +131,15 @@ def _at(report: dict[str, Any]) -> list[str]:
     return [*(f"{x:g} FPPI" for x in report["fppi"]), "mean"]
 
 
-def recall_cells(row: dict[str, Any]) -> list[str]:
-    """Recall of one model in % and its interval, at each FPPI; the mean recall last."""
-    return _cells(row, "recall", "{:.1f}")
+def recall_cells(row: dict[str, Any], fppi: Sequence[float]) -> list[str]:
+    """Recall of one model in % and its interval, at each FPPI; the mean recall last.
+
+    Where the model's curve on the part ends before an FPPI, its cell ends with a star.
+    """
+    cells = _cells(row, "recall", "{:.1f}")
+    for k, x in enumerate(fppi):
+        cells[k] += " *" * (x in row["truncated"] and row["recall"][k] is not None)
+    return cells
 
 
 def difference_cells(row: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .matching import TOLERANCE
+from .matching import TOLERANCE, check_options
 
 MASS = "mass"
 
@@ -26,14 +26,15 @@ def scores_by_kind(
         ground_truth: a COCO annotation file of the phantom: ``annotations`` are masses,
             ``distractors`` have a ``kind``.
         detections: a COCO results file: ``image_id``, ``bbox`` (XYWH), ``score``.
-        iou: least overlap of a detection and an object.
+        iou: least IoU of a detection and an object, above 0, at most 1.
 
     Returns:
         kind -> (objects,) float64; 0 for an object without a detection. ``mass`` comes first.
 
     Raises:
-        ValueError: the file has no distractors.
+        ValueError: the file has no distractors, or ``iou`` is out of range.
     """
+    check_options(iou, "iou", "any")
     if not ground_truth.get("distractors"):
         raise ValueError("the annotation file has no distractors; only the phantom's files do")
     of_image = defaultdict(list)

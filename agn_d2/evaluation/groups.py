@@ -116,14 +116,15 @@ def lesion_targets(truth: GroundTruth, unit: str) -> np.ndarray:
         truth: L boxes.
         unit: "box": each by itself. "lesion": boxes of a breast with equal ``lesion_id`` are one
             target; without ids, the only box of a CC and the only one of an MLO view of a breast
-            are one, and others stand by themselves. "breast": all boxes of a breast.
+            are one, and others, also those of other or unknown views, stand by themselves.
+            "breast": all boxes of a breast.
 
     Returns:
         (L,) int64 targets 0 .. T - 1, -1 for ignored regions.
 
     Raises:
-        ValueError: unknown unit, or an image with a lesion whose patient, laterality or view is
-            not known where they are needed.
+        ValueError: unknown unit, or an image with a lesion whose patient or laterality is not
+            known where they are needed.
     """
     if unit not in UNITS:
         raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
@@ -217,14 +218,14 @@ def _lesion_keys(
     truth: GroundTruth, counted: np.ndarray, breasts: list[tuple[str, str]]
 ) -> list[tuple]:
     views = [truth.images[truth.lesions.images[n]].view for n in counted]
-    in_view = Counter(zip(breasts, views, strict=True))
+    in_view = Counter(place for place in zip(breasts, views, strict=True) if place[1] in VIEWS)
     alone = _alone(in_view)
     keys = []
-    for n, breast in zip(counted, breasts, strict=True):
+    for n, breast, view in zip(counted, breasts, views, strict=True):
         lesion_id = truth.lesion_ids[n]
         if lesion_id is not None:
             keys.append((*breast, "id", lesion_id))
-        elif alone[breast]:
+        elif view in VIEWS and alone[breast]:
             keys.append((*breast, "alone"))
         else:
             keys.append((*breast, "box", int(n)))
@@ -232,7 +233,7 @@ def _lesion_keys(
 
 
 def _alone(in_view: Counter) -> dict[tuple[str, str], bool]:
-    """Whether a breast has at most one box in each of its views."""
+    """Whether a breast has at most one box in each of CC and MLO."""
     alone: dict[tuple[str, str], bool] = {}
     for (breast, _), boxes in in_view.items():
         alone[breast] = alone.get(breast, True) and boxes == 1

@@ -1,7 +1,7 @@
 """Ablations: rows of a table, each trained and evaluated with several seeds by tools/train_net.py.
 
 A run is finished when its ``result.json`` stands in its folder. What was stopped half way is taken
-up from its last checkpoint.
+up from its last checkpoint; ``run.json`` says what run that was.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Any
 import yaml
 from fvcore.common.config import BASE_KEY
 
+from ..coco.reading import read_json
 from ..utils.command_line import run_program
 from ..utils.files import write_json
 
 logger = logging.getLogger(__name__)
 
-RESULT_FILE, LOG_FILE = "result.json", "run.log"
+RESULT_FILE, RUN_FILE, LOG_FILE = "result.json", "run.json", "run.log"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self.row.name}, seed {self.seed}"
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a training lies in the folder that can be taken up."""
+        return not self.eval_only and (self.folder / "last_checkpoint").is_file()
 
     def arguments(self, resume: bool = False) -> list[str]:
         """Arguments for tools/train_net.py."""
@@ -148,14 +154,15 @@ def execute(run: Run, command: Sequence[str], commit: str | None = None) -> dict
         The result, or None if the trainer failed; its output is in the run's log file.
 
     Raises:
-        ValueError: the folder holds the result of another run.
+        ValueError: the folder holds the result or a part of another run.
     """
     done = read_result(run)
     if done is not None:
         logger.info("%s: finished before", run)
         return done
     run.folder.mkdir(parents=True, exist_ok=True)
-    resume = not run.eval_only and (run.folder / "last_checkpoint").is_file()
+    resume = run.can_resume
+    write_json(run.folder / RUN_FILE, run.describe(), indent=1)
     logger.info("%s: %s", run, "resumed" if resume else "started")
     start = time.monotonic()
     with (run.folder / LOG_FILE).open("a") as log:
@@ -177,18 +184,27 @@ def read_result(run: Run) -> dict[str, Any] | None:
     """The result of a finished run, or None.
 
     Raises:
-        ValueError: it belongs to a run with another config, other options or another seed.
+        ValueError: it belongs to a run with another config, other options or another seed, or so
+            does the training in the folder that would be taken up.
     """
-    file = run.folder / RESULT_FILE
+    result = _read_own(run, RESULT_FILE)
+    if result is None and run.can_resume:
+        _read_own(run, RUN_FILE)
+    return result
+
+
+def _read_own(run: Run, name: str) -> dict[str, Any] | None:
+    """A file of the run's folder that says whose it is; None: there is none."""
+    file = run.folder / name
     if not file.is_file():
         return None
-    result = json.loads(file.read_text())
+    content = read_json(file)
     wanted = run.describe()
-    other = [key for key, value in wanted.items() if result.get(key) != value]
+    other = [key for key, value in wanted.items() if content.get(key) != value]
     if other:
-        differences = ", ".join(f"{k} was {result.get(k)}, now {wanted[k]}" for k in other)
+        differences = ", ".join(f"{k} was {content.get(k)}, now {wanted[k]}" for k in other)
         raise ValueError(f"{file} belongs to another run ({differences}); take another --output")
-    return result
+    return content
 
 
 def _reports(run: Run) -> dict[str, dict[str, Any]]:

@@ -17,6 +17,7 @@ from ..cross_view.results import validate_relation
 from ..cross_view.training import NothingToLearnError
 from ..evaluation.coco_results import read_detections, read_ground_truth
 from ..evaluation.comparison import compare
+from ..evaluation.froc import check_fppi
 from ..evaluation.runs import find_results
 from ..utils.files import write_json, write_text
 from ..visualization.comparison_files import write_comparison
@@ -39,12 +40,20 @@ class TableOptions:
         draws: of the bootstrap over patients.
         since: seconds since the epoch; pooled results that are older are made anew, as an
             earlier version may have made them.
+
+    Raises:
+        ValueError: an FPPI or the draws are out of range.
     """
 
     fppi: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 3, 4, 8)
     baseline: str = DETECTOR
     draws: int = 1000
     since: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_fppi(self.fppi)
+        if self.draws < 0:
+            raise ValueError(f"draws must not be negative, got {self.draws}")
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
+import posixpath
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..coco.file import read_coco, require_keys
+from ..coco.reading import read_json
+from ..data.builtin import SPLITS, annotation_file
 from ..utils.files import write_json
 from ..utils.fold_names import fold_name, pooled_name
-from .priors import write_priors
+from .priors import count_priors
 
-SPLITS = ("train", "val", "test")
+KEYS, REMEDY = ("file_name", "patient_id"), "folds divide the patients; see datasets/README.md"
 
 
 def assign_folds(
@@ -58,7 +61,7 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
     and all others as ``train.json``. Image and annotation ids are numbered anew, alike in all
     folds, so that the results of the folds can be pooled against the ``test.json`` of
     ``pooled_name``. Images are linked, not copied; landmarks are those of the data set, the priors
-    are counted on each fold's training images.
+    are counted on each fold's training images, where a lesion is seen in both views.
 
     Args:
         root: folder of the data sets.
@@ -71,12 +74,13 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
 
     Raises:
         FileNotFoundError: no such data set.
-        ValueError: an image is in two splits, or too few patients.
+        ValueError: an image is in two splits or has no patient, an annotation file has another
+            fault, or too few patients; names the file.
     """
     source = Path(root) / dataset
     content = _read_all(source)
     annotations = content["annotations"]
-    patient_of = {image["id"]: str(image["patient_id"]) for image in content["images"]}
+    patient_of = {image["id"]: image["patient_id"] for image in content["images"]}
     lesions = Counter(patient_of[annotation["image_id"]] for annotation in annotations)
     assigned = assign_folds(lesions, Counter(patient_of.values()), folds, seed)
     names = []
@@ -85,7 +89,7 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
         tested = {patient for patient, of_patient in assigned.items() if of_patient == fold}
         parts = {"train": _part(content, set(assigned) - tested), "test": _part(content, tested)}
         folder = _write_dataset(Path(root) / names[-1], source, parts)
-        write_priors(folder, f"{names[-1]}_train")
+        count_priors(folder, f"{names[-1]}_train")
     _write_dataset(Path(root) / pooled_name(dataset, folds), source, {"test": content})
     return names
 
@@ -95,14 +99,14 @@ def _read_all(source: Path) -> dict[str, Any]:
     merged: dict[str, Any] = {"images": [], "annotations": [], "context_images": []}
     splits: dict[str, str] = {}
     for split in SPLITS:
-        path = source / "annotations" / f"{split}.json"
+        path = annotation_file(source, split)
         if not path.is_file():
             continue
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = _read_split(path)
         merged.setdefault("categories", content["categories"])
         new_id = {}
         for image in content["images"]:
-            name = image["file_name"]
+            name = posixpath.normpath(image["file_name"])
             if name in splits:
                 raise ValueError(f"{path}: {name} is in {splits[name]}.json too")
             splits[name] = split
@@ -112,7 +116,7 @@ def _read_all(source: Path) -> dict[str, Any]:
             number = len(merged["annotations"]) + 1
             image_id = new_id[annotation["image_id"]]
             merged["annotations"].append(annotation | {"id": number, "image_id": image_id})
-        merged["context_images"] += content.get("context_images", [])
+        merged["context_images"] += content["context_images"]
     if not merged["images"]:
         raise FileNotFoundError(
             f"{source}/annotations: no data set. Prepare it first (see datasets/README.md) and "
@@ -121,11 +125,24 @@ def _read_all(source: Path) -> dict[str, Any]:
     return merged
 
 
+def _read_split(path: Path) -> dict[str, Any]:
+    """The entries of a split as they are written, but patients as a text.
+
+    A patient who is 2 in one file and 2.0 in another, as pandas writes a column with gaps, is one.
+    """
+    coco, content = read_coco(path), read_json(path)
+    for kind in ("images", "context_images"):
+        require_keys(coco, kind, KEYS, REMEDY)
+        entries = zip(content.get(kind) or [], getattr(coco, kind), strict=True)
+        content[kind] = [own | {"patient_id": checked["patient_id"]} for own, checked in entries]
+    return content
+
+
 def _part(content: Mapping[str, Any], patients: set[str]) -> dict[str, Any]:
     """What belongs to some patients."""
 
     def of_patients(images: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        return [image for image in images if str(image["patient_id"]) in patients]
+        return [image for image in images if image["patient_id"] in patients]
 
     images = of_patients(content["images"])
     ids = {image["id"] for image in images}

@@ -212,7 +212,7 @@ def _tables(content: dict[str, Any]) -> list[dict[str, Any]]:
             for model, row in part["models"].items():
                 change = row.get("difference")
                 differences = change and difference_cells(change)
-                cells = recall_cells(row)
+                cells = recall_cells(row, content["fppi"])
                 rows.append({"part": part, "model": model, "cells": cells, "change": differences})
         tables.append({"title": TITLES[breakdown], "rows": rows, "open": breakdown == "all"})
     return tables

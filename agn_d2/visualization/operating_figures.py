@@ -66,8 +66,7 @@ def plot_confidence(
     """
     figure, (axes,) = _axes(6.4, 4.2, 1, [1])
     everything = np.concatenate([*scores.values(), np.zeros(0)])
-    span = (float(everything.min()), float(everything.max())) if len(everything) else (0.0, 1.0)
-    _histograms(axes, scores, np.linspace(*(span if span[0] < span[1] else (0, 1)), bins + 1))
+    _histograms(axes, scores, np.histogram_bin_edges(everything, bins))
     axes.set(xlabel="score", ylabel="detections")
     axes.set_yscale("symlog", linthresh=1)
     axes.set_title(rule, fontsize="small", wrap=True)

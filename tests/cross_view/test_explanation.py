@@ -168,4 +168,4 @@ def test_the_tool_explains_what_it_writes(toy_datasets, tmp_path, capsys):
     assert one.auxiliary.candidates[0].weight == pytest.approx(1.5 / 2.5)
     both = [f"phantom_{split}{given}" for split in ("test", "val")]
     assert tool.main([*arguments, "--results", *both]) == 2
-    assert "phantom_val: image id 1 belongs to another data set too" in capsys.readouterr().err
+    assert "phantom_test and phantom_val share the image id 1" in capsys.readouterr().err

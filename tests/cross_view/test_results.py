@@ -1,13 +1,14 @@
 """Results files of registered data sets: normals, views without a detection, context views."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from agn_d2.cross_view import CandidateRelation
-from agn_d2.cross_view.relation_file import read_relation
+from agn_d2.cross_view.relation_file import read_relation, write_relation
 from agn_d2.cross_view.results import (
     CONTEXT_RESULTS,
     DatasetDetections,
@@ -15,6 +16,10 @@ from agn_d2.cross_view.results import (
     validate_relation,
 )
 from agn_d2.data.builtin import register_builtin_datasets
+
+from ..programs import load_program
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -82,6 +87,29 @@ def test_context_views_serve_once_their_detections_are_there(dataset, tmp_path):
         DatasetDetections("context_test", results)
 
 
+def add_twin(dataset, tmp_path, first_id, patient):
+    """The data set again as ``twin_test``: ids counted from another one, patients with a prefix."""
+    folder = tmp_path / "datasets/twin"
+    (folder / "annotations").mkdir(parents=True)
+    for name in ("images", "annotations/landmarks.json"):
+        (folder / name).symlink_to(tmp_path / "datasets/context" / name)
+    content = json.loads(json.dumps(dataset))
+    for image in (*content["images"], *content["context_images"]):
+        image["patient_id"] = patient + image["patient_id"]
+    for image in content["images"]:
+        image["id"] += first_id
+    for annotation in content["annotations"]:
+        annotation["image_id"] += first_id
+    (folder / "annotations/test.json").write_text(json.dumps(content))
+    register_builtin_datasets()
+
+
+def write_results(path, detections, first_id=0):
+    moved = [d | {"image_id": d["image_id"] + first_id} for d in detections]
+    path.write_text(json.dumps(moved))
+    return path
+
+
 def test_fit_and_validate_with_normals_and_empty_views(dataset, tmp_path):
     register = {}
     for image in dataset["images"]:
@@ -89,21 +117,70 @@ def test_fit_and_validate_with_normals_and_empty_views(dataset, tmp_path):
     # Nothing in the second view of P2; marks in the normals; a fold beside the whole set.
     detections = [entry(i, 0.6) for i in (*register["P1"], register["P2"][0], *register["P3"])]
     detections += [entry(i, 0.7, x=40.0) for i in (*register["P4"], *register["P1"])]
-    file = tmp_path / "results.json"
-    file.write_text(json.dumps(detections))
-    folder = tmp_path / "datasets/other"
-    folder.symlink_to(tmp_path / "datasets/context")
-    register_builtin_datasets()
-    files = validate_relation({"context_test": file, "other_test": file}, tmp_path / "out")
+    add_twin(dataset, tmp_path, 100, "other ")
+    results = {
+        "context_test": write_results(tmp_path / "results.json", detections),
+        "twin_test": write_results(tmp_path / "twin.json", detections, 100),
+    }
+    files = validate_relation(results, tmp_path / "out")
     assert set(files) == {"detector", "rescored", "shuffled"}
     pooled = {name: json.loads(path.read_text()) for name, path in files.items()}
     for found in pooled.values():
-        # Both data sets have the same images here.
         assert [d["bbox"] for d in found] == [d["bbox"] for d in pooled["detector"]]
         assert len(found) == 2 * len(detections)
         assert all(0 < d["score"] < 1 for d in found)
     assert pooled["rescored"] != pooled["detector"]
     # The only view of P3 has no partner.
     (alone,) = register["P3"]
-    assert [d["score"] for d in pooled["rescored"] if d["image_id"] == alone] == [0.6, 0.6]
-    assert read_relation(tmp_path / "out/relation_other_test.json")
+    of_alone = [d["score"] for d in pooled["rescored"] if d["image_id"] in (alone, alone + 100)]
+    assert of_alone == [0.6, 0.6]
+    assert read_relation(tmp_path / "out/relation_twin_test.json")
+
+
+@pytest.mark.parametrize(
+    ("first_id", "patient", "message"),
+    [
+        (100, "", r"context_test and twin_test share the patient 'P1' \(4 in all\), so a relation"),
+        (0, "other ", r"context_test and twin_test share the image id 1 \(7 in all\), so their"),
+    ],
+)
+def test_data_sets_that_share_patients_or_ids_are_not_pooled(
+    dataset, tmp_path, first_id, patient, message
+):
+    add_twin(dataset, tmp_path, first_id, patient)
+    ids = [image["id"] for image in dataset["images"]]
+    detections = [entry(i, 0.6) for i in ids]
+    results = {
+        "context_test": write_results(tmp_path / "results.json", detections),
+        "twin_test": write_results(tmp_path / "twin.json", detections, first_id),
+    }
+    with pytest.raises(ValueError, match=message):
+        validate_relation(results, tmp_path / "out")
+    assert not any((tmp_path / "out").glob("*.json"))
+
+
+def test_the_tool_does_not_mix_images_of_two_data_sets(dataset, tmp_path, capsys):
+    add_twin(dataset, tmp_path, 0, "other ")
+    write_relation(tmp_path / "relation.json", CandidateRelation())
+    file = write_results(tmp_path / "results.json", [entry(dataset["images"][0]["id"], 0.6)])
+    arguments = ["apply", "--relation", str(tmp_path / "relation.json"), "--output"]
+    arguments += [str(tmp_path / "out.json"), "--results", f"context_test={file}"]
+    tool = load_program(ROOT / "tools/cross_view.py")
+    assert tool.main([*arguments, f"twin_test={file}"]) == 2
+    assert "context_test and twin_test share the image id 1" in capsys.readouterr().err
+    assert not (tmp_path / "out.json").exists()
+    assert tool.main(arguments) == 0
+
+
+def test_patients_who_are_in_no_results_are_told(dataset, tmp_path, capsys):
+    add_twin(dataset, tmp_path, 0, "other ")
+    ids = [image["id"] for image in dataset["images"]]
+    file = write_results(tmp_path / "results.json", [entry(i, 0.6) for i in ids])
+    arguments = ["fit", "--output", str(tmp_path / "relation.json")]
+    arguments += ["--results", f"context_test={file}", "--patients-of"]
+    tool = load_program(ROOT / "tools/cross_view.py")
+    assert tool.main([*arguments, "twin_test"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == "cross_view: --patients-of: no patient of twin_test is in context_test"
+    assert tool.main([*arguments, "context_test"]) == 0
+    assert read_relation(tmp_path / "relation.json")

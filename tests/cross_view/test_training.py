@@ -34,6 +34,48 @@ def test_targets_by_hand(breast):
     assert targets.lesion.tolist() == [[-1, 0], [1, -1]]
 
 
+def test_an_ignored_region_is_no_lesion_and_excuses_what_lies_on_it(breast):
+    cases, found = breast
+    cc = cases[0].images[0]
+    mass = cc["annotations"][0]
+    region = mass | {"bbox": box_at(70, side=40), "iscrowd": 1}
+    cc["annotations"] = [region, mass]
+    # The false mark, one wholly in the region, and the mass.
+    found["cc"] = detections((box_at(70), 0.9), (box_at(10, 60), 0.7), (mass["bbox"], 0.5))
+    found["mlo"] = detections((box_at(41), 0.5))
+    targets = make_targets(collect_candidates(cases, found), found)
+    assert targets.false[0].tolist() == [False, True, False]
+    assert targets.lesion.tolist() == [[-1, -1, 0], [1, -1, -1]]
+    assert targets.counterpart[0, 2].tolist() == [True, False, False, False]
+
+
+def test_a_fit_does_not_mind_what_lies_on_an_ignored_region(breast):
+    cases, found = breast
+    cc = cases[0].images[0]
+    cc["annotations"].append(cc["annotations"][0] | {"bbox": box_at(70, side=40), "iscrowd": 1})
+    mass = (cc["annotations"][0]["bbox"], 0.5)
+
+    def loss(score, place=70):
+        found["cc"] = detections((box_at(place), score), mass)
+        data = collect_candidates(cases, found)
+        part = [(data, make_targets(data, found))]
+        return fit_relation(CandidateRelation(), part, link_weight=0, steps=0)
+
+    assert loss(0.9) == loss(0.1)
+    assert loss(0.9, place=0) > loss(0.1, place=0)
+
+
+def test_a_box_that_just_reaches_a_mass_lies_on_it(breast):
+    # A fifth of the mass at any place, though most of these decimals have no exact binary form.
+    cases, found = breast
+    (mass,) = cases[0].images[0]["annotations"]
+    for x in np.arange(1, 60) / 10:
+        mass["bbox"] = [x, 0.1, x + 1, 1.1]
+        found["cc"] = detections(([x, 0.1, x + 0.2, 1.1], 0.5))
+        targets = make_targets(collect_candidates(cases, found), found)
+        assert targets.lesion[0, 0] == 0, x
+
+
 def test_a_context_view_has_no_known_counterpart(breast):
     cases, found = breast
     del cases[0].images[1]["annotations"]

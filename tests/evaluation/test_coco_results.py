@@ -30,6 +30,25 @@ def test_detections(coco_gt, coco_dt, write):
     assert detections.boxes[1].tolist() == [1.5, 2, 1.5, 6]
 
 
+def test_boxes_outside_of_their_image_are_counted(coco_gt, coco_dt, write, caplog):
+    for image in coco_gt["images"]:
+        image |= {"height": 100, "width": 90}
+    del coco_gt["images"][2]["height"]  # image 12: its size is not known
+    truth = read_ground_truth(write("gt.json", coco_gt))
+    read_detections(write("dt.json", coco_dt), truth)
+    # At the border, and reaching out: detectors make such boxes.
+    for entry, box in zip(coco_dt, ([90, 0, 0, 5], [-5, 90, 9, 20], [500, 0, 5, 5]), strict=False):
+        entry["bbox"] = box
+    read_detections(write("dt.json", coco_dt), truth)
+    assert not caplog.records
+    coco_dt[2]["bbox"] = [-50, 0, 5, 5]
+    for entry, box in zip(coco_dt[3:], ([91, 0, 5, 5], [0, -9, 5, 5], [0, 101, 5, 5]), strict=True):
+        entry["bbox"] = box
+    read_detections(write("dt.json", coco_dt), truth)
+    assert "3 of 6 boxes lie outside of their image, the first is entry 3" in caplog.text
+    assert "90 x 100 px (w x h)" in caplog.text
+
+
 def test_facts_of_the_images(coco_gt, write):
     coco_gt["images"][0] |= {
         "case_id": "visit 2", "laterality": "L", "view": "CC", "density": 3, "mm_per_pixel": 0.5

@@ -8,7 +8,7 @@ import pytest
 from agn_d2.evaluation.bootstrap import bootstrap_recalls, percentile_interval
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
-from agn_d2.evaluation.comparison_text import comparison_markdown
+from agn_d2.evaluation.comparison_text import comparison_markdown, recall_cells
 from agn_d2.evaluation.froc import match_detections, recall_at_fppi
 from agn_d2.evaluation.records import Detections
 
@@ -67,6 +67,10 @@ def test_parts_by_hand(truth, models):
     assert part(report, "density", "2")["models"]["one"]["recall"] == [None, None]
     assert part(report, "available views", "auxiliary only")["images"] == 2
     assert part(report, "available views", "neither")["lesions"] == 1
+    # 3 false positives on the two images, 1 on two, none on one; "neither" has half of an FPPI.
+    ends = [("available views", "auxiliary only"), ("available views", "neither"), ("density", "3")]
+    marks = [part(report, *key)["models"]["one"]["truncated"] for key in ends]
+    assert marks == [[], [1], [0.2, 1]]
     # Boxes of 10 (three, two found) and of 20 (one, not found); all images count in both.
     sizes = [p for p in report["parts"] if p["breakdown"] == "mass size"]
     assert [(p["images"], p["lesions"]) for p in sizes] == [(4, 3), (4, 1)]
@@ -169,8 +173,17 @@ def test_text(truth, models):
     assert f"| all | one | 4 | 4 | 25.0 ({low:.1f} to {high:.1f}) | 50.0 (" in text
     assert "Difference to none" in text and "| all | all | one | +25.0 (" in text
     assert "| 2 | one | 1 | 0 | – | – |" in text
+    row = part(report, "available views", "neither")["models"]["one"]
+    # One lesion, not found; 0.5 FPPI.
+    cells = recall_cells(row, report["fppi"])
+    assert [cell.endswith(" *") for cell in cells] == [False, True, False]
+    assert f"| neither | one | 2 | 1 | {' | '.join(cells)} |" in text
     assert "\\* one ends at 1 FPPI" in text and "none has no detection" in text
     without = comparison_markdown(compare(models, truth, draws=0).report)
+    assert "in a part" not in comparison_markdown(compare(models, truth, breakdowns=()).report)
+    small = comparison_markdown(compare(models, truth, fppi=(1,), draws=0).report)
+    assert "| neither | one | 2 | 1 | 0.0 * |" in small and "one ends at" not in small
+    assert "\\* in a part: the curve on its images ends before, its last recall stands." in small
     # 0.9 beats the four others, 0.8 ties with one of them: 7.5 of 8 pairs.
     assert "| one | 2 | 4 | 0.938 |" in without and "| none | 0 | 0 | – |" in without
     assert "| one | 2 | 4 | 0.938 (" in text and "| none | 0 | 0 | – | – |" in text

@@ -1,8 +1,15 @@
 """Scores of masses and distractors, by hand."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from agn_d2.evaluation.distractors import scores_by_kind
+
+from ..programs import load_program
+
+TOOL = Path(__file__).resolve().parents[2] / "tools/evaluate_distractors.py"
 
 OBJECTS = {
     "annotations": [
@@ -40,3 +47,33 @@ def test_each_body_has_the_best_score_on_it():
 def test_real_data_has_no_distractors():
     with pytest.raises(ValueError, match="no distractors"):
         scores_by_kind({"annotations": []}, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        ({}, (), None),
+        (
+            {"image_id": "1"},
+            (),
+            "results.json: entry 0 (from 0): image_id '1' is not in the ground",
+        ),
+        ({"score": None}, (), "results.json: entry 0 (from 0): score must be a finite number"),
+        ({}, ("--iou", "0"), "iou must be above 0 and at most 1, got 0.0"),
+    ],
+)
+def test_the_tool_refuses_what_the_other_evaluations_refuse(
+    tmp_path, capsys, change, arguments, message
+):
+    truth = {"images": [{"id": 1}, {"id": 2}], **OBJECTS}
+    (tmp_path / "gt.json").write_text(json.dumps(truth))
+    (tmp_path / "results.json").write_text(json.dumps([detection(1, 0, 0, 0.3) | change]))
+    files = ["--gt", str(tmp_path / "gt.json"), "--predictions", str(tmp_path / "results.json")]
+    status = load_program(TOOL).main([*files, *arguments])
+    told = capsys.readouterr()
+    if message is None:
+        assert status == 0
+        assert ["mass", "2", "50.0", "%"] in [line.split() for line in told.out.splitlines()]
+    else:
+        assert status == 2
+        assert message in told.err

@@ -130,6 +130,14 @@ def test_targets(read):
         lesion_targets(read(images, boxes), "breast")
 
 
+def test_boxes_of_other_or_unknown_views_are_no_counterparts(read):
+    images = [image(1, "a_LCC"), image(2, "a_LMLO"), image(3, "a_LML"), image(4, "a_L")]
+    images[3]["view"] = None
+    boxes = [(3, 5, None), (1, 5, None), (2, 5, None), (4, 5, None), (3, 5, None)]
+    assert lesion_targets(read(images, boxes), "lesion").tolist() == [0, 1, 1, 2, 3]
+    assert lesion_targets(read(images, boxes), "breast").tolist() == [0] * 5
+
+
 def test_equal_ids_of_two_patients_are_two_lesions(read):
     images = [image(1, "a_LCC"), image(2, "b_LCC"), image(3, "a_RCC")]
     truth = read(images, [(1, 5, "m1"), (2, 5, "m1"), (3, 5, "m1")])

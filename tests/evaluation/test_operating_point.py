@@ -9,6 +9,7 @@ import pytest
 
 from agn_d2.evaluation.froc import FrocEvents, froc_curve, match_detections, recall_at_fppi
 from agn_d2.evaluation.operating_point import operating_curve
+from agn_d2.visualization import operating_figures
 
 from ..programs import load_program
 from .slow_froc import as_arrays, random_images
@@ -122,3 +123,11 @@ def test_tool_without_detections_and_with_bad_ones(tool, coco_gt, write, tmp_pat
     assert "F1 optimum       there is no such threshold" in capsys.readouterr().out
     assert tool.main([*arguments, "--predictions", str(write("b.json", [3]))]) == 2
     assert "b.json: entry 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scores", [[5.0, 5.0], [0.5], [0.2, 7.0, -3.0], []])
+def test_every_score_is_in_the_figure_whatever_its_range(monkeypatch, scores):
+    figures = []
+    monkeypatch.setattr(operating_figures, "write_curves", lambda figure, _: figures.append(figure))
+    operating_figures.plot_confidence({"hits": np.array(scores)}, "confidence.png")
+    assert sum(bar.get_height() for bar in figures[0].axes[0].patches) == len(scores)

@@ -103,6 +103,32 @@ def test_results_of_other_options_are_not_taken_for_these(ablation, capsys):
     assert re.match("run_ablation: .*belongs to another run.*--output", error)
 
 
+def test_a_run_begun_with_other_options_is_not_taken_up(ablation, capsys):
+    (ablation.output / "die_second").touch()
+    assert ablation("SOLVER.BASE_LR", "0.1", seeds=["1"]) == 1
+    (ablation.output / "first/seed_1/result.json").unlink()
+    (ablation.output / "die_second").unlink()
+    calls = ablation.calls.read_text()
+    assert ablation("SOLVER.BASE_LR", "0.2", seeds=["1"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert re.match("run_ablation: .*first/seed_1/run.json belongs to another run.*0.1.*0.2", error)
+    assert ablation.calls.read_text() == calls
+    # Where nothing was begun, the options may change.
+    for row in ("first", "second"):
+        (ablation.output / row / "seed_1/last_checkpoint").unlink()
+    assert ablation("SOLVER.BASE_LR", "0.2", seeds=["1"]) == 0
+    assert ablation.calls.read_text() == calls + "first 1 False\nsecond 1 False\n"
+
+
+def test_all_runs_are_looked_at_before_one_is_trained(ablation):
+    assert ablation("SOLVER.MAX_ITER", "5", seeds=["1"]) == 0
+    (ablation.output / "first/seed_1/result.json").unlink()
+    (ablation.output / "first/seed_1/last_checkpoint").unlink()
+    calls = ablation.calls.read_text()
+    assert ablation("SOLVER.MAX_ITER", "6", seeds=["1"]) == 2
+    assert ablation.calls.read_text() == calls
+
+
 def leaves(node, prefix=""):
     for key, value in node.items():
         name = f"{prefix}{key}"

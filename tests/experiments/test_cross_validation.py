@@ -210,6 +210,8 @@ def test_given_detectors_are_tested_once_for_all_seeds(validate, tmp_path):
         (["--row-opts", "SOLVER.MAXITER", "5"], "Non-existent key: SOLVER.MAXITER"),
         (["--seeds", "1", "1"], "seeds must be some, each once"),
         (["--folds", "9"], "folds must be 2 to 4, the number of patients; got 9"),
+        (["--fppi", "0.5", "-1"], "FPPI values must be finite and at least 0"),
+        (["--draws", "-1"], "draws must not be negative, got -1"),
     ],
 )
 def test_bad_arguments_end_before_any_run(validate, capsys, arguments, message):

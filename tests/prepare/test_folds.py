@@ -1,5 +1,6 @@
 """Cross-validation folds: every image is tested once, no patient stands on both sides."""
 
+import gzip
 import json
 
 import pytest
@@ -86,3 +87,79 @@ def test_folds_load_with_landmarks_and_are_registered(toy_root, tmp_path):
 def test_an_unknown_data_set_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing/annotations: no data set"):
         write_folds(tmp_path, "nothing", 2)
+
+
+def edit(root, source, target, change):
+    """A split of the data set in ``root``, changed, as another file of its annotations."""
+    folder = root / "phantom/annotations"
+    content = json.loads((folder / source).read_text())
+    change(content)
+    data = json.dumps(content).encode()
+    (folder / target).unlink(missing_ok=True)
+    (folder / target).write_bytes(gzip.compress(data) if target.endswith(".gz") else data)
+
+
+def keep(*patients):
+    def change(content):
+        content["images"] = [i for i in content["images"] if i["patient_id"] in patients]
+        ids = {image["id"] for image in content["images"]}
+        content["annotations"] = [a for a in content["annotations"] if a["image_id"] in ids]
+
+    return change
+
+
+def test_a_gzipped_split_takes_part(toy_root, tmp_path):
+    copy_train(toy_root, tmp_path)
+    images = read(tmp_path, "phantom", "train")["images"]
+    patients = sorted({image["patient_id"] for image in images})
+    edit(tmp_path, "train.json", "test.json.gz", keep(patients[0]))
+    edit(tmp_path, "train.json", "train.json", keep(*patients[1:]))
+    write_folds(tmp_path, "phantom", 2)
+    pooled = read(tmp_path, "phantom_folds2", "test")["images"]
+    assert sorted(i["file_name"] for i in pooled) == sorted(i["file_name"] for i in images)
+
+
+def test_a_patient_who_is_2_in_one_split_and_2_0_in_another_is_one(toy_root, tmp_path):
+    copy_train(toy_root, tmp_path)
+
+    def number(value, wanted):
+        def change(content):
+            keep("P1", "P2")(content)
+            chosen = [i for i in content["images"] if i["view"] == wanted]
+            for image in chosen:
+                image["patient_id"] = value * int(image["patient_id"][1:])
+            content["images"] = chosen
+            ids = {image["id"] for image in chosen}
+            content["annotations"] = [a for a in content["annotations"] if a["image_id"] in ids]
+
+        return change
+
+    edit(tmp_path, "train.json", "test.json", number(1.0, "MLO"))
+    edit(tmp_path, "train.json", "train.json", number(1, "CC"))
+    for name in write_folds(tmp_path, "phantom", 2):
+        train, test = (read(tmp_path, name, split)["images"] for split in ("train", "test"))
+        of_train, of_test = ({i["file_name"][:2] for i in part} for part in (train, test))
+        assert len(of_train) == len(of_test) == 1 and of_train != of_test
+
+
+def test_an_image_without_a_patient_is_named(toy_root, tmp_path):
+    copy_train(toy_root, tmp_path)
+    edit(tmp_path, "train.json", "train.json", lambda c: c["images"][1].update(patient_id=None))
+    with pytest.raises(
+        ValueError, match=r"phantom/annotations/train\.json: images, entry 1 .* no patient_id"
+    ):
+        write_folds(tmp_path, "phantom", 2)
+
+
+def test_masses_in_one_view_alone_have_folds_and_no_prior(toy_root, tmp_path, caplog):
+    copy_train(toy_root, tmp_path)
+
+    def in_cc(content):
+        views = {image["id"]: image["view"] for image in content["images"]}
+        content["annotations"] = [a for a in content["annotations"] if views[a["image_id"]] == "CC"]
+
+    edit(tmp_path, "train.json", "train.json", in_cc)
+    names = write_folds(tmp_path, "phantom", 2)
+    assert read(tmp_path, "phantom_folds2", "test")["annotations"]
+    assert not any((tmp_path / name / "annotations/prior_13_17.json").exists() for name in names)
+    assert "no mass is seen in both views" in caplog.text
