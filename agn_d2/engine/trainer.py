@@ -103,7 +103,7 @@ class AGNTrainer(CaseTrainer):
             self.net.backbone.leave_out_agn = not self._graph_has_begun(stage)
         optimizer = self.build_optimizer(cfg, self.net)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
-        self._trainer.model = parallel(self.net, cfg)
+        self._trainer.model = parallel(self.net)
         self._trainer.optimizer = optimizer
         for hook in self._hooks:
             if isinstance(hook, LRScheduler):
