@@ -57,6 +57,16 @@ class MultiViewMixin:
         )
         return ImageList(batch, [images.image_sizes[index] for index in examined])
 
+    def visualize_training(self, batched_inputs: list[dict[str, Any]], results: Any) -> None:
+        """Pictures of ``VIS_PERIOD``: Detectron2's, which takes three channels of 0 to 255.
+
+        Args:
+            batched_inputs: model inputs as ``CaseMapper`` makes them.
+            results: proposals of an R-CNN, detections of RetinaNet.
+        """
+        shown = [i | {"image": (255 * i["image"]).expand(3, -1, -1)} for i in batched_inputs]
+        super().visualize_training(shown, results)
+
 
 @META_ARCH_REGISTRY.register()
 class MultiViewRCNN(MultiViewMixin, GeneralizedRCNN):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.utils.events import EventStorage
 
 from agn_d2.modeling.fusion import FUSIONS
 from agn_d2.structures import View
@@ -50,6 +51,18 @@ def extended(request, plain):
     assert not keys.unexpected_keys and keys.missing_keys
     assert all(key.startswith("backbone.agn.") for key in keys.missing_keys)
     return agn
+
+
+@pytest.mark.parametrize("channels", ["RGB", "BGR"])
+def test_detectron2s_pictures_of_a_training_show_the_gray_image(channels):
+    model = make_model("VIS_PERIOD", "1", "INPUT.FORMAT", channels)
+    with EventStorage() as storage:
+        model.train()(make_case())
+        (name, picture, _), *_ = storage._vis_data
+    assert "GT bounding boxes" in name
+    # Two panels of 64 x 96; the made-up image is noise about the middle of the gray values.
+    assert picture.shape == (3, 64, 2 * 96)
+    assert 100 < picture.mean() < 150
 
 
 def test_names_are_registered():
