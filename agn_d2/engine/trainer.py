@@ -26,6 +26,7 @@ from .dataset_checks import check_datasets
 from .divergence import naming_the_step
 from .ema import ModelEMA
 from .hooks import GraphPictures
+from .loss_normalizer import read_normalizer, write_normalizer
 from .memory import keep_freed_memory
 from .output_folder import output_lock, set_aside
 from .parallel import parallel
@@ -213,6 +214,8 @@ class AGNTrainer(CaseTrainer):
             "seed": self.sampler.seed,
             "graph_was_loaded": self._graph_was_loaded,
             "stage": [self.stage.name, self.stage.start] if self.stage else None,
+            # Of the main process.
+            "loss_normalizer": read_normalizer(self.net),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -224,6 +227,7 @@ class AGNTrainer(CaseTrainer):
         if "seed" in state_dict:
             self.sampler.seed = self.data_loader.dataset.seed = state_dict["seed"]
         self._graph_was_loaded = state_dict.get("graph_was_loaded", False)
+        write_normalizer(self.net, state_dict.get("loss_normalizer"))
         if self.stages:
             self.begin_stage(stage_at(self.stages, state_dict["iteration"]))
         self._unfinished = resolve_state(self, state_dict)
