@@ -23,6 +23,7 @@ from .evaluation import (
 )
 from .precision import speed_up_on_cpu, trains_in_bfloat16
 from .solver import build_optimizer
+from .stages import scale_rates
 
 
 class CaseTrainer(DefaultTrainer):
@@ -37,6 +38,19 @@ class CaseTrainer(DefaultTrainer):
             # Half-precision convolutions of CUDA want this layout too.
             model.to(memory_format=torch.channels_last)
         return model
+
+    @staticmethod
+    def auto_scale_workers(cfg: CfgNode, num_workers: int) -> CfgNode:
+        """Detectron2's ``SOLVER.REFERENCE_WORLD_SIZE``, for the rates of ``SOLVER.STAGES`` too."""
+        scaled = DefaultTrainer.auto_scale_workers(cfg, num_workers)
+        if scaled is cfg:
+            return cfg
+        scaled.defrost()
+        factor = num_workers / cfg.SOLVER.REFERENCE_WORLD_SIZE
+        scaled.SOLVER.STAGES = scale_rates(cfg.SOLVER.STAGES, factor)
+        if cfg.is_frozen():
+            scaled.freeze()
+        return scaled
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> DataLoader:
