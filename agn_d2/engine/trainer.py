@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from detectron2.config import CfgNode
 from detectron2.engine import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
-from detectron2.engine.hooks import EvalHook, LRScheduler
+from detectron2.engine.hooks import EvalHook, LRScheduler, PeriodicWriter
 from detectron2.evaluation import verify_results
 from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
@@ -36,7 +36,7 @@ from .solver import check_solver
 from .stage_hook import StageCheckpointer, StageHook
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
 from .validation import ValidationHook, validation_losses
-from .writers import build_writers
+from .writers import LOG_PERIOD, build_writers
 
 logger = logging.getLogger(__name__)
 
@@ -248,13 +248,16 @@ class AGNTrainer(CaseTrainer):
         hooks.insert(place, ValidationHook.from_config(self.cfg, weakref.proxy(self)))
         if comm.is_main_process():
             hooks.insert(-1, GraphPictures.from_config(self.cfg, self._trainer.model))
-            hooks[-1:] = build_writers(self.cfg, self.max_iter)
+            own = build_writers(self.cfg, self.max_iter)
+            # Theirs behind the log, which works out the remaining time, and like it once a period.
+            further = self.build_writers()
+            hooks[-1:] = [*own, PeriodicWriter(further, LOG_PERIOD)] if further else own
             # First, so that the bar is gone before the evaluation at the end.
             hooks.insert(0, Progress())
         return [StageHook(), *hooks] if self.stages else hooks
 
     def build_writers(self) -> list[EventWriter]:
-        """None of Detectron2's own; see ``build_hooks``."""
+        """None beside log, ``metrics.json`` and TensorBoard; for a subclass to add some."""
         return []
 
     def test_in_training(self) -> Any:
