@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from ..data.build import build_test_loader, build_train_loader
 from ..evaluation.coco_evaluator import CheckedCOCOEvaluator
+from ..modeling.meta_arch import check_views_are_read
 from ..modeling.test_time_augmentation import augmented
 from .evaluation import (
     build_froc_evaluator,
@@ -32,6 +33,7 @@ class CaseTrainer(DefaultTrainer):
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
+        check_views_are_read(cfg, model)
         if cfg.MODEL.DEVICE == "cpu":
             speed_up_on_cpu(model, amp=trains_in_bfloat16(cfg))
         elif cfg.SOLVER.AMP.ENABLED:
