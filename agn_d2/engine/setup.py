@@ -166,7 +166,15 @@ def setup_inference_cfg(args: argparse.Namespace) -> CfgNode:
 
 
 def check_ignored_keys(cfg: CfgNode) -> None:
-    """Warn of Detectron2's keys that whole cases leave without an effect, where they are set."""
+    """Warn of Detectron2's keys that whole cases leave without an effect, where they are set.
+
+    Raises:
+        ValueError: a head for which no data set has anything to learn from.
+    """
+    if cfg.MODEL.KEYPOINT_ON:
+        raise ValueError(
+            "MODEL.KEYPOINT_ON is True, but the data sets have boxes and masks alone; set it False"
+        )
     defaults = get_cfg()
     for key, instead in _IGNORED.items():
         if _value(cfg, key) != _value(defaults, key):

@@ -111,3 +111,8 @@ def test_a_value_of_the_wrong_type_is_named(tmp_path):
     for config, options in ((str(tmp_path / "c.yaml"), []), (None, ["SOLVER.MAX_ITER", "many"])):
         with pytest.raises(ValueError, match=r"^config: .*many.*SOLVER\.MAX_ITER"):
             load_cfg(config, options)
+
+
+def test_a_keypoint_head_is_refused():
+    with pytest.raises(ValueError, match="MODEL.KEYPOINT_ON is True, but the data sets have boxes"):
+        check_ignored_keys(load_cfg(None, ["MODEL.KEYPOINT_ON", "True"]))
