@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from ..data.build import build_test_loader, build_train_loader
 from ..evaluation.coco_evaluator import CheckedCOCOEvaluator
+from ..modeling.meta_arch import check_views_are_read
 from ..modeling.test_time_augmentation import augmented
 from .evaluation import (
     build_froc_evaluator,
@@ -23,6 +24,7 @@ from .evaluation import (
 )
 from .precision import speed_up_on_cpu, trains_in_bfloat16
 from .solver import build_optimizer
+from .stages import scale_rates
 
 
 class CaseTrainer(DefaultTrainer):
@@ -31,12 +33,26 @@ class CaseTrainer(DefaultTrainer):
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
+        check_views_are_read(cfg, model)
         if cfg.MODEL.DEVICE == "cpu":
             speed_up_on_cpu(model, amp=trains_in_bfloat16(cfg))
         elif cfg.SOLVER.AMP.ENABLED:
             # Half-precision convolutions of CUDA want this layout too.
             model.to(memory_format=torch.channels_last)
         return model
+
+    @staticmethod
+    def auto_scale_workers(cfg: CfgNode, num_workers: int) -> CfgNode:
+        """Detectron2's ``SOLVER.REFERENCE_WORLD_SIZE``, for the rates of ``SOLVER.STAGES`` too."""
+        scaled = DefaultTrainer.auto_scale_workers(cfg, num_workers)
+        if scaled is cfg:
+            return cfg
+        scaled.defrost()
+        factor = num_workers / cfg.SOLVER.REFERENCE_WORLD_SIZE
+        scaled.SOLVER.STAGES = scale_rates(cfg.SOLVER.STAGES, factor)
+        if cfg.is_frozen():
+            scaled.freeze()
+        return scaled
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> DataLoader:

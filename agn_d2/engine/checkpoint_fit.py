@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
+
+logger = logging.getLogger(__name__)
 
 GRAPH = "backbone.agn."
 # Keys by which a graph of the same weights computes something else.
@@ -14,6 +17,13 @@ FORMULA = (
     "MODEL.AGN.BGN.NORMALIZE",
     "MODEL.AGN.IGN.NORMALIZE",
     "MODEL.AGN.IGN.NEIGHBORS",
+)
+# Keys by which it computes the same on other nodes, cells or levels: a measurement may want that.
+PLACES = (
+    "MODEL.AGN.LAYOUT",
+    "MODEL.AGN.IN_FEATURES",
+    "MODEL.AGN.NUM_NEIGHBORS",
+    "MODEL.AGN.IGN.REACH",
 )
 _GRAPH_KEYS = (
     "MODEL.AGN.FUSION, LAYOUT, IN_FEATURES, SHARE_LEVELS, BGN.ENABLED, IGN.ENABLED and "
@@ -51,6 +61,8 @@ def check_graph(
 ) -> None:
     """A checkpoint holds the whole graph of the model, or none at all.
 
+    A graph that was trained on other levels or neighborhoods is taken, with a warning.
+
     Args:
         model: the model.
         state: name -> weight of the checkpoint.
@@ -77,6 +89,9 @@ def check_graph(
             f"The checkpoint's graph computes something else. {describe(other)}; it must be that "
             "of the checkpoint"
         )
+    moved = {key: changed[key] for key in PLACES if key in changed}
+    if moved:
+        logger.warning("The checkpoint's graph was trained otherwise: %s", describe(moved))
 
 
 def check_backbone(

@@ -35,6 +35,7 @@ class ModelEMA(HookBase):
         self.model, self.decay = model, decay
         self.steps = 0
         self.average: dict[str, Tensor] | None = None
+        self._finished = False
 
     @classmethod
     def from_config(cls, cfg: CfgNode, model: nn.Module) -> ModelEMA | None:
@@ -56,16 +57,26 @@ class ModelEMA(HookBase):
     def finish(self) -> None:
         """Let the model be its average from now on."""
         self._write(self.average)
+        self._finished = True
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """The model with the average in the place of its weights; they come back afterwards."""
+        """The model with the average in the place of its weights; they come back afterwards.
+
+        Not after ``finish``: the model is its average then, with what other hooks, such as
+        Detectron2's ``PreciseBN``, have made of its statistics since.
+        """
+        if self._finished:
+            yield
+            return
         raw = {name: tensor.clone() for name, tensor in self._tensors().items()}
         self._write(self.average)
         try:
             yield
         finally:
-            self._write(raw)
+            # An evaluation may end the training.
+            if not self._finished:
+                self._write(raw)
 
     def state_dict(self) -> dict[str, Any]:
         return {"steps": self.steps, "average": self.average}

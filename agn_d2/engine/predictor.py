@@ -24,6 +24,7 @@ from ..dicom.acceptance import Wishes
 from ..dicom.tone import Tone
 from ..landmarks.record import Landmarks
 from ..model_zoo.files import get_checkpoint_url, get_config_file
+from ..modeling.meta_arch import check_views_are_read
 from ..modeling.test_time_augmentation import augmented
 from .checkpoint import build_checkpointer
 from .checkpoint_fit import GRAPH
@@ -181,6 +182,7 @@ def _check_tone(examination: Examination, tone: Tone) -> None:
 def build_trained(cfg: CfgNode) -> nn.Module:
     """The trained model of a config in eval mode, with test-time augmentation if it says so."""
     model = build_model(cfg)
+    check_views_are_read(cfg, model)
     if cfg.MODEL.DEVICE == "cpu":
         speed_up_on_cpu(model, amp=False)
     return augmented(cfg, load_trained(cfg, model)).eval()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 import yaml
@@ -21,6 +23,20 @@ from .renamed_keys import RenamingCfgNode
 logger = logging.getLogger(__name__)
 
 AddConfig = Callable[[CfgNode], None]
+
+# Detectron2's keys that nothing here reads -> those that do what they are for.
+_IGNORED = {
+    "DATALOADER.ASPECT_RATIO_GROUPING": "",
+    "DATALOADER.REPEAT_THRESHOLD": "",
+    "DATALOADER.SAMPLER_TRAIN": "",
+    "INPUT.CROP.ENABLED": "",
+    "INPUT.MAX_SIZE_TEST": "INPUT.SIZE",
+    "INPUT.MAX_SIZE_TRAIN": "INPUT.SIZE, INPUT.SCALE",
+    "INPUT.MIN_SIZE_TEST": "INPUT.SIZE",
+    "INPUT.MIN_SIZE_TRAIN": "INPUT.SIZE, INPUT.SCALE",
+    "INPUT.RANDOM_FLIP": "INPUT.FLIP_HORIZONTAL, INPUT.FLIP_VERTICAL",
+    "MODEL.LOAD_PROPOSALS": "",
+}
 
 
 def load_cfg(
@@ -150,13 +166,23 @@ def setup_inference_cfg(args: argparse.Namespace) -> CfgNode:
 
 
 def check_ignored_keys(cfg: CfgNode) -> None:
-    """Warn of Detectron2's keys that whole cases leave without an effect."""
-    ignored = {
-        "DATALOADER.SAMPLER_TRAIN": cfg.DATALOADER.SAMPLER_TRAIN != "TrainingSampler",
-        "INPUT.CROP.ENABLED": cfg.INPUT.CROP.ENABLED,
-    }
-    for key in (key for key, is_set in ignored.items() if is_set):
-        logger.warning("%s is ignored: training and test read whole cases their own way.", key)
+    """Warn of Detectron2's keys that whole cases leave without an effect, where they are set.
+
+    Raises:
+        ValueError: a head for which no data set has anything to learn from.
+    """
+    if cfg.MODEL.KEYPOINT_ON:
+        raise ValueError(
+            "MODEL.KEYPOINT_ON is True, but the data sets have boxes and masks alone; set it False"
+        )
+    defaults = get_cfg()
+    for key, instead in _IGNORED.items():
+        if _value(cfg, key) != _value(defaults, key):
+            logger.warning(
+                "%s is ignored: training and test read whole cases their own way%s.",
+                key,
+                f" ({instead})" if instead else "",
+            )
 
 
 def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:
@@ -186,6 +212,10 @@ def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:
                 f"{name} has the classes {', '.join(known)}, but {key}.NUM_CLASSES is {classes}: "
                 f"set it to {len(known)}"
             )
+
+
+def _value(cfg: CfgNode, key: str) -> Any:
+    return functools.reduce(getattr, key.split("."), cfg)
 
 
 def resolve_device(cfg: CfgNode) -> None:

@@ -75,6 +75,17 @@ def plan_stages(cfg: CfgNode, images: int) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+def scale_rates(entries: Sequence[object], factor: float) -> list[dict[str, object]]:
+    """The list of ``SOLVER.STAGES`` with all learning rates multiplied.
+
+    Raises:
+        ValueError: unknown or missing keys, or values out of range.
+    """
+    for number, entry in enumerate(entries):
+        _check_entry(f"SOLVER.STAGES[{number}]", entry)
+    return [entry | {"LR": entry["LR"] * factor} for entry in entries]
+
+
 def stage_at(stages: Sequence[Stage], iteration: int) -> Stage:
     """The stage of an iteration; the last one after the end."""
     return next((stage for stage in stages if iteration < stage.end), stages[-1])

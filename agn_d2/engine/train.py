@@ -7,7 +7,9 @@ import contextlib
 from collections.abc import Iterable
 from typing import Any
 
+from detectron2.config import CfgNode
 from detectron2.engine import default_setup
+from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
@@ -40,9 +42,24 @@ def train_or_evaluate(
         # Detectron2 sets up its own loggers only; without this the stages are not announced.
         setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="agn_d2")
         if args.eval_only:
-            check_datasets(cfg, training=False)
-            model = load_trained(cfg, AGNTrainer.build_model(cfg))
-            return AGNTrainer.test(cfg, model)
+            return evaluate(cfg)
         trainer = AGNTrainer(cfg)
         trainer.resume_or_load(resume=args.resume)
         return trainer.train()
+
+
+def evaluate(cfg: CfgNode) -> dict[str, Any]:
+    """Evaluate the trained model of a config on ``DATASETS.TEST``.
+
+    Returns:
+        the results, which are those of ``TEST.EXPECTED_RESULTS`` if that has any: Detectron2 ends
+        the program otherwise.
+
+    Raises:
+        FileNotFoundError, ValueError: a fault of the data or the checkpoint, named.
+    """
+    check_datasets(cfg, training=False)
+    results = AGNTrainer.test(cfg, load_trained(cfg, AGNTrainer.build_model(cfg)))
+    if comm.is_main_process():
+        verify_results(cfg, results)
+    return results

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from detectron2.config import CfgNode
 from detectron2.engine import AMPTrainer, HookBase, SimpleTrainer, TrainerBase
-from detectron2.engine.hooks import EvalHook, LRScheduler
+from detectron2.engine.hooks import EvalHook, LRScheduler, PeriodicWriter
 from detectron2.evaluation import verify_results
 from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
@@ -26,6 +26,7 @@ from .dataset_checks import check_datasets
 from .divergence import naming_the_step
 from .ema import ModelEMA
 from .hooks import GraphPictures
+from .loss_normalizer import read_normalizer, write_normalizer
 from .memory import keep_freed_memory
 from .output_folder import output_lock, set_aside
 from .parallel import parallel
@@ -35,7 +36,7 @@ from .solver import check_solver
 from .stage_hook import StageCheckpointer, StageHook
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
 from .validation import ValidationHook, validation_losses
-from .writers import build_writers
+from .writers import LOG_PERIOD, build_writers
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class AGNTrainer(CaseTrainer):
             self.net.backbone.leave_out_agn = not self._graph_has_begun(stage)
         optimizer = self.build_optimizer(cfg, self.net)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
-        self._trainer.model = parallel(self.net, cfg)
+        self._trainer.model = parallel(self.net)
         self._trainer.optimizer = optimizer
         for hook in self._hooks:
             if isinstance(hook, LRScheduler):
@@ -213,6 +214,8 @@ class AGNTrainer(CaseTrainer):
             "seed": self.sampler.seed,
             "graph_was_loaded": self._graph_was_loaded,
             "stage": [self.stage.name, self.stage.start] if self.stage else None,
+            # Of the main process.
+            "loss_normalizer": read_normalizer(self.net),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -224,6 +227,7 @@ class AGNTrainer(CaseTrainer):
         if "seed" in state_dict:
             self.sampler.seed = self.data_loader.dataset.seed = state_dict["seed"]
         self._graph_was_loaded = state_dict.get("graph_was_loaded", False)
+        write_normalizer(self.net, state_dict.get("loss_normalizer"))
         if self.stages:
             self.begin_stage(stage_at(self.stages, state_dict["iteration"]))
         self._unfinished = resolve_state(self, state_dict)
@@ -244,13 +248,16 @@ class AGNTrainer(CaseTrainer):
         hooks.insert(place, ValidationHook.from_config(self.cfg, weakref.proxy(self)))
         if comm.is_main_process():
             hooks.insert(-1, GraphPictures.from_config(self.cfg, self._trainer.model))
-            hooks[-1:] = build_writers(self.cfg, self.max_iter)
+            own = build_writers(self.cfg, self.max_iter)
+            # Theirs behind the log, which works out the remaining time, and like it once a period.
+            further = self.build_writers()
+            hooks[-1:] = [*own, PeriodicWriter(further, LOG_PERIOD)] if further else own
             # First, so that the bar is gone before the evaluation at the end.
             hooks.insert(0, Progress())
         return [StageHook(), *hooks] if self.stages else hooks
 
     def build_writers(self) -> list[EventWriter]:
-        """None of Detectron2's own; see ``build_hooks``."""
+        """None beside log, ``metrics.json`` and TensorBoard; for a subclass to add some."""
         return []
 
     def test_in_training(self) -> Any:

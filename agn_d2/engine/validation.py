@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from .checkpoint_file import read_checkpoint_file, write_checkpoint_file
 from .last_checkpoint import BEST
+from .loss_normalizer import read_normalizer, write_normalizer
 
 logger = logging.getLogger(__name__)
 
@@ -145,8 +146,9 @@ def save_weights(trainer: Any, name: str, extra: Mapping[str, Any]) -> None:
 def validation_losses(model: nn.Module, loader: DataLoader, seed: int = 0) -> dict[str, float]:
     """Mean losses over a data set, by image, without augmentation and without learning.
 
-    Statistics of the batch normalization are those learned so far and stay; the sampling of
-    anchors and proposals is the same each time. Sums run over all processes.
+    Statistics of the batch normalization are those learned so far and stay; no view is hidden and
+    no path of the backbone dropped; the sampling of anchors and proposals is the same each time.
+    Sums run over all processes.
 
     Args:
         model: a detector; its mode is restored.
@@ -157,7 +159,11 @@ def validation_losses(model: nn.Module, loader: DataLoader, seed: int = 0) -> di
         ``val_loss_...`` by name and their sum ``val_loss``.
     """
     modes = {module: module.training for module in model.modules()}
+    normalizer = read_normalizer(model)
+    # Heads compute losses in training mode only.
     model.train()
+    if hasattr(model, "backbone"):
+        model.backbone.eval()
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.eval()
@@ -174,6 +180,7 @@ def validation_losses(model: nn.Module, loader: DataLoader, seed: int = 0) -> di
                     sums[name] = sums.get(name, 0.0) + float(loss) * len(inputs)
     for module, mode in modes.items():
         module.training = mode
+    write_normalizer(model, normalizer)
     gathered = comm.all_gather((sums, images))
     total = sum(count for _, count in gathered)
     names = sorted({name for part, _ in gathered for name in part})

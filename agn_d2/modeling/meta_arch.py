@@ -9,7 +9,7 @@ from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, RetinaNet, build_backbone
 from detectron2.modeling.meta_arch.fcos import FCOS, FCOSHead
 from detectron2.structures import ImageList
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..structures import MultiViewBatch, check_inputs, distinct_views, pad_nodes
 
@@ -56,6 +56,44 @@ class MultiViewMixin:
             contralateral=to_device(torch.tensor(contralateral)),
         )
         return ImageList(batch, [images.image_sizes[index] for index in examined])
+
+    def visualize_training(self, batched_inputs: list[dict[str, Any]], results: Any) -> None:
+        """Pictures of ``VIS_PERIOD``: Detectron2's, which takes three channels of 0 to 255.
+
+        Args:
+            batched_inputs: model inputs as ``CaseMapper`` makes them.
+            results: proposals of an R-CNN, detections of RetinaNet.
+        """
+        shown = [i | {"image": (255 * i["image"]).expand(3, -1, -1)} for i in batched_inputs]
+        super().visualize_training(shown, results)
+
+
+def check_views_are_read(cfg: CfgNode, model: nn.Module) -> None:
+    """Refuse a detector whose graph would take part in nothing.
+
+    Detectron2's own detectors hand single images to the backbone, and its own backbones have no
+    graph; either trains and detects without a word.
+
+    Args:
+        cfg: what the model was built from.
+        model: a detector; one without a ``backbone`` is let through.
+
+    Raises:
+        ValueError: MODEL.AGN.ENABLED, but nothing reads other views; names the key.
+    """
+    if not cfg.MODEL.AGN.ENABLED or not hasattr(model, "backbone"):
+        return
+    if getattr(model.backbone, "agn", None) is None:
+        raise ValueError(
+            f"MODEL.AGN.ENABLED is True, but MODEL.BACKBONE.NAME {cfg.MODEL.BACKBONE.NAME} has no "
+            "graph: take AGNResNetFPN or AGNTimmFPN, or set MODEL.AGN.ENABLED False"
+        )
+    if not isinstance(model, MultiViewMixin):
+        raise ValueError(
+            f"MODEL.AGN.ENABLED is True, but MODEL.META_ARCHITECTURE {cfg.MODEL.META_ARCHITECTURE} "
+            "gives its backbone single images: take MultiViewRCNN, MultiViewRetinaNet, "
+            "MultiViewFCOS or a class of yours with MultiViewMixin, or set MODEL.AGN.ENABLED False"
+        )
 
 
 @META_ARCH_REGISTRY.register()

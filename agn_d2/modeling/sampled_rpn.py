@@ -50,11 +50,13 @@ class SampledRPN(RPN):
             return super().forward(images, features, gt_instances)
         levels = [features[name] for name in self.in_features]
         anchors = self.anchor_generator(levels)
-        with torch.no_grad():
-            logits, deltas = self._predict(levels)
         labels, boxes = self.label_and_sample_anchors(anchors, gt_instances)
         sampled = torch.stack(labels) >= 0
         logits_sampled, deltas_sampled = self._predict_at(levels, sampled)
+        # Second: autocast of a PyTorch before its pull request 165068 takes the half-precision
+        # biases that it has made here once more above, and they have no gradient.
+        with torch.no_grad():
+            logits, deltas = self._predict(levels)
         # In row-major order, as nonzero() numbers them.
         losses = self.losses(
             anchors,

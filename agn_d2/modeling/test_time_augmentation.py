@@ -69,9 +69,11 @@ class MultiViewWithTTA(nn.Module):
         for flip in self.flips:
             outputs = self.model(flip_inputs(batched_inputs, flip))
             for of_image, output in zip(found, outputs, strict=True):
-                of_image.append(_pack_masks(flip_instances(output["instances"], flip)))
+                device = output["instances"].scores.device
+                reading = flip_instances(output["instances"], flip).to("cpu")
+                of_image.append(_pack_masks(reading))
         merged = (merge(of_image, self.merge_iou)[: self.limit] for of_image in found)
-        return [{"instances": _unpack_masks(instances)} for instances in merged]
+        return [{"instances": _unpack_masks(instances).to(device)} for instances in merged]
 
 
 def augmented(cfg: CfgNode, model: nn.Module) -> nn.Module:
@@ -124,9 +126,9 @@ def flip_instances(instances: Instances, flip: Flip) -> Instances:
 
 
 def _pack_masks(instances: Instances) -> Instances:
-    """One bit instead of a byte for each pixel while all readings are held, in main memory."""
+    """One bit instead of a byte for each pixel while all readings are held, on the CPU."""
     if instances.has("pred_masks"):
-        masks = instances.pred_masks.flatten(start_dim=1).cpu().numpy()
+        masks = instances.pred_masks.flatten(start_dim=1).numpy()
         instances.packed_masks = torch.from_numpy(np.packbits(masks, axis=1))
         instances.remove("pred_masks")
     return instances
@@ -137,8 +139,7 @@ def _unpack_masks(instances: Instances) -> Instances:
         height, width = instances.image_size
         bits = instances.packed_masks.numpy()
         masks = np.unpackbits(bits, axis=1, count=height * width).view(np.bool_)
-        device = instances.scores.device
-        instances.pred_masks = torch.from_numpy(masks).view(-1, height, width).to(device)
+        instances.pred_masks = torch.from_numpy(masks).view(-1, height, width)
         instances.remove("packed_masks")
     return instances
 
@@ -153,7 +154,7 @@ def merge(found: Sequence[Instances], iou: float) -> Instances:
     Image and Vision Computing 107, 2021).
 
     Args:
-        found: a reading each.
+        found: a reading each, on the CPU.
         iou: from which on two boxes are one finding.
 
     Returns:
@@ -162,9 +163,9 @@ def merge(found: Sequence[Instances], iou: float) -> Instances:
     pooled = Instances.cat(list(found))
     reading = torch.cat([torch.full((len(one),), n) for n, one in enumerate(found)])
     order = pooled.scores.argsort(descending=True, stable=True)
-    pooled, reading = pooled[order], reading[order.cpu()]
-    overlap = pairwise_iou(pooled.pred_boxes, pooled.pred_boxes).cpu() >= iou
-    overlap &= (pooled.pred_classes[:, None] == pooled.pred_classes[None]).cpu()
+    pooled, reading = pooled[order], reading[order]
+    overlap = pairwise_iou(pooled.pred_boxes, pooled.pred_boxes) >= iou
+    overlap &= pooled.pred_classes[:, None] == pooled.pred_classes[None]
     groups: list[list[int]] = []
     members: list[set[int]] = []
     for n, of_reading in enumerate(reading.tolist()):
@@ -182,7 +183,7 @@ def merge(found: Sequence[Instances], iou: float) -> Instances:
 def _fuse(pooled: Instances, groups: Sequence[Sequence[int]], readings: int) -> Instances:
     weights = _membership(groups, len(pooled), pooled.scores)
     best = torch.tensor([group[0] for group in groups], dtype=torch.int64)
-    fused = pooled[best.to(pooled.scores.device)]
+    fused = pooled[best]
     total = weights.sum(dim=1)
     fused.pred_boxes = Boxes(weights @ pooled.pred_boxes.tensor / total[:, None])
     fused.scores = total / readings

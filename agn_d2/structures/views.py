@@ -107,9 +107,9 @@ def distinct_views(batched_inputs: Sequence[dict[str, Any]]) -> tuple[list[View]
         the examined, the auxiliary and the contralateral view; -1 stands for a missing view.
 
     Raises:
-        ValueError: an input has no ``examined_view`` or another ``image`` than that, its auxiliary
-            view shows the same projection, or its contralateral view shows the other one or is
-            the examined view itself.
+        ValueError: an input has no ``examined_view`` or another ``image`` than that (a copy on
+            another device is none), its auxiliary view shows the same projection, or its
+            contralateral view shows the other one or is the examined view itself.
     """
     views: list[View] = []
     position: dict[int, int] = {}
@@ -151,7 +151,9 @@ def _check_roles(number: int, inputs: dict[str, Any]) -> None:
             f"{name}: the model reads several views, but this input has no 'examined_view'. "
             f"{USE_OURS}"
         )
-    if "image" in inputs and inputs["image"] is not examined.image:
+    image = inputs.get("image", examined.image)
+    # On another device it is the copy that DistributedDataParallel makes of an input's tensors.
+    if image is not examined.image and image.device == examined.image.device:
         raise ValueError(
             f"{name}: 'image' is another tensor than that of 'examined_view', which is the one the "
             "model reads; change the image of the view."

@@ -58,6 +58,14 @@ def test_the_same_weights_of_another_formula_are_refused(tmp_path):
         load(path, "MODEL.AGN.FUSION", "paper")
 
 
+def test_the_same_formula_in_other_places_is_taken_and_said(tmp_path, caplog):
+    path = saved(tmp_path, "MODEL.AGN.NUM_NEIGHBORS", 3)
+    load(path, "MODEL.AGN.NUM_NEIGHBORS", 3)
+    assert "trained otherwise" not in caplog.text
+    load(path, "MODEL.AGN.NUM_NEIGHBORS", 1)
+    assert "trained otherwise: MODEL.AGN.NUM_NEIGHBORS was 3 in the checkpoint" in caplog.text
+
+
 def test_no_graph_at_all_is_the_detector_without_it(tmp_path, caplog):
     cfg = make_cfg("OUTPUT_DIR", str(tmp_path), "MODEL.AGN.ENABLED", False)
     build_checkpointer(cfg, make_model("MODEL.AGN.ENABLED", False)).save("model")

@@ -68,6 +68,24 @@ def test_after_the_last_step_the_model_is_its_average():
     assert model[0].weight[0, 0] < 4.0
 
 
+def test_an_evaluation_that_ends_the_training_leaves_the_average():
+    model, hook = make_hook()
+    step(model, hook, 4.0)
+    with hook.applied():
+        hook.finish()
+    assert model[0].weight.flatten().tolist() == pytest.approx([0.1 + 0.9 * 4.0] * 2)
+
+
+def test_the_last_evaluation_has_the_statistics_that_were_saved():
+    model, hook = make_hook(max_iter=1)
+    step(model, hook, 4.0)
+    # As Detectron2's PreciseBN does after the last step, before the checkpoint is written.
+    model[1].running_mean.fill_(7.0)
+    with hook.applied():
+        assert model[1].running_mean.tolist() == [7.0]
+    assert model[1].running_mean.tolist() == [7.0]
+
+
 def test_a_resumed_average_goes_on_as_if_undisturbed():
     model, whole = make_hook()
     for value in (2.0, 3.0, 4.0):

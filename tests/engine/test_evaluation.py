@@ -13,6 +13,7 @@ from agn_d2.cross_view.relation_file import write_relation
 from agn_d2.cross_view.results import CONTEXT_RESULTS
 from agn_d2.data.build import build_context_loader
 from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.engine import train
 from agn_d2.engine.dataset_checks import check_datasets
 from agn_d2.engine.setup import load_cfg
 from agn_d2.engine.trainer import AGNTrainer
@@ -55,12 +56,15 @@ def evaluate(toy_root, tmp_path, monkeypatch):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(folder.parent))
     register_builtin_datasets()
 
-    def run(*options):
+    def make_cfg(*options):
         always = ["DATASETS.TEST", "('context_test',)", "DATALOADER.NUM_WORKERS", "0"]
         always += ["OUTPUT_DIR", str(tmp_path / "out"), "INPUT.SIZE", "(96, 64)"]
-        cfg = load_cfg(None, [*always, "MODEL.AGN.ENABLED", "False", *options])
-        return AGNTrainer.test(cfg, OneMark())
+        return load_cfg(None, [*always, "MODEL.AGN.ENABLED", "False", *options])
 
+    def run(*options):
+        return AGNTrainer.test(make_cfg(*options), OneMark())
+
+    run.make_cfg = make_cfg
     run.folder = tmp_path / "out/inference/context_test"
     return run
 
@@ -131,3 +135,16 @@ def test_a_missing_relation_is_told_before_the_evaluation(toy_datasets):
     with pytest.raises(FileNotFoundError, match="No such relation: nowhere.json"):
         check_datasets(cfg, training=False)
     assert MetadataCatalog.get("phantom_test").json_file
+
+
+def test_expected_results_end_an_evaluation_that_has_others(evaluate, monkeypatch):
+    monkeypatch.setattr(train, "load_trained", lambda cfg, model: OneMark())
+    monkeypatch.setattr(AGNTrainer, "build_model", lambda cfg: None)
+
+    def expecting(recall):
+        options = ("MODEL.ROI_HEADS.NUM_CLASSES", "1", "TEST.EXPECTED_RESULTS")
+        return evaluate.make_cfg(*options, f"[['froc', 'recall@1', {recall}, 0.5]]")
+
+    assert train.evaluate(expecting(100.0))["froc"]["recall@1"] == 100
+    with pytest.raises(SystemExit):
+        train.evaluate(expecting(90.0))

@@ -1,5 +1,6 @@
 """A CPU trains in bfloat16 only where it computes in it itself, or is told to."""
 
+import copy
 import os
 import platform
 import subprocess
@@ -14,6 +15,9 @@ from agn_d2.engine import precision
 from agn_d2.engine.precision import cpu_has_bfloat16, speed_up_on_cpu, trains_in_bfloat16
 from agn_d2.engine.setup import load_cfg
 from agn_d2.engine.trainer import AGNTrainer
+from agn_d2.modeling import MultiViewRCNN
+
+from ..modeling.tiny_model import detect, make_case, make_model
 
 
 def pretend(monkeypatch, capabilities, *, kernels="AVX512", onednn=True):
@@ -122,3 +126,15 @@ def test_without_amp_nothing_but_the_layout_changes():
     model = speed_up_on_cpu(nn.Conv2d(2, 2, 3), amp=False)
     assert model.weight.is_contiguous(memory_format=torch.channels_last)
     assert model(torch.ones(1, 2, 4, 4)).dtype == torch.float32
+
+
+def test_a_copy_of_a_model_of_mixed_precision_runs_its_own_weights():
+    model = speed_up_on_cpu(make_model(), amp=True)
+    copied = copy.deepcopy(model)
+    assert isinstance(copied, MultiViewRCNN)
+    for parameter in copied.parameters():
+        torch.nn.init.zeros_(parameter)
+    # Logits of zero are a score of one half for every proposal.
+    scores = {round(s, 3) for one in detect(copied, make_case()) for s in one.scores.tolist()}
+    assert scores == {0.5}
+    assert len({round(s, 3) for s in detect(model, make_case())[0].scores.tolist()}) > 3

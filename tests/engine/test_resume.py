@@ -111,6 +111,23 @@ def test_every_line_once_and_a_new_rate_is_taken(toy_datasets, tmp_path, caplog)
     assert (tmp_path / "last_checkpoint").read_text() == "model_0000001.pth"
 
 
+RETINANET = (
+    *("MODEL.META_ARCHITECTURE", "MultiViewRetinaNet", "MODEL.RETINANET.NUM_CLASSES", 1),
+    *("MODEL.RETINANET.IN_FEATURES", ["p2", "p3", "p4", "p5", "p6"]),
+)
+
+
+def test_the_running_number_of_positives_of_retinanet_goes_on(toy_datasets, tmp_path):
+    options = (*NO_VALIDATION, *RETINANET)
+    train(tmp_path / "whole", *options, steps=4)
+    train(tmp_path / "killed", *options, steps=4, stop_before=2)
+    train(tmp_path / "killed", *options, steps=4, resume=True)
+    whole, resumed = (
+        [line["total_loss"] for line in lines(tmp_path / name)] for name in ("whole", "killed")
+    )
+    assert resumed == pytest.approx(whole, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,6 +1,7 @@
 """Settings without an effect, and classes that the detector lacks."""
 
 import logging
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,15 +16,26 @@ def test_ignored_keys_are_said(caplog):
         check_ignored_keys(load_cfg(None))
     assert caplog.text == ""
     options = [
-        "INPUT.CROP.ENABLED",
-        "True",
-        "DATALOADER.SAMPLER_TRAIN",
-        "RepeatFactorTrainingSampler",
+        *("INPUT.CROP.ENABLED", "True", "INPUT.RANDOM_FLIP", "none"),
+        *("INPUT.MIN_SIZE_TRAIN", "(640, 800)", "INPUT.FLIP_VERTICAL", "0.0"),
+        *("DATALOADER.SAMPLER_TRAIN", "RepeatFactorTrainingSampler"),
     ]
     with caplog.at_level(logging.WARNING):
         check_ignored_keys(load_cfg(None, options))
-    assert "INPUT.CROP.ENABLED is ignored" in caplog.text
-    assert "DATALOADER.SAMPLER_TRAIN is ignored" in caplog.text
+    said = [record.getMessage() for record in caplog.records]
+    assert [message.split(" is ignored")[0] for message in said] == [
+        "DATALOADER.SAMPLER_TRAIN",
+        "INPUT.CROP.ENABLED",
+        "INPUT.MIN_SIZE_TRAIN",
+        "INPUT.RANDOM_FLIP",
+    ]
+    assert "(INPUT.FLIP_HORIZONTAL, INPUT.FLIP_VERTICAL)" in said[-1]
+
+
+def test_no_config_of_ours_sets_a_key_without_an_effect(caplog):
+    for path in Path(__file__).parents[2].glob("configs/**/*.yaml"):
+        check_ignored_keys(load_cfg(str(path)))
+    assert caplog.text == ""
 
 
 def test_a_data_set_with_more_classes_is_refused(toy_datasets):
@@ -99,3 +111,8 @@ def test_a_value_of_the_wrong_type_is_named(tmp_path):
     for config, options in ((str(tmp_path / "c.yaml"), []), (None, ["SOLVER.MAX_ITER", "many"])):
         with pytest.raises(ValueError, match=r"^config: .*many.*SOLVER\.MAX_ITER"):
             load_cfg(config, options)
+
+
+def test_a_keypoint_head_is_refused():
+    with pytest.raises(ValueError, match="MODEL.KEYPOINT_ON is True, but the data sets have boxes"):
+        check_ignored_keys(load_cfg(None, ["MODEL.KEYPOINT_ON", "True"]))

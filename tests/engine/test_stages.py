@@ -111,6 +111,25 @@ def plan(stages, images=1107, batch=2):
     return plan_stages(load_cfg(None, options), images)
 
 
+def test_detectron2s_scaling_to_the_processes_reaches_the_rates_of_the_stages():
+    stages = [
+        {"NAME": n, "EPOCHS": 1, "LR": lr, "TRAIN": ["all"]}
+        for n, lr in (("a", 0.02), ("b", 0.002))
+    ]
+    options = ["SOLVER.REFERENCE_WORLD_SIZE", "8", "SOLVER.IMS_PER_BATCH", "16"]
+    cfg = load_cfg(None, [*options, "SOLVER.BASE_LR", "0.02", "SOLVER.STAGES", str(stages)])
+    cfg.freeze()
+    # A quarter of the processes: a quarter of the batch, and of each rate.
+    scaled = AGNTrainer.auto_scale_workers(cfg, 2)
+    assert scaled.SOLVER.IMS_PER_BATCH == 4
+    assert scaled.SOLVER.BASE_LR == 0.005
+    assert [stage["LR"] for stage in scaled.SOLVER.STAGES] == [0.005, 0.0005]
+    assert scaled.is_frozen()
+    assert [stage["LR"] for stage in cfg.SOLVER.STAGES] == [0.02, 0.002]
+    assert AGNTrainer.auto_scale_workers(cfg, 8) is cfg
+    assert AGNTrainer.auto_scale_workers(load_cfg(None), 2).SOLVER.STAGES == []
+
+
 def test_epochs_become_iterations_without_adding_up_roundings():
     # By hand: 553.5 iterations an epoch; 1, 2 and 3 epochs end at 553.5, 1107 and 1660.5.
     stages = plan([{"NAME": n, "EPOCHS": 1, "LR": 1.0, "TRAIN": ["all"]} for n in "abc"])

@@ -11,6 +11,8 @@ from torch import nn
 
 from agn_d2.engine.validation import ValidationHook, validation_losses
 
+from ..modeling.tiny_model import RETINA, losses, make_case, make_model, randomize_graph
+
 
 class Trainer(SimpleNamespace):
     def stop_early(self):
@@ -84,3 +86,21 @@ def test_validation_losses_are_means_over_images_and_change_nothing():
     assert not model.training
     assert all(torch.equal(before[n], v) for n, v in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_no_view_is_hidden_from_a_validation():
+    model = randomize_graph(make_model("MODEL.AGN.VIEW_DROP", "1.0"))
+    hiding = validation_losses(model, [make_case()])["val_loss"]
+    assert model.backbone.training
+    model.backbone.agn.view_drop = 0.0
+    assert hiding == validation_losses(model, [make_case()])["val_loss"]
+    in_training = sum(losses(model, make_case(), seed=0).values())
+    assert hiding == pytest.approx(in_training.item())
+
+
+def test_a_validation_leaves_the_running_number_of_positives_alone():
+    model = make_model(kind=RETINA)
+    losses(model, make_case())
+    before = model.loss_normalizer
+    validation_losses(model, [make_case()])
+    assert model.loss_normalizer == before

@@ -3,11 +3,14 @@
 import json
 
 import pytest
-from detectron2.utils.events import EventStorage
+from detectron2.utils.events import EventStorage, EventWriter, get_event_storage
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from agn_d2.engine import AGNTrainer
 from agn_d2.engine.setup import load_cfg
 from agn_d2.engine.writers import build_writers, forget_metrics
+
+from .kill_training import make_cfg
 
 LOSSES = [8.0, 1.0, 3.0, 2.0, 9.0, 4.0]
 
@@ -111,3 +114,27 @@ def test_metrics_after_the_checkpoint_are_dropped(tmp_path):
     path.write_text('{"iteration": 3}\n{"iteration": 5}\n7\n{"itera')
     forget_metrics(path, 5)
     assert path.read_text() == '{"iteration": 3}\n'
+
+
+class Notes(EventWriter):
+    """A writer of a user's own."""
+
+    def __init__(self):
+        self.losses = []
+
+    def write(self):
+        self.losses.append(get_event_storage().latest()["total_loss"][0])
+
+
+def test_the_writers_of_a_subclass_write_beside_ours(toy_datasets, tmp_path):
+    notes = Notes()
+
+    class Noting(AGNTrainer):
+        def build_writers(self):
+            return [notes]
+
+    options = ("TEST.VALIDATION.EPOCHS", 0.0, "DATASETS.TEST", "()", "SOLVER.METRICS_PERIOD", 1)
+    Noting(make_cfg(tmp_path, *options, steps=2)).train()
+    lines = [json.loads(line) for line in (tmp_path / "metrics.json").open()]
+    # Every 20 steps, at the last one, and once more when Detectron2 closes them.
+    assert notes.losses == [lines[-1]["total_loss"]] * 2

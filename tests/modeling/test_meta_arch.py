@@ -3,7 +3,9 @@
 import pytest
 import torch
 from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.utils.events import EventStorage
 
+from agn_d2.engine import AGNTrainer
 from agn_d2.modeling.fusion import FUSIONS
 from agn_d2.structures import View
 
@@ -14,6 +16,7 @@ from .tiny_model import (
     detect,
     losses,
     make_case,
+    make_cfg,
     make_input,
     make_model,
     make_view,
@@ -50,6 +53,37 @@ def extended(request, plain):
     assert not keys.unexpected_keys and keys.missing_keys
     assert all(key.startswith("backbone.agn.") for key in keys.missing_keys)
     return agn
+
+
+@pytest.mark.parametrize("channels", ["RGB", "BGR"])
+def test_detectron2s_pictures_of_a_training_show_the_gray_image(channels):
+    model = make_model("VIS_PERIOD", "1", "INPUT.FORMAT", channels)
+    with EventStorage() as storage:
+        model.train()(make_case())
+        (name, picture, _), *_ = storage._vis_data
+    assert "GT bounding boxes" in name
+    # Two panels of 64 x 96; the made-up image is noise about the middle of the gray values.
+    assert picture.shape == (3, 64, 2 * 96)
+    assert 100 < picture.mean() < 150
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "META_ARCHITECTURE",
+            "GeneralizedRCNN",
+            "GeneralizedRCNN gives its backbone single",
+        ),
+        ("BACKBONE.NAME", "build_resnet_fpn_backbone", "build_resnet_fpn_backbone has no graph"),
+    ],
+)
+def test_a_graph_that_nothing_reads_is_refused(key, value, message):
+    options = (f"MODEL.{key}", value)
+    with pytest.raises(ValueError, match=message):
+        AGNTrainer.build_model(make_cfg(*options))
+    plain = AGNTrainer.build_model(make_cfg(*options, "MODEL.AGN.ENABLED", "False"))
+    assert losses(plain, make_case()).keys() >= {"loss_cls", "loss_rpn_cls"}
 
 
 def test_names_are_registered():

@@ -61,6 +61,22 @@ def test_losses_proposals_and_gradients_are_those_of_rpn(layout):
         assert torch.equal(found.objectness_logits, expected.objectness_logits)
 
 
+def test_the_graph_is_built_before_the_pass_without_one(monkeypatch):
+    # Autocast of an older PyTorch casts a bias once a step; cast without a graph, it never learns.
+    rpn = build("SampledRPN")
+    had_graph = []
+    for name in ("_predict", "_predict_at"):
+        predict = getattr(rpn, name)
+
+        def watched(*arguments, predict=predict):
+            had_graph.append(torch.is_grad_enabled())
+            return predict(*arguments)
+
+        monkeypatch.setattr(rpn, name, watched)
+    run(rpn)
+    assert had_graph == [True, False]
+
+
 def test_weights_bear_the_names_of_rpn_and_inference_is_its():
     ours, rpn = build("SampledRPN").eval(), build("RPN").eval()
     ours.load_state_dict(rpn.state_dict())

@@ -179,6 +179,16 @@ def test_a_mirrored_case_gives_the_mirrored_detections():
     )
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_masks_are_merged_on_the_cpu_and_handed_back_on_cuda():
+    model = randomize_graph(make_model(kind=RCNN + "MODEL.MASK_ON True")).cuda()
+    found = detect(augmented(make_cfg(*ON), model), make_case(3))
+    for instances in found:
+        assert len(instances) > 3
+        assert instances.pred_masks.device.type == instances.scores.device.type == "cuda"
+        assert instances.pred_masks.shape == (len(instances), 64, 96)
+
+
 def test_without_a_flip_it_is_refused():
     model = make_model()
     assert augmented(make_cfg(), model) is model

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.distributed.utils import _to_kwargs
 
 from agn_d2.structures import View, distinct_views, pad_nodes
 
@@ -42,6 +43,18 @@ def test_bad_inputs_name_the_file():
         distinct_views([inputs(cc) | {"image": torch.ones(1, 4, 4)}])
     with pytest.raises(ValueError, match="projection must be one of"):
         view("ML")
+
+
+def test_the_image_may_be_the_copy_on_another_device_that_ddp_makes():
+    # DistributedDataParallel with device_ids moves the tensors of dicts and lists, not those of a
+    # View. "meta" stands for the GPU.
+    cc = view("CC")
+    batch = [inputs(cc)]
+    moved, _ = _to_kwargs((batch,), {}, torch.device("meta"), False)
+    ((copied,),) = moved[0]
+    assert copied["image"].is_meta and not copied["examined_view"].image.is_meta
+    views, _ = distinct_views([copied])
+    assert views == [cc]
 
 
 def test_nodes_are_padded():
