@@ -36,13 +36,24 @@ def test_pooled_features_and_gradients_are_the_same_bits(three_threads, boxes, c
     assert torch.equal(pooled, expected) and torch.equal(gradient, expected_gradient)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_under_autocast_is_the_same_bits(three_threads, dtype):
+def test_half_precision_is_pooled_in_float32_by_boxes_in_float32(monkeypatch, dtype, threads):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+
+    class AllInFloat32(ROIAlign):
+        def forward(self, features, rois):
+            return super().forward(features.float(), rois).to(features.dtype)
+
     with torch.autocast("cpu", dtype=dtype):
         pooled, gradient = run(ParallelROIAlign, 7, dtype=dtype)
-        expected, expected_gradient = run(ROIAlign, 7, dtype=dtype)
-    assert pooled.dtype == expected.dtype == dtype
+    expected, expected_gradient = run(AllInFloat32, 7, dtype=dtype)
+    assert pooled.dtype == gradient.dtype == dtype
     assert torch.equal(pooled, expected) and torch.equal(gradient, expected_gradient)
+    # Detectron2's has rounded boxes.
+    with torch.autocast("cpu", dtype=dtype):
+        rounded, _ = run(ROIAlign, 7, dtype=dtype)
+    assert not torch.equal(pooled, rounded)
 
 
 def test_the_work_is_shared_out(three_threads, monkeypatch):
