@@ -102,7 +102,7 @@ def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> tuple[list[Case], bo
     files = {one.name: one for one in found}
     names = choose(args, {name: len(one.candidates) for name, one in files.items()})
     cases: list[Case] = []
-    bad: list[object] = list(strays)
+    bad: list[object] = [one for one in strays if one.bad]
     for name in names:
         try:
             examination = files[name].read(Tone(cfg.INPUT.DICOM_TONE, cfg.INPUT.DICOM_VOI))

@@ -8,7 +8,7 @@
 DICOM files tell examination, side and view by their headers, whatever their names; PNG, JPEG and
 TIFF files by names <case>_<LEFT|RIGHT>_<CC|MLO>.png. What cannot be read is reported, one line a
 file, and the rest goes on; the exit status is 1 then. A second run takes up where the first one
-ended. Formats: docs/dicom.md. Nothing of a patient's identity is written, except with --identity,
+ended. Formats: docs/predict.md. Nothing of a patient's identity is written, except with --identity,
 and with --sr, as a DICOM SR carries the patient of its images.
 """
 
@@ -33,7 +33,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 import agn_d2
 from agn_d2.data.cases import Case
-from agn_d2.data.examination import Examination, ExaminationFiles
+from agn_d2.data.examination import Examination, ExaminationFiles, LeftOut
 from agn_d2.data.examination_files import find_examinations
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.report_sr import ReportedImage, check_highdicom, structured_report
@@ -83,6 +83,12 @@ class Run:
     def fails(self, what: object) -> None:
         self.complete = False
         logger.warning("not read: %s", what)
+
+    def leaves_out(self, one: LeftOut) -> None:
+        if one.bad:
+            self.fails(one)
+        else:
+            logger.info("left out: %s", one)
 
     def is_done(self, files: ExaminationFiles) -> bool:
         """Whether an earlier run has written the results of these files with these settings."""
@@ -178,10 +184,7 @@ def to_do(run: Run, found: list[ExaminationFiles]) -> Iterator[ExaminationFiles]
     for files in found:
         if not files.candidates:
             for one in files.left_out:
-                if one.bad:
-                    run.fails(one)
-                else:
-                    logger.info("left out: %s", one)
+                run.leaves_out(one)
         elif not run.is_done(files):
             yield files
 
@@ -200,7 +203,7 @@ def main(argv: list[str] | None = None) -> int:
     clear_parts(args.output)
     with logging_redirect_tqdm():
         for one in strays:
-            run.fails(one)
+            run.leaves_out(one)
         new = list(to_do(run, found))
         predicted = 0
         bar = tqdm(total=len(new), disable=None, unit="examination")

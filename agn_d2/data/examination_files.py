@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..dicom.acceptance import UnknownView, Wishes, reason_to_leave_out, view_of
+from ..dicom.faults import NoPicture
 from ..dicom.header import Header, read_header
 from ..dicom.reader import is_dicom
 from ..dicom.tone import Tone
@@ -82,7 +83,7 @@ def find_examinations(
 
     Returns:
         the examinations in the order of their first files, those without a usable view too; and
-        the files whose examination is unknown, such as damaged ones.
+        the files of no examination: damaged ones, and DICOM objects that are no images.
 
     Raises:
         FileNotFoundError: no such file or folder.
@@ -108,7 +109,8 @@ def find_examinations(
                 candidate = Candidate(path, (side, view), None, (size,))
                 one.candidates.setdefault((side, view), []).append(candidate)
         except (OSError, ValueError) as error:
-            strays.append(LeftOut(path, reason_of(path, error), True))
+            bad = not isinstance(error, NoPicture)
+            strays.append(LeftOut(path, reason_of(path, error), bad))
     for one in groups.values():
         for candidates in one.candidates.values():
             candidates.sort(key=lambda c: c.rank, reverse=True)

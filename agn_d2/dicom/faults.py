@@ -40,6 +40,10 @@ class UnreadableDicom(ValueError):
     """A file that is no readable gray picture; the message says why, without the path."""
 
 
+class NoPicture(UnreadableDicom):
+    """A DICOM object in order that is no image: a report, a presentation state, a plan."""
+
+
 @contextmanager
 def faults_explained() -> Iterator[None]:
     """Turn whatever pydicom and its decoders raise into ``UnreadableDicom``, in one line.

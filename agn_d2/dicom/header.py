@@ -11,7 +11,7 @@ from pydicom.uid import UID
 
 from ..utils.view_names import ANY_SIDE_WORD, ANY_VIEW, VIEWS
 from .dataset import read_dataset
-from .faults import UnreadableDicom, faults_explained, without_warnings
+from .faults import NoPicture, UnreadableDicom, faults_explained, without_warnings
 from .spacing import Spacing, read_spacing
 from .views import StatedView, stated_view
 
@@ -98,24 +98,25 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     """Read the facts of a DICOM file.
 
     Raises:
-        UnreadableDicom: no DICOM file, or one without an image; names the file.
+        NoPicture: a DICOM object that is no image; names the file.
+        UnreadableDicom: no DICOM file, or a damaged one; names the file.
         OSError: the file cannot be opened.
     """
     try:
         with faults_explained(), without_warnings():
             return header_of(read_dataset(path, pixels=False))
     except UnreadableDicom as error:
-        raise UnreadableDicom(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
 
 
 def header_of(data: Dataset) -> Header:
     """The facts of a dataset that has been read, see ``Header``.
 
     Raises:
-        UnreadableDicom: it has no image.
+        NoPicture: it has no image.
     """
     if "Rows" not in data or "Columns" not in data:
-        raise UnreadableDicom(f"no pixels ({UID(data.get('SOPClassUID', '')).name or 'no image'})")
+        raise NoPicture(f"no pixels ({UID(data.get('SOPClassUID', '')).name or 'no image'})")
     stated = stated_view(data)
     spacing = read_spacing(data)
     if spacing.magnification >= 1.3 and "magnification" not in stated.modifiers:

@@ -75,4 +75,4 @@ def read_dicom(path: str | os.PathLike[str], tone: Tone | None = None) -> DicomI
             pixels, notes = gray_values(stored, data, tone or Tone())
             return DicomImage(pixels, header, (*stored.notes, *notes))
     except UnreadableDicom as error:
-        raise UnreadableDicom(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error

@@ -14,7 +14,7 @@ from agn_d2.data.file_names import parse_name
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.tone import Tone
 
-from ..dicom.dicom_files import film, mammogram, uid, write
+from ..dicom.dicom_files import film, mammogram, presentation_state, uid, write
 
 VIEWS = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
 
@@ -136,6 +136,17 @@ def test_bad_files_are_named_and_the_rest_is_read(folder, caplog):
         "empty.dcm": ("an empty file", True),
     }
     assert "fake.dcm: no DICOM file" in caplog.text and "empty.dcm" in caplog.text
+
+
+def test_objects_without_pictures_are_no_bad_files(folder, caplog):
+    """Archives hold reports and presentation states beside the images of a study."""
+    write(folder / "state.dcm", presentation_state())
+    with caplog.at_level(logging.WARNING):
+        examination = read_examination(folder)
+    assert len(examination.images) == 4 and not caplog.messages
+    assert reasons(examination) == {
+        "state.dcm": ("no pixels (Grayscale Softcopy Presentation State Storage)", False)
+    }
 
 
 def test_two_patients_in_one_folder(folder):

@@ -58,6 +58,12 @@ def mammogram(pixels: np.ndarray | None = None, **tags: Any) -> Dataset:
     return data
 
 
+def presentation_state(**tags: Any) -> Dataset:
+    """An object of a study that is no image."""
+    tags = {"SOPInstanceUID": uid("state"), "Rows": None, "Columns": None, "PixelData": None} | tags
+    return mammogram(SOPClassUID="1.2.840.10008.5.1.4.1.1.11.1", Modality="PR", **tags)
+
+
 def write(path: Path, data: Dataset) -> Path:
     data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID

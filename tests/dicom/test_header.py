@@ -34,6 +34,7 @@ SPOT = code("399162004", "SCT", ViewModifierCodeSequence=[code("399055006", "SCT
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.13.1.3", "NumberOfFrames": 60}, "tomosynthesis"),
         ({"Modality": "SC", "ImageType": ["DERIVED", "PRIMARY", "TOMO"]}, "tomosynthesis"),
         ({"NumberOfFrames": 3}, "3 frames"),
+        ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, "RGB, no gray picture"),
         ({"Modality": "CT"}, "modality CT"),
         ({"QualityControlImage": "YES"}, "a test object"),
         ({"PresentationIntentType": "FOR PROCESSING"}, "for processing"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from ..dicom.dicom_files import film, mammogram, uid, write
+from ..dicom.dicom_files import film, mammogram, presentation_state, uid, write
 from ..modeling.tiny_model import BASE, RCNN, RESNET, make_model, randomize_graph
 from ..programs import load_program
 
@@ -148,6 +148,7 @@ def test_bad_files_are_said_once_each_and_the_rest_goes_on(predict, folder, tmp_
     write(bad / "no_view.dcm", mammogram(film(), ViewPosition=None, PatientID="B"))
     write(bad / "icon.dcm", mammogram(np.zeros((1, 1), np.uint16), PatientID="C"))
     write(bad / "xccl.dcm", mammogram(film(), ViewPosition="XCCL", PatientID="D"))
+    write(bad / "state.dcm", presentation_state())
     (bad / "letter.dcm").write_text("no film")
     cut = write(bad / "cut.dcm", mammogram(film(7), PatientID="E"))
     cut.write_bytes(cut.read_bytes()[:-1000])
@@ -157,10 +158,11 @@ def test_bad_files_are_said_once_each_and_the_rest_goes_on(predict, folder, tmp_
         caplog.clear()
         assert predict(folder, output, "--no-pictures", "--workers", "2") == 1
         said = [m for m in caplog.messages if "not read" in m or "left out" in m]
-        for name in ("no_view", "icon", "letter", "cut", "q_L_CC", "xccl"):
+        for name in ("no_view", "icon", "letter", "cut", "q_L_CC", "xccl", "state"):
             (line,) = [m for m in said if name in m]
             assert "\n" not in line
-            assert line.startswith("left out" if name == "xccl" else "not read"), run
+            passed_over = name in ("xccl", "state")
+            assert line.startswith("left out" if passed_over else "not read"), run
     assert len(results(output)) == 2
     assert {path.suffix for path in output.iterdir()} == {".json", ".csv"}
 
