@@ -24,6 +24,7 @@ _LATERAL = ("ML", "LM")
 _KINDS = {
     "tomosynthesis": "tomosynthesis; give the 2D view, or the synthetic one",
     "stereo": "a stereotactic film of a biopsy",
+    "contrast": "a combined or high-energy image of contrast mammography; give that of low energy",
     "specimen": "a specimen",
 }
 

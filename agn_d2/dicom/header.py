@@ -19,6 +19,10 @@ PRESENTATION, PROCESSING = "for presentation", "for processing"
 _FOR_PROCESSING = {"1.2.840.10008.5.1.4.1.1.1.2.1", "1.2.840.10008.5.1.4.1.1.1.1.1"}
 _TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
 _PROJECTIONS = {"1.2.840.10008.5.1.4.1.1.13.1.4", "1.2.840.10008.5.1.4.1.1.13.1.5"}
+# Words of ImageType (PS3.3, C.8.11.7.1.4).
+_SYNTHETIC = {"GENERATED_2D", "TOMO_2D"}
+_CONTRAST = {"ADDITION", "SUBTRACTION", "HIGH_ENERGY"}
+_BIOPSY = ("STEREO", "PREFIRE", "POSTFIRE", "POSTBIOPSY", "POSTMARKER")
 # CBIS-DDSM gives every film, and every lesion of one, a patient and a study of its own.
 _CBIS_PATIENT = re.compile(rf"(?P<patient>.+_P_\d+)_({ANY_SIDE_WORD})_({ANY_VIEW})(_\d+)?")
 
@@ -50,7 +54,8 @@ class Header:
         modality: such as "MG".
         intent: "for presentation", "for processing", or None where nothing tells it.
         kind: "2d", "synthetic" (a 2D view computed from tomosynthesis), "tomosynthesis",
-            "stereo" or "specimen".
+            "stereo", "contrast" (combined of two exposures of contrast mammography, or its
+            exposure of high energy) or "specimen".
         implant: the breast has an implant.
         partial: the film shows a part of the breast only.
         quality_control: an image of a test object.
@@ -138,7 +143,7 @@ def header_of(data: Dataset) -> Header:
         photometric=str(data.get("PhotometricInterpretation") or ""),
         spacing=spacing,
         taken=_taken(data),
-        instance=int(data.get("InstanceNumber") or 0),
+        instance=_instance(data),
         notes=(*stated.notes, *spacing.notes),
     )
 
@@ -174,7 +179,11 @@ def _kind(data: Dataset, stated: StatedView) -> str:
     value = data.get("ImageType") or ""
     words = {str(v).upper() for v in ([value] if isinstance(value, str) else value)}
     sop_class = data.get("SOPClassUID")
-    if words & {"GENERATED_2D", "TOMO_2D"}:
+    if words & _CONTRAST:
+        return "contrast"
+    if any(word.startswith(_BIOPSY) for word in words):
+        return "stereo"
+    if words & _SYNTHETIC:
         return "synthetic"
     if (
         sop_class == _TOMOSYNTHESIS
@@ -182,11 +191,17 @@ def _kind(data: Dataset, stated: StatedView) -> str:
         or any("TOMO" in word for word in words)
     ):
         return "tomosynthesis"
-    if any(word.startswith("STEREO") for word in words):
-        return "stereo"
     if stated.view == "SPECIMEN" or "SPECIMEN" in words:
         return "specimen"
     return "2d"
+
+
+def _instance(data: Dataset) -> int:
+    """InstanceNumber, which only sorts: whatever else it holds is no reason to refuse an image."""
+    try:
+        return int(data.get("InstanceNumber") or 0)
+    except (TypeError, ValueError):
+        return 0
 
 
 def _taken(data: Dataset) -> str:
