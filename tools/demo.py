@@ -98,7 +98,7 @@ def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> tuple[list[Case], bo
     if args.dataset:
         cases = {case.case_id: case for case in load_cases([args.dataset])}
         return [cases[name] for name in choose(args, {n: len(c) for n, c in cases.items()})], False
-    found, strays = find_examinations(args.images)
+    found, strays = find_examinations(args.images, skip=args.output)
     files = {one.name: one for one in found}
     names = choose(args, {name: len(one.candidates) for name, one in files.items()})
     cases: list[Case] = []

@@ -197,7 +197,8 @@ def main(argv: list[str] | None = None) -> int:
         logging.getLogger(name).setLevel(logging.INFO)
     if args.sr:
         check_highdicom()
-    found, strays = find_examinations(args.images, Wishes(args.ml_as_mlo, args.for_processing))
+    wishes = Wishes(args.ml_as_mlo, args.for_processing)
+    found, strays = find_examinations(args.images, wishes, skip=args.output)
     run = Run(args)
     args.output.mkdir(parents=True, exist_ok=True)
     clear_parts(args.output)

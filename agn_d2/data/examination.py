@@ -198,6 +198,8 @@ def _read(candidate: Candidate, tone: Tone) -> ExaminationImage:
 
 def reason_of(path: str, error: Exception) -> str:
     """The message without the path that it begins with."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error).removeprefix(f"{path}: ").removeprefix(f"{path} ")
 
 

@@ -1,6 +1,9 @@
 """Files to examinations: what belongs together, what stands for a view, what is left out."""
 
+import errno
+import io
 import logging
+import os
 
 import cv2
 import numpy as np
@@ -147,6 +150,39 @@ def test_objects_without_pictures_are_no_bad_files(folder, caplog):
     assert reasons(examination) == {
         "state.dcm": ("no pixels (Grayscale Softcopy Presentation State Storage)", False)
     }
+
+
+def test_what_cannot_be_looked_at_is_no_silent_loss(folder, monkeypatch):
+    """A file without a suffix, and a folder, as on a network drive that fails."""
+    write_view(folder / "inner", "L", "CC", "more")
+    reading, listing = io.open, os.scandir
+    failing = {str(folder / "IM_RCC"), str(folder / "inner")}
+
+    def check(path):
+        if str(path) in failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr("builtins.open", lambda p, *a, **k: check(p) or reading(p, *a, **k))
+    monkeypatch.setattr("os.scandir", lambda p: check(p) or listing(p))
+    examination = read_examination(folder)
+    assert list(examination.images) == ["L-CC", "L-MLO", "R-MLO"]
+    said = os.strerror(errno.EIO)
+    assert reasons(examination) == {
+        "IM_RCC": (said, True),
+        "inner": (f"cannot be listed: {said}", True),
+    }
+    failing.add(str(folder))
+    with pytest.raises(OSError, match=said):
+        read_examination(folder)
+
+
+def test_links_to_folders_are_followed_and_files_of_macos_passed_over(folder, tmp_path):
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "patient").symlink_to(folder)
+    (folder / "again").symlink_to(tmp_path / "archive")
+    (folder / "._IM_LCC.dcm").write_bytes(b"\0\5\x16\7" * 50)
+    examination = read_examination(tmp_path / "archive")
+    assert len(examination.images) == 4 and examination.left_out == ()
 
 
 def test_two_patients_in_one_folder(folder):
