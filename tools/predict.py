@@ -96,9 +96,15 @@ class Run:
             record = json.loads(self._path(files.name, "json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
-        # What could not be read may be readable now, as on a network drive.
-        whole = not any(one["bad"] for one in record["left_out"])
-        return whole and record.get("run") == self.settings | {"inputs": _fingerprint(files)}
+        # What could not be read may be readable now, as on a network drive. What is damaged stays
+        # so until the file changes, which the fingerprint tells; it is spoken of again.
+        whole = not any(one.get("later", one["bad"]) for one in record["left_out"])
+        if not whole or record.get("run") != self.settings | {"inputs": _fingerprint(files)}:
+            return False
+        for one in record["left_out"]:
+            if one["bad"]:
+                self.fails(f"{one['file']}: {one['reason']}")
+        return True
 
     def read(self, files: ExaminationFiles) -> tuple[Examination, Case, list[str]]:
         examination = files.read(self.predictor.tone)

@@ -27,11 +27,14 @@ class LeftOut:
         reason: why, in one line.
         bad: it is damaged, or tells no view: somebody should look at it. Else it is in order, and
             no standard mammogram, or another image of its view was taken.
+        later: the system could not read it; that says nothing of what it holds, and another run
+            may read it.
     """
 
     path: str
     reason: str
     bad: bool
+    later: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
@@ -151,7 +154,8 @@ def _first_readable(
         try:
             taken = _read(candidate, tone)
         except (OSError, ValueError) as error:
-            left_out.append(LeftOut(candidate.path, reason_of(candidate.path, error), True))
+            reason, later = reason_of(candidate.path, error), isinstance(error, OSError)
+            left_out.append(LeftOut(candidate.path, reason, True, later))
     return taken
 
 

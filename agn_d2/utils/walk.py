@@ -1,4 +1,4 @@
-"""The files below a folder, on disks as they are: links, loops of them, folders of no permission."""
+"""The files below a folder, on disks as they are: links, loops, folders of no permission."""
 
 from __future__ import annotations
 

@@ -167,16 +167,49 @@ def test_bad_files_are_said_once_each_and_the_rest_goes_on(predict, folder, tmp_
     assert {path.suffix for path in output.iterdir()} == {".json", ".csv"}
 
 
-def test_a_damaged_view_of_an_examination(predict, folder, tmp_path, caplog):
+def test_a_damaged_view_of_an_examination(predict, folder, tmp_path, caplog, capsys):
+    whole = (folder / "one" / "IM1").read_bytes()
     path = folder / "one" / "IM1"
     path.write_bytes(path.read_bytes()[:-1000])
-    for _ in range(2):
+    write(folder / "one" / "NOVIEW", mammogram(film(), ViewPosition=None))
+    for done in ("1 examinations predicted, 0", "0 examinations predicted, 1"):
         caplog.clear()
         assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 1
-        assert len([m for m in caplog.messages if "IM1" in m and "not read" in m]) == 1
+        assert f"{done} were done before" in capsys.readouterr().out
+        for name in ("IM1", "NOVIEW"):
+            assert len([m for m in caplog.messages if name in m and "not read" in m]) == 1
     (record,) = results(tmp_path / "out").values()
     assert [image["file"] for image in record["images"]] == ["one/IM0"[4:]]
-    assert record["left_out"][0]["file"] == "IM1" and record["left_out"][0]["bad"]
+    assert {one["file"]: one["bad"] for one in record["left_out"]} == {"IM1": True, "NOVIEW": True}
+    path.write_bytes(whole)
+    assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 1
+    (record,) = results(tmp_path / "out").values()
+    assert len(record["images"]) == 2
+
+
+def test_a_view_that_cannot_be_read_now_is_tried_by_the_next_run(
+    predict, folder, tmp_path, monkeypatch, capsys
+):
+    reading = Path.read_bytes
+
+    def fail(path):
+        if path.name == "IM1":
+            raise OSError(5, "Input/output error", str(path))
+        return reading(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 1
+    assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 0
+    assert "1 examinations predicted, 0" in capsys.readouterr().out.splitlines()[-1]
+    (record,) = results(tmp_path / "out").values()
+    assert len(record["images"]) == 2 and record["left_out"] == []
+
+
+def test_results_within_the_folder_of_the_images_are_passed_over(predict, folder, capsys):
+    output = folder / "one" / "results"
+    assert predict(folder / "one", output) == predict(folder / "one", output) == 0
+    assert "0 examinations predicted, 1 were done" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_errors_of_the_whole_run_are_one_line(predict, tmp_path, capsys):
