@@ -104,7 +104,7 @@ def find_examinations(
         try:
             if has_dicom_suffix(path) or has_mark(path):
                 header = read_header(path)
-                group = ("dicom", *header.identity.examination)
+                group = _group_of(path, header)
                 marks.setdefault(group, []).append(header.identity.sop_uid or path)
                 one = groups.setdefault(group, ExaminationFiles(""))
                 _sort_in(one, path, header, wishes)
@@ -176,6 +176,14 @@ def _may_be_image(path: Path) -> bool:
         return path.is_file() and (named or has_mark(path))
     except OSError:
         return True
+
+
+def _group_of(path: str, header: Header) -> tuple[str, str, str]:
+    """What the images of an examination have in common; the folder, if they name nobody."""
+    patient, study = header.identity.examination
+    if not (patient or study):
+        patient = str(Path(path).parent)
+    return "dicom", patient, study
 
 
 def _sort_in(one: ExaminationFiles, path: str, header: Header, wishes: Wishes) -> None:

@@ -196,6 +196,20 @@ def test_two_patients_in_one_folder(folder):
     assert len(find_examinations(folder)[0]) == 3
 
 
+def test_images_that_name_nobody_belong_together_by_folder(tmp_path):
+    """Patients that were made anonymous by emptying the tags must not become one."""
+    for patient in ("x", "y"):
+        for view in ("CC", "MLO"):
+            nobody = {"PatientID": "", "StudyInstanceUID": None}
+            write_view(tmp_path / patient, "L", view, **nobody)
+    examinations, strays = find_examinations(tmp_path)
+    assert [len(one.candidates) for one in examinations] == [2, 2] and strays == []
+    # The same images, so the same UIDs, under two names.
+    assert len({one.name for one in examinations}) == 2
+    with pytest.raises(ValueError, match="files of 2 patients or studies"):
+        read_examination(tmp_path)
+
+
 def test_png_by_name(tmp_path):
     pixels = film(0, 64, 48)
     for name in ("a_LEFT_CC.png", "a_R_MLO.png"):
