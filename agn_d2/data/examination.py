@@ -159,6 +159,10 @@ def _first_readable(
     return taken
 
 
+# Taken beside the standard film of a view, for a part of the breast.
+_ADDITIONAL = frozenset({"anterior compression", "infra-mammary fold"})
+
+
 def rank_of(header: Header) -> tuple:
     """Sorts the images of a view, the best one last."""
     return (
@@ -166,6 +170,7 @@ def rank_of(header: Header) -> tuple:
         header.stated.view in VIEWS,
         header.kind == "2d",
         not header.partial,
+        _ADDITIONAL.isdisjoint(header.stated.modifiers),
         header.size[0] * header.size[1],
         header.taken,
         header.instance,
@@ -177,6 +182,7 @@ _RANKS = (
     "a view of its own name",
     "no synthetic one",
     "no partial one",
+    "no additional one",
     "larger",
     "later",
     "later in its series",

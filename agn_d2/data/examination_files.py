@@ -42,7 +42,7 @@ def read_examination(
     DICOM files are told apart by their headers, whatever their names. PNG, JPEG and TIFF files are
     named ``<case>_<LEFT|RIGHT>_<CC|MLO>.png``. Of several images of a view one is taken: one for
     presentation rather than for processing, a film rather than a synthetic 2D view, a whole breast
-    rather than a part, then the larger one, then the later one.
+    rather than a part or an additional view of it, then the larger one, then the later one.
 
     Args:
         source: a folder, read with its subfolders, or files.

@@ -17,8 +17,9 @@ from agn_d2.data.file_names import parse_name
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.tone import Tone
 
-from ..dicom.dicom_files import film, mammogram, presentation_state, uid, write
+from ..dicom.dicom_files import code, film, mammogram, presentation_state, uid, write
 
+ANTERIOR = code("441752004", "SCT")
 VIEWS = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
 
 
@@ -95,6 +96,7 @@ def test_ml_is_taken_for_mlo_when_asked_and_a_true_mlo_comes_first(folder):
         ({}, {"PresentationIntentType": "FOR PROCESSING"}, "for presentation"),
         ({}, {"ImageType": ["DERIVED", "PRIMARY", "TOMO", "GENERATED_2D"]}, "no synthetic one"),
         ({}, {"PartialView": "YES", "pixels": film(0, 128, 96)}, "no partial one"),
+        ({}, {"ViewModifierCodeSequence": [ANTERIOR], "InstanceNumber": 9}, "no additional one"),
         ({"pixels": film(0, 65, 48), "AcquisitionDate": "20200101"}, {}, "larger"),
         (
             {"AcquisitionDate": "20200101", "AcquisitionTime": "101500"},
