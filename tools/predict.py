@@ -129,12 +129,13 @@ class Run:
         if not args.no_pictures:
             figure = examination_figure(examination, record, min_score=args.score, bits=args.bits)
             write_figure(figure, self._path(files.name, "png"), dpi=100)
-        if args.sr:
-            self._write_sr(examination, record)
         run = self.settings | {"inputs": _fingerprint(files)}
+        if args.sr and not self._write_sr(examination, record):
+            run["sr"] = False
         write_results(record | {"run": run}, args.output / files.name)
 
-    def _write_sr(self, examination: Examination, record: dict[str, Any]) -> None:
+    def _write_sr(self, examination: Examination, record: dict[str, Any]) -> bool:
+        """Whether there is nothing left to do: False where no report can be made."""
         images = [
             ReportedImage(image.path, image.laterality, entry["detections"])
             for image, entry in zip(examination.images.values(), record["images"], strict=True)
@@ -142,13 +143,19 @@ class Run:
         ]
         if not images:
             logger.warning("%s: no DICOM images, so no SR", examination.name)
-            return
-        report = structured_report(
-            images, version=agn_d2.__version__, model=self.settings["weights"]
-        )
+            return True
+        try:
+            report = structured_report(
+                images, version=agn_d2.__version__, model=self.settings["weights"]
+            )
+        except ValueError as error:
+            self.complete = False
+            logger.warning("%s: no SR: %s", examination.name, error)
+            return False
         content = io.BytesIO()
         report.save_as(content)
         write_atomically(self._path(examination.name, "sr.dcm"), content.getvalue())
+        return True
 
     def _path(self, name: str, suffix: str) -> Path:
         return self.args.output / f"{name}.{suffix}"

@@ -98,6 +98,21 @@ def test_nothing_found_is_a_report_too(tmp_path):
     assert number.name.meaning.startswith("Number of lesions") and number.value == 0
 
 
+def test_odd_entries_of_an_archive_are_left_empty(tmp_path):
+    odd = {"PatientSex": "FEM", "StudyDate": "20200230", "StudyTime": "10:15:00"}
+    data = mammogram(film(0, 64, 48), PatientBirthDate="1950", SpecificCharacterSet="", **odd)
+    path = write(tmp_path / "a.dcm", data)
+    report = structured_report([ReportedImage(path, "L", [])], version="1")
+    assert [report[keyword].value or "" for keyword in (*odd, "PatientBirthDate")] == [""] * 4
+    assert report.PatientID == "SECRET-ID"
+
+
+def test_an_image_that_no_report_can_name_is_refused(tmp_path):
+    path = write(tmp_path / "a.dcm", mammogram(film(0, 64, 48), StudyInstanceUID=""))
+    with pytest.raises(ValueError, match=r"a\.dcm: no StudyInstanceUID, by which"):
+        structured_report([ReportedImage(path, "L", [])], version="1")
+
+
 def test_every_image_has_its_number_of_masses(report):
     groups = hd_sr.srread(report).content.get_image_measurement_groups()
     assert [group.get_measurements()[0].value for group in groups] == [1, 2]

@@ -233,6 +233,19 @@ def test_structured_reports(predict, folder, tmp_path):
         assert np.allclose([*corners.min(0), *corners.max(0)], box, atol=1e-3)
 
 
+def test_an_examination_without_a_report_does_not_end_the_run(predict, folder, tmp_path, caplog):
+    pytest.importorskip("highdicom.sr", reason="the extra 'sr' is not installed")
+    tags = {"StudyInstanceUID": "", "PatientID": "A", "SOPInstanceUID": uid("bare")}
+    write(folder / "a.dcm", mammogram(film(3), **tags))
+    for _ in range(2):
+        caplog.clear()
+        assert predict(folder, tmp_path / "out", "--sr", "--no-pictures") == 1
+        (line,) = [m for m in caplog.messages if "no SR: " in m]
+        assert "a.dcm: no StudyInstanceUID" in line
+    assert len(results(tmp_path / "out")) == 3
+    assert len(list((tmp_path / "out").glob("*.sr.dcm"))) == 1
+
+
 def test_the_demo_draws_dicom_files(folder, weights, tmp_path, monkeypatch, capsys):
     demo = load_program(TOOL.with_name("demo.py"))
     # It would stay set up for the tests that follow.
