@@ -7,7 +7,6 @@ so carries them.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 from pydicom.valuerep import DA, TM
+
+from .faults import without_warnings
 
 NAME = "agn_d2"
 _SIDES = {"L": codes.SCT.Left, "R": codes.SCT.Right}
@@ -85,7 +86,8 @@ def structured_report(
     check_highdicom()
     from highdicom import sr
 
-    evidence = [_evidence(image.path) for image in images]
+    with without_warnings():
+        evidence = [_evidence(image.path) for image in images]
     algorithm = sr.AlgorithmIdentification(
         NAME,
         version,
@@ -110,8 +112,7 @@ def structured_report(
         procedure_reported=codes.SCT.Mammography,
         imaging_measurements=groups,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_warnings():
         return sr.ComprehensiveSR(
             evidence=evidence,
             content=content,

@@ -5,8 +5,10 @@ import pytest
 from agn_d2.dicom.acceptance import UnknownView, Wishes, reason_to_leave_out, view_of
 from agn_d2.dicom.faults import UnreadableDicom
 from agn_d2.dicom.header import header_of, read_header
+from agn_d2.dicom.reader import read_dicom
+from agn_d2.dicom.report_sr import ReportedImage, structured_report
 
-from .dicom_files import PROCESSING, code, mammogram, write
+from .dicom_files import PROCESSING, code, film, mammogram, with_odd_texts, write
 
 SPOT = code("399162004", "SCT", ViewModifierCodeSequence=[code("399055006", "SCT")])
 
@@ -76,6 +78,21 @@ def test_a_number_that_only_sorts_is_no_reason_to_refuse_an_image():
     assert header_of(data).instance == 0
     data.InstanceNumber = "3"
     assert header_of(data).instance == 3
+
+
+def test_odd_values_are_neither_logged_nor_shown(tmp_path, caplog, recwarn):
+    """pydicom logs them as they stand."""
+    path = with_odd_texts(
+        write(tmp_path / "a.dcm", mammogram(film())),
+        StudyInstanceUID="SECRET-STUDY",
+        PatientBirthDate="SECRET",
+    )
+    assert read_header(path).identity.study_uid == "SECRET-STUDY"
+    read_dicom(path)
+    pytest.importorskip("highdicom", reason="the extra 'sr' is not installed")
+    structured_report([ReportedImage(path, "L", [])], version="1")
+    assert not caplog.records
+    assert not [warning for warning in recwarn if "SECRET" in str(warning.message)]
 
 
 def test_no_side_or_no_view_is_said():

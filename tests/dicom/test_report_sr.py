@@ -9,7 +9,7 @@ import pytest
 
 from agn_d2.dicom.report_sr import ReportedImage, structured_report
 
-from .dicom_files import film, mammogram, uid, write
+from .dicom_files import film, mammogram, uid, with_odd_texts, write
 
 hd_sr = pytest.importorskip(
     "highdicom.sr", reason="the extra 'sr' (package highdicom) is not installed"
@@ -100,10 +100,11 @@ def test_nothing_found_is_a_report_too(tmp_path):
 
 def test_odd_entries_of_an_archive_are_left_empty(tmp_path):
     odd = {"PatientSex": "FEM", "StudyDate": "20200230", "StudyTime": "10:15:00"}
-    data = mammogram(film(0, 64, 48), PatientBirthDate="1950", SpecificCharacterSet="", **odd)
-    path = write(tmp_path / "a.dcm", data)
+    odd |= {"PatientBirthDate": "1950"}
+    path = write(tmp_path / "a.dcm", mammogram(film(0, 64, 48), SpecificCharacterSet=""))
+    with_odd_texts(path, **odd)
     report = structured_report([ReportedImage(path, "L", [])], version="1")
-    assert [report[keyword].value or "" for keyword in (*odd, "PatientBirthDate")] == [""] * 4
+    assert [report[keyword].value or "" for keyword in odd] == [""] * 4
     assert report.PatientID == "SECRET-ID"
 
 
