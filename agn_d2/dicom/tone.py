@@ -77,8 +77,9 @@ def _table(
     every: np.ndarray, stored: Stored, data: Dataset, tone: Tone
 ) -> tuple[np.ndarray, list[str]]:
     """Gray value of each stored value, indexed by its bit pattern: uint16."""
-    measured = _modality(every, data)
-    shares, notes = _voi(measured, data, tone.voi) if tone.kind == DISPLAY else (None, [])
+    measured, notes = _modality(every, data)
+    shares, voi_notes = _voi(measured, data, tone.voi) if tone.kind == DISPLAY else (None, [])
+    notes += voi_notes
     if shares is None:
         shares, scale_note = _full_scale(every, measured, stored, data)
         notes += scale_note
@@ -92,13 +93,19 @@ def _table(
     return table, notes
 
 
-def _modality(every: np.ndarray, data: Dataset) -> np.ndarray:
-    """The values that the detector measured, by modality LUT or rescale."""
+def _modality(every: np.ndarray, data: Dataset) -> tuple[np.ndarray, list[str]]:
+    """The values that the detector measured, by modality LUT or rescale; and what is odd."""
     if luts := data.get("ModalityLUTSequence"):
         holder, inside, _ = _within_lut(every, data, luts[0])
         holder.ModalityLUTSequence = holder.VOILUTSequence
-        return apply_modality_lut(inside, holder).astype(np.int32)
-    return apply_modality_lut(every, data)
+        return apply_modality_lut(inside, holder).astype(np.int32), []
+    slopes, intercepts = _numbers(data, "RescaleSlope"), _numbers(data, "RescaleIntercept")
+    if len(slopes) != 1 or len(intercepts) != 1:
+        return every, []
+    if None in (*slopes, *intercepts) or slopes[0] == 0:
+        told = "no slope or no intercept" if None in (*slopes, *intercepts) else "slope 0"
+        return every, [f"rescale with {told} not usable"]
+    return apply_modality_lut(every, data), []
 
 
 def _voi(measured: np.ndarray, data: Dataset, number: int) -> tuple[np.ndarray | None, list[str]]:

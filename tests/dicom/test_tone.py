@@ -170,6 +170,13 @@ def test_rescale_comes_before_the_window():
     assert gray([875, 1125], **tags)[0] == [0, WHITE]
 
 
+def test_a_rescale_without_numbers_changes_nothing():
+    expected = [0, WHITE, 13107]
+    assert gray([0, 4095, 819], RescaleSlope="", RescaleIntercept="")[0] == expected
+    values, notes = gray([0, 4095, 819], RescaleSlope="0", RescaleIntercept="0")
+    assert values == expected and notes == ("rescale with slope 0 not usable",)
+
+
 def test_a_negative_slope_turns_full_scale_round():
     tags = {"RescaleSlope": "-1", "RescaleIntercept": "4095"}
     assert gray([0, 4095, 819], **tags)[0] == [WHITE, 0, WHITE - 13107]
