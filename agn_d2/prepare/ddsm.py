@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..images import IMAGE_SUFFIXES
 from ..utils.view_names import STANDARD_VIEWS, WORD_OF_SIDE
+from ..utils.walk import files_below
 from .core import Source, SourceFilm, SourceLesion
 from .ddsm_overlay import MASS, Abnormality, read_overlay
 
@@ -53,9 +54,10 @@ def read_ddsm(root: Path, images: Path | None = None) -> Source:
 
     Raises:
         ValueError: no .ics file, or one that cannot be read; names file and line.
+        OSError: a folder cannot be listed now.
     """
     folder = images or root
-    headers = sorted(path for path in root.rglob("*") if path.suffix.lower() == ".ics")
+    headers = sorted(path for path in files_below(root) if path.suffix.lower() == ".ics")
     if not headers:
         raise ValueError(f"{root}: no .ics file in it; --root must be the folder of DDSM's cases")
     pictures = _pictures(folder)
@@ -121,7 +123,7 @@ def _header(where: str, words: Sequence[str]) -> FilmHeader:
 def _pictures(folder: Path) -> dict[tuple[str, str], list[Path]]:
     """(case, place) -> its pictures, relative to the folder, those without loss first."""
     found: dict[tuple[str, str], list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(files_below(folder)):
         match = _NAME.match(path.name)
         if match is not None and path.suffix.lower() in IMAGE_SUFFIXES:
             key = (_case(match["case"]), match["place"].upper())

@@ -229,6 +229,16 @@ def test_bad_headers(tmp_path, capsys, old, new, message):
     assert message in capsys.readouterr().err
 
 
+def test_files_that_macos_leaves_are_passed_over_and_links_followed(tmp_path):
+    build_ddsm(tmp_path / "disk")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "cases").symlink_to(tmp_path / "disk")
+    ics = next((tmp_path / "disk").rglob("*.ics"))
+    ics.with_name(f"._{ics.name}").write_bytes(b"\0\5\x16\7\xff")
+    films = read_ddsm(tmp_path / "root").films
+    assert films and all(film.path is None or film.path.startswith("cases/") for film in films)
+
+
 def test_a_folder_without_cases(tmp_path, capsys):
     assert prepare("ddsm", "--root", tmp_path, "--out", tmp_path / "out") == 2
     assert "no .ics file in it" in capsys.readouterr().err
