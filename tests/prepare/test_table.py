@@ -117,6 +117,16 @@ def test_a_header_that_cannot_be_read_now_is_no_film_left_out(source, monkeypatc
     assert "exam/1" in {film.path for film in read_table(table, images).films}
 
 
+def test_films_are_not_overwritten_by_what_is_made_of_them(source, capsys):
+    table, images = source
+    table.write_text("file,box,patient,side,view\nB_RIGHT_CC.png,,B,R,CC\n")
+    film_bytes = (images / "B_RIGHT_CC.png").read_bytes()
+    arguments = ["--table", table, "--images", images, "--out", images.parent]
+    assert prepare("table", *arguments) == 2
+    assert "images holds the films themselves" in capsys.readouterr().err
+    assert (images / "B_RIGHT_CC.png").read_bytes() == film_bytes
+
+
 def test_from_the_table_to_froc(source, tmp_path):
     table, images = source
     out = tmp_path / "mine"
