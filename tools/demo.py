@@ -113,7 +113,7 @@ def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> tuple[list[Case], bo
             examination.images,
             name=name,
             crop=cfg.INPUT.CROP_TO_BREAST,
-            needs_landmarks=cfg.MODEL.AGN.ENABLED,
+            needs_landmarks=cfg.MODEL.AGN.ENABLED or bool(cfg.MODEL.CROSS_VIEW.RELATION),
         )
         cases.append(case)
         bad += [one for one in examination.left_out if one.bad]

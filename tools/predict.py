@@ -122,7 +122,7 @@ class Run:
             self.predictor.detect(case, keys),
             min_score=args.min_score,
             roots=[path for path in args.images if path.is_dir()],
-            reads_others=self.predictor.cfg.MODEL.AGN.ENABLED,
+            reads_others=self.predictor.reads_other_views,
             identity=args.identity,
         )
         self.complete &= not any(one.bad for one in examination.left_out)
@@ -163,8 +163,7 @@ class Run:
 
 def _settings(args: argparse.Namespace, predictor: agn_d2.Predictor) -> dict[str, Any]:
     """What decides the results, beside the files."""
-    weights = predictor.cfg.MODEL.WEIGHTS
-    digest = hashlib.sha256(Path(PathManager.get_local_path(weights)).read_bytes()).hexdigest()
+    weights, relation = predictor.cfg.MODEL.WEIGHTS, predictor.cfg.MODEL.CROSS_VIEW.RELATION
     names = [
         "min_score",
         "score",
@@ -179,10 +178,15 @@ def _settings(args: argparse.Namespace, predictor: agn_d2.Predictor) -> dict[str
     return {
         "version": agn_d2.__version__,
         "weights": Path(weights).name,
-        "weights_sha256": digest,
+        "weights_sha256": _digest_of(weights),
         "config_sha256": config,
         "dicom_tone": [predictor.tone.kind, predictor.tone.voi],
+        **({"relation_sha256": _digest_of(relation)} if relation else {}),
     } | {name: getattr(args, name) for name in names}
+
+
+def _digest_of(path: str) -> str:
+    return hashlib.sha256(Path(PathManager.get_local_path(path)).read_bytes()).hexdigest()
 
 
 def _fingerprint(files: ExaminationFiles) -> str:

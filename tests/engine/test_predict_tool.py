@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from agn_d2.cross_view.relation import CandidateRelation
+from agn_d2.cross_view.relation_file import write_relation
+
 from ..dicom.dicom_files import film, mammogram, presentation_state, uid, write
 from ..modeling.tiny_model import BASE, RCNN, RESNET, make_model, randomize_graph
 from ..programs import load_program
@@ -187,6 +190,23 @@ def test_a_damaged_view_of_an_examination(predict, folder, tmp_path, caplog, cap
     assert len(record["images"]) == 2
 
 
+def test_a_relation_reads_the_other_views_and_belongs_to_the_settings(
+    predict, folder, tmp_path, capsys
+):
+    file, output = tmp_path / "relation.json", tmp_path / "out"
+    options = ["--no-pictures", "MODEL.AGN.ENABLED", "False"]
+    options += ["MODEL.CROSS_VIEW.RELATION", str(file)]
+    write_relation(file, CandidateRelation())
+    assert predict(folder / "one", output, *options) == 0
+    (record,) = results(output).values()
+    assert [image["read_with"] for image in record["images"]] == [["L-MLO"], ["L-CC"]]
+    # Fitted anew, under the same name.
+    write_relation(file, CandidateRelation(sigma_depth=0.5))
+    for predicted in (1, 0):
+        assert predict(folder / "one", output, *options) == 0
+        assert f"{predicted} examinations predicted" in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_a_view_that_cannot_be_read_now_is_tried_by_the_next_run(
     predict, folder, tmp_path, monkeypatch, capsys
 ):
@@ -259,3 +279,14 @@ def test_the_demo_draws_dicom_files(folder, weights, tmp_path, monkeypatch, caps
     assert "not read: " in (said := capsys.readouterr().err) and "fake.dcm" in said
     (picture,) = out.iterdir()
     assert picture.name.startswith("exam-") and picture.stat().st_size > 10_000
+
+
+def test_the_demo_finds_landmarks_for_a_relation(folder, weights, tmp_path, monkeypatch):
+    demo = load_program(TOOL.with_name("demo.py"))
+    monkeypatch.setattr(demo, "setup_logger", lambda **_: None)
+    write_relation(tmp_path / "relation.json", CandidateRelation())
+    words = ["--config-file", BASE, "--images", folder / "one", "--output", tmp_path / "out"]
+    words += ["MODEL.WEIGHTS", weights, *OPTIONS, "INPUT.CROP_TO_BREAST", "False"]
+    words += ["MODEL.AGN.ENABLED", "False", "MODEL.CROSS_VIEW.RELATION", tmp_path / "relation.json"]
+    monkeypatch.setattr("sys.argv", ["demo.py", *map(str, words)])
+    assert demo.main() == 0
