@@ -25,7 +25,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectron2.utils.file_io import PathManager
 from tqdm import tqdm
@@ -71,6 +71,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+class ReadExamination(NamedTuple):
+    """What is known of an examination before the model sees it; ``inputs`` tells its files."""
+
+    examination: Examination
+    case: Case
+    keys: list[str]
+    inputs: str
+
+
 class Run:
     """One call of the program: the model, what it writes, and whether all files were read."""
 
@@ -94,32 +103,33 @@ class Run:
         """Whether an earlier run has written the results of these files with these settings."""
         try:
             record = json.loads(self._path(files.name, "json").read_text(encoding="utf-8"))
+            inputs = _fingerprint(files)
         except (OSError, ValueError):
             return False
         # What could not be read may be readable now, as on a network drive. What is damaged stays
         # so until the file changes, which the fingerprint tells; it is spoken of again.
         whole = not any(one.get("later", one["bad"]) for one in record["left_out"])
-        if not whole or record.get("run") != self.settings | {"inputs": _fingerprint(files)}:
+        if not whole or record.get("run") != self.settings | {"inputs": inputs}:
             return False
         for one in record["left_out"]:
             if one["bad"]:
                 self.fails(f"{one['file']}: {one['reason']}")
         return True
 
-    def read(self, files: ExaminationFiles) -> tuple[Examination, Case, list[str]]:
+    def read(self, files: ExaminationFiles) -> ReadExamination:
+        # Before the pixels: what changes meanwhile, as while it is copied, is for the next run.
+        inputs = _fingerprint(files)
         examination = files.read(self.predictor.tone)
         bits = {k: self.args.bits for k, i in examination.images.items() if i.header is None}
         case, keys = self.predictor.read(examination, bits=bits if self.args.bits else None)
-        return examination, case, keys
+        return ReadExamination(examination, case, keys, inputs)
 
-    def write(
-        self, files: ExaminationFiles, examination: Examination, case: Case, keys: list[str]
-    ) -> None:
-        args = self.args
+    def write(self, files: ExaminationFiles, read: ReadExamination) -> None:
+        args, examination = self.args, read.examination
         record = examination_record(
             examination,
-            case,
-            self.predictor.detect(case, keys),
+            read.case,
+            self.predictor.detect(read.case, read.keys),
             min_score=args.min_score,
             roots=[path for path in args.images if path.is_dir()],
             reads_others=self.predictor.reads_other_views,
@@ -129,7 +139,7 @@ class Run:
         if not args.no_pictures:
             figure = examination_figure(examination, record, min_score=args.score, bits=args.bits)
             write_figure(figure, self._path(files.name, "png"), dpi=100)
-        run = self.settings | {"inputs": _fingerprint(files)}
+        run = self.settings | {"inputs": read.inputs}
         if args.sr and not self._write_sr(examination, record):
             run["sr"] = False
         write_results(record | {"run": run}, args.output / files.name)
@@ -228,10 +238,10 @@ def main(argv: list[str] | None = None) -> int:
         for files, outcome in read_ahead(run.read, new, args.workers):
             try:
                 read = outcome.result()
-            except ValueError as error:
+            except (OSError, ValueError) as error:
                 run.fails(error)
             else:
-                run.write(files, *read)
+                run.write(files, read)
                 predicted += 1
             bar.update()
         bar.close()

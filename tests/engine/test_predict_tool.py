@@ -226,6 +226,34 @@ def test_a_view_that_cannot_be_read_now_is_tried_by_the_next_run(
     assert len(record["images"]) == 2 and record["left_out"] == []
 
 
+def test_a_file_that_changes_while_it_is_read_is_taken_up_by_the_next_run(
+    predict, tool, folder, tmp_path, monkeypatch, capsys
+):
+    """As an archive that is still being copied; and a file that is gone ends no run."""
+    read = tool.Run.read
+
+    def changing(run, files):
+        found = read(run, files)
+        os.utime(files.paths[0], (1, 1))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tool.Run, "read", changing)
+        assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 0
+    assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 0
+    assert "1 examinations predicted, 0" in capsys.readouterr().out.splitlines()[-1]
+    found = tool.find_examinations
+
+    def losing(*args, **kwargs):
+        examinations, strays = found(*args, **kwargs)
+        (folder / "p_R_CC.png").unlink()
+        return examinations, strays
+
+    monkeypatch.setattr(tool, "find_examinations", losing)
+    assert predict(folder, tmp_path / "out", "--no-pictures") == 1
+    assert "0 examinations predicted, 1 were done" in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_results_within_the_folder_of_the_images_are_passed_over(predict, folder, capsys):
     output = folder / "one" / "results"
     assert predict(folder / "one", output) == predict(folder / "one", output) == 0
