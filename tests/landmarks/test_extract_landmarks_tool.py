@@ -47,6 +47,14 @@ def test_records_nodes_overlays_and_counts(main, images, tmp_path, capsys):
     assert "broken_CC.png" in said.err
 
 
+def test_overlays_within_the_folder_are_no_images(main, images, tmp_path, capsys):
+    options = ["--images", images, "--overlays", images / "overlays"]
+    options += ["--output", tmp_path / "landmarks.json"]
+    for _ in range(2):
+        assert main(list(map(str, options))) == 0
+        assert "2 of 2 images" in capsys.readouterr().out
+
+
 def test_the_former_name_of_the_method_is_understood(main, images, tmp_path):
     written = []
     for name in ("thesis", "seed", "robust"):
