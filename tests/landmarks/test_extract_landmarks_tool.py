@@ -178,7 +178,7 @@ def test_dicom_files_tell_their_view(main, cc, tmp_path, capsys):
     folder, out = tmp_path / "films", tmp_path / "out.json"
     pixels = cc.image.astype(np.uint16) * (4095 // max(int(cc.image.max()), 1))
     write(folder / "IM0001", mammogram(pixels))
-    write(folder / "IM0002", mammogram(pixels, ViewPosition="MLO", ImageLaterality="R"))
+    write(folder / "IM0002", mammogram(pixels, ViewPosition="MLO", ImageLaterality=None))
     write(folder / "IM0003", mammogram(pixels, ViewPosition="XCCL"))
     write(folder / "IM0004", mammogram(pixels, ViewPosition=None))
     assert main(["--images", str(folder), "--output", str(out), "--overlays", str(tmp_path)]) == 1
