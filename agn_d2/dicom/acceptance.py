@@ -26,6 +26,7 @@ _KINDS = {
     "stereo": "a stereotactic film of a biopsy",
     "contrast": "a combined or high-energy image of contrast mammography; give that of low energy",
     "specimen": "a specimen",
+    "lesion": "a crop or a mask of a lesion, no film",
 }
 
 

@@ -24,7 +24,9 @@ _SYNTHETIC = {"GENERATED_2D", "TOMO_2D"}
 _CONTRAST = {"ADDITION", "SUBTRACTION", "HIGH_ENERGY"}
 _BIOPSY = ("STEREO", "PREFIRE", "POSTFIRE", "POSTBIOPSY", "POSTMARKER")
 # CBIS-DDSM gives every film, and every lesion of one, a patient and a study of its own.
-_CBIS_PATIENT = re.compile(rf"(?P<patient>.+_P_\d+)_({ANY_SIDE_WORD})_({ANY_VIEW})(_\d+)?")
+_CBIS_PATIENT = re.compile(
+    rf"(?P<patient>.+_P_\d+)_({ANY_SIDE_WORD})_({ANY_VIEW})(?P<lesion>_\d+)?"
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Header:
         intent: "for presentation", "for processing", or None where nothing tells it.
         kind: "2d", "synthetic" (a 2D view computed from tomosynthesis), "tomosynthesis",
             "stereo", "contrast" (combined of two exposures of contrast mammography, or its
-            exposure of high energy) or "specimen".
+            exposure of high energy), "lesion" (CBIS-DDSM's crop or mask of one) or "specimen".
         implant: the breast has an implant.
         partial: the film shows a part of the breast only.
         quality_control: an image of a test object.
@@ -176,6 +178,9 @@ def _intent(data: Dataset) -> str | None:
 
 
 def _kind(data: Dataset, stated: StatedView) -> str:
+    cbis = _CBIS_PATIENT.fullmatch(str(data.get("PatientID") or "").strip())
+    if cbis and cbis["lesion"]:
+        return "lesion"
     value = data.get("ImageType") or ""
     words = {str(v).upper() for v in ([value] if isinstance(value, str) else value)}
     sop_class = data.get("SOPClassUID")

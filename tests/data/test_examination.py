@@ -198,6 +198,17 @@ def test_two_patients_in_one_folder(folder):
     assert len(find_examinations(folder)[0]) == 3
 
 
+def test_masks_of_cbis_ddsm_do_not_stand_for_its_films(tmp_path):
+    """They tell the same view, have the size of the film, and were stored later."""
+    name = "Mass-Test_P_00001_LEFT_CC"
+    tags = {"ViewPosition": None, "PatientOrientation": "CC", "Modality": "MG"}
+    write_view(tmp_path, "L", "CC", "film", PatientID=name, StudyDate="20160720", **tags)
+    write_view(tmp_path, "L", "CC", "mask", PatientID=f"{name}_1", StudyDate="20170829", **tags)
+    examination = read_examination(tmp_path)
+    assert examination.images["L-CC"].path.endswith("film")
+    assert reasons(examination) == {"mask": ("a crop or a mask of a lesion, no film", False)}
+
+
 def test_images_that_name_nobody_belong_together_by_folder(tmp_path):
     """Patients that were made anonymous by emptying the tags must not become one."""
     for patient in ("x", "y"):
