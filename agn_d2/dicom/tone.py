@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi, apply_windowing
 
 from .decode import Stored
+from .numbers import numbers_of, windows_of
 
 DISPLAY, FULL_SCALE = "display", "full_scale"
 TONES = (DISPLAY, FULL_SCALE)
@@ -99,7 +100,7 @@ def _modality(every: np.ndarray, data: Dataset) -> tuple[np.ndarray, list[str]]:
         holder, inside, _ = _within_lut(every, data, luts[0])
         holder.ModalityLUTSequence = holder.VOILUTSequence
         return apply_modality_lut(inside, holder).astype(np.int32), []
-    slopes, intercepts = _numbers(data, "RescaleSlope"), _numbers(data, "RescaleIntercept")
+    slopes, intercepts = numbers_of(data, "RescaleSlope"), numbers_of(data, "RescaleIntercept")
     if len(slopes) != 1 or len(intercepts) != 1:
         return every, []
     if None in (*slopes, *intercepts) or slopes[0] == 0:
@@ -113,7 +114,7 @@ def _voi(measured: np.ndarray, data: Dataset, number: int) -> tuple[np.ndarray |
     luts = [x for x in data.get("VOILUTSequence") or () if "LUTData" in x and "LUTDescriptor" in x]
     if luts:
         return _voi_lut(measured, data, luts[number if number < len(luts) else 0])
-    windows = _windows(data)
+    windows = windows_of(data)
     if not windows:
         return None, []
     center, width = windows[number if number < len(windows) else 0]
@@ -227,30 +228,3 @@ def _padding(every: np.ndarray, data: Dataset) -> np.ndarray | None:
     limit = data.get("PixelPaddingRangeLimit")
     limit = limit if isinstance(limit, int) else value
     return (every >= min(value, limit)) & (every <= max(value, limit))
-
-
-def _windows(data: Dataset) -> list[tuple[float, float]]:
-    """(center, width) of the windows that have both; none if there are not as many of each."""
-    centers, widths = _numbers(data, "WindowCenter"), _numbers(data, "WindowWidth")
-    if len(centers) != len(widths):
-        return []
-    pairs = zip(centers, widths, strict=True)
-    return [(c, w) for c, w in pairs if c is not None and w is not None]
-
-
-def _numbers(data: Dataset, keyword: str) -> list[float | None]:
-    """The values of a tag, None for one that is empty or no number."""
-    try:
-        value = data.get(keyword)
-    except ValueError:  # a text that pydicom takes for no number, such as "10,5"
-        return [None]
-    values = [] if value is None else [value] if isinstance(value, (str, float, int)) else value
-    return [_number(value) for value in values]
-
-
-def _number(value: object) -> float | None:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return number if np.isfinite(number) else None
