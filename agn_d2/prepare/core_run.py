@@ -30,7 +30,7 @@ from .steps import Steps, digest_of, file_stamps, run_steps
 from .work_folder import at_work, check_out
 
 # Raised whenever the same input would give another output.
-VERSION = 1
+VERSION = 2
 _FOLDERS = ("images", "annotations", "work", "work/records", "report")
 
 
