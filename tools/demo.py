@@ -98,11 +98,11 @@ def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> tuple[list[Case], bo
     if args.dataset:
         cases = {case.case_id: case for case in load_cases([args.dataset])}
         return [cases[name] for name in choose(args, {n: len(c) for n, c in cases.items()})], False
-    found, strays = find_examinations(args.images)
+    found, strays = find_examinations(args.images, skip=args.output)
     files = {one.name: one for one in found}
     names = choose(args, {name: len(one.candidates) for name, one in files.items()})
     cases: list[Case] = []
-    bad: list[object] = list(strays)
+    bad: list[object] = [one for one in strays if one.bad]
     for name in names:
         try:
             examination = files[name].read(Tone(cfg.INPUT.DICOM_TONE, cfg.INPUT.DICOM_VOI))
@@ -113,7 +113,7 @@ def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> tuple[list[Case], bo
             examination.images,
             name=name,
             crop=cfg.INPUT.CROP_TO_BREAST,
-            needs_landmarks=cfg.MODEL.AGN.ENABLED,
+            needs_landmarks=cfg.MODEL.AGN.ENABLED or bool(cfg.MODEL.CROSS_VIEW.RELATION),
         )
         cases.append(case)
         bad += [one for one in examination.left_out if one.bad]

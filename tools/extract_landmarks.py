@@ -37,6 +37,7 @@ from agn_d2.landmarks.corrections import apply_corrections
 from agn_d2.landmarks.view_table import read_views, views_of
 from agn_d2.utils.files import check_writable, check_writable_folder, write_atomically
 from agn_d2.utils.view_names import VIEWS
+from agn_d2.utils.walk import files_below
 from agn_d2.visualization.landmarks import draw_landmarks
 
 
@@ -69,15 +70,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def list_images(folder: Path) -> list[Path]:
-    """Image files below a folder, sorted.
+def list_images(folder: Path, overlays: Path | None = None) -> list[Path]:
+    """Image files below a folder, sorted; the folder of earlier overlays is passed over.
 
     Raises:
         ValueError: if the folder is missing or holds none.
+        OSError: a folder cannot be listed now.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
-    paths = sorted(p for p in folder.rglob("*") if is_image(p))
+    paths = sorted(p for p in files_below(folder, skip=overlays) if is_image(p))
     if not paths:
         raise ValueError(f"{folder}: holds no images (DICOM, PNG, JPEG, TIFF)")
     return paths
@@ -99,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     layout = NodeLayout.parse(args.layout)
     corrections = read_corrections(args.corrections) if args.corrections else {}
-    paths = list_images(args.images)
+    paths = list_images(args.images, args.overlays)
     views = views_of(paths, args.images, read_views(args.views)) if args.views else args.view
     check_writable(args.output)
     if args.overlays:

@@ -8,7 +8,7 @@
 DICOM files tell examination, side and view by their headers, whatever their names; PNG, JPEG and
 TIFF files by names <case>_<LEFT|RIGHT>_<CC|MLO>.png. What cannot be read is reported, one line a
 file, and the rest goes on; the exit status is 1 then. A second run takes up where the first one
-ended. Formats: docs/dicom.md. Nothing of a patient's identity is written, except with --identity,
+ended. Formats: docs/predict.md. Nothing of a patient's identity is written, except with --identity,
 and with --sr, as a DICOM SR carries the patient of its images.
 """
 
@@ -25,7 +25,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectron2.utils.file_io import PathManager
 from tqdm import tqdm
@@ -33,7 +33,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 import agn_d2
 from agn_d2.data.cases import Case
-from agn_d2.data.examination import Examination, ExaminationFiles
+from agn_d2.data.examination import Examination, ExaminationFiles, LeftOut
 from agn_d2.data.examination_files import find_examinations
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.report_sr import ReportedImage, check_highdicom, structured_report
@@ -71,6 +71,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+class ReadExamination(NamedTuple):
+    """What is known of an examination before the model sees it; ``inputs`` tells its files."""
+
+    examination: Examination
+    case: Case
+    keys: list[str]
+    inputs: str
+
+
 class Run:
     """One call of the program: the model, what it writes, and whether all files were read."""
 
@@ -84,45 +93,59 @@ class Run:
         self.complete = False
         logger.warning("not read: %s", what)
 
+    def leaves_out(self, one: LeftOut) -> None:
+        if one.bad:
+            self.fails(one)
+        else:
+            logger.info("left out: %s", one)
+
     def is_done(self, files: ExaminationFiles) -> bool:
         """Whether an earlier run has written the results of these files with these settings."""
         try:
             record = json.loads(self._path(files.name, "json").read_text(encoding="utf-8"))
+            inputs = _fingerprint(files)
         except (OSError, ValueError):
             return False
-        # What could not be read may be readable now, as on a network drive.
-        whole = not any(one["bad"] for one in record["left_out"])
-        return whole and record.get("run") == self.settings | {"inputs": _fingerprint(files)}
+        # What could not be read may be readable now, as on a network drive. What is damaged stays
+        # so until the file changes, which the fingerprint tells; it is spoken of again.
+        whole = not any(one.get("later", one["bad"]) for one in record["left_out"])
+        if not whole or record.get("run") != self.settings | {"inputs": inputs}:
+            return False
+        for one in record["left_out"]:
+            if one["bad"]:
+                self.fails(f"{one['file']}: {one['reason']}")
+        return True
 
-    def read(self, files: ExaminationFiles) -> tuple[Examination, Case, list[str]]:
+    def read(self, files: ExaminationFiles) -> ReadExamination:
+        # Before the pixels: what changes meanwhile, as while it is copied, is for the next run.
+        inputs = _fingerprint(files)
         examination = files.read(self.predictor.tone)
         bits = {k: self.args.bits for k, i in examination.images.items() if i.header is None}
         case, keys = self.predictor.read(examination, bits=bits if self.args.bits else None)
-        return examination, case, keys
+        return ReadExamination(examination, case, keys, inputs)
 
-    def write(
-        self, files: ExaminationFiles, examination: Examination, case: Case, keys: list[str]
-    ) -> None:
-        args = self.args
+    def write(self, files: ExaminationFiles, read: ReadExamination) -> None:
+        args, examination = self.args, read.examination
         record = examination_record(
             examination,
-            case,
-            self.predictor.detect(case, keys),
+            read.case,
+            self.predictor.detect(read.case, read.keys),
             min_score=args.min_score,
             roots=[path for path in args.images if path.is_dir()],
-            reads_others=self.predictor.cfg.MODEL.AGN.ENABLED,
+            reads_others=self.predictor.reads_other_views,
             identity=args.identity,
         )
         self.complete &= not any(one.bad for one in examination.left_out)
         if not args.no_pictures:
             figure = examination_figure(examination, record, min_score=args.score, bits=args.bits)
             write_figure(figure, self._path(files.name, "png"), dpi=100)
-        if args.sr:
-            self._write_sr(examination, record)
-        run = self.settings | {"inputs": _fingerprint(files)}
+        run = self.settings | {"inputs": read.inputs}
+        if args.sr and not self._write_sr(examination, record):
+            run["sr"] = False
         write_results(record | {"run": run}, args.output / files.name)
 
-    def _write_sr(self, examination: Examination, record: dict[str, Any]) -> None:
+    def _write_sr(self, examination: Examination, record: dict[str, Any]) -> bool:
+        """Whether there is nothing left to do: False where no report can be made."""
         images = [
             ReportedImage(image.path, image.laterality, entry["detections"])
             for image, entry in zip(examination.images.values(), record["images"], strict=True)
@@ -130,13 +153,19 @@ class Run:
         ]
         if not images:
             logger.warning("%s: no DICOM images, so no SR", examination.name)
-            return
-        report = structured_report(
-            images, version=agn_d2.__version__, model=self.settings["weights"]
-        )
+            return True
+        try:
+            report = structured_report(
+                images, version=agn_d2.__version__, model=self.settings["weights"]
+            )
+        except ValueError as error:
+            self.complete = False
+            logger.warning("%s: no SR: %s", examination.name, error)
+            return False
         content = io.BytesIO()
         report.save_as(content)
         write_atomically(self._path(examination.name, "sr.dcm"), content.getvalue())
+        return True
 
     def _path(self, name: str, suffix: str) -> Path:
         return self.args.output / f"{name}.{suffix}"
@@ -144,8 +173,7 @@ class Run:
 
 def _settings(args: argparse.Namespace, predictor: agn_d2.Predictor) -> dict[str, Any]:
     """What decides the results, beside the files."""
-    weights = predictor.cfg.MODEL.WEIGHTS
-    digest = hashlib.sha256(Path(PathManager.get_local_path(weights)).read_bytes()).hexdigest()
+    weights, relation = predictor.cfg.MODEL.WEIGHTS, predictor.cfg.MODEL.CROSS_VIEW.RELATION
     names = [
         "min_score",
         "score",
@@ -160,10 +188,15 @@ def _settings(args: argparse.Namespace, predictor: agn_d2.Predictor) -> dict[str
     return {
         "version": agn_d2.__version__,
         "weights": Path(weights).name,
-        "weights_sha256": digest,
+        "weights_sha256": _digest_of(weights),
         "config_sha256": config,
         "dicom_tone": [predictor.tone.kind, predictor.tone.voi],
+        **({"relation_sha256": _digest_of(relation)} if relation else {}),
     } | {name: getattr(args, name) for name in names}
+
+
+def _digest_of(path: str) -> str:
+    return hashlib.sha256(Path(PathManager.get_local_path(path)).read_bytes()).hexdigest()
 
 
 def _fingerprint(files: ExaminationFiles) -> str:
@@ -178,10 +211,7 @@ def to_do(run: Run, found: list[ExaminationFiles]) -> Iterator[ExaminationFiles]
     for files in found:
         if not files.candidates:
             for one in files.left_out:
-                if one.bad:
-                    run.fails(one)
-                else:
-                    logger.info("left out: %s", one)
+                run.leaves_out(one)
         elif not run.is_done(files):
             yield files
 
@@ -194,23 +224,24 @@ def main(argv: list[str] | None = None) -> int:
         logging.getLogger(name).setLevel(logging.INFO)
     if args.sr:
         check_highdicom()
-    found, strays = find_examinations(args.images, Wishes(args.ml_as_mlo, args.for_processing))
+    wishes = Wishes(args.ml_as_mlo, args.for_processing)
+    found, strays = find_examinations(args.images, wishes, skip=args.output)
     run = Run(args)
     args.output.mkdir(parents=True, exist_ok=True)
     clear_parts(args.output)
     with logging_redirect_tqdm():
         for one in strays:
-            run.fails(one)
+            run.leaves_out(one)
         new = list(to_do(run, found))
         predicted = 0
         bar = tqdm(total=len(new), disable=None, unit="examination")
         for files, outcome in read_ahead(run.read, new, args.workers):
             try:
                 read = outcome.result()
-            except ValueError as error:
+            except (OSError, ValueError) as error:
                 run.fails(error)
             else:
-                run.write(files, *read)
+                run.write(files, read)
                 predicted += 1
             bar.update()
         bar.close()

@@ -27,11 +27,14 @@ class LeftOut:
         reason: why, in one line.
         bad: it is damaged, or tells no view: somebody should look at it. Else it is in order, and
             no standard mammogram, or another image of its view was taken.
+        later: the system could not read it; that says nothing of what it holds, and another run
+            may read it.
     """
 
     path: str
     reason: str
     bad: bool
+    later: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
@@ -151,8 +154,13 @@ def _first_readable(
         try:
             taken = _read(candidate, tone)
         except (OSError, ValueError) as error:
-            left_out.append(LeftOut(candidate.path, reason_of(candidate.path, error), True))
+            reason, later = reason_of(candidate.path, error), isinstance(error, OSError)
+            left_out.append(LeftOut(candidate.path, reason, True, later))
     return taken
+
+
+# Taken beside the standard film of a view, for a part of the breast.
+_ADDITIONAL = frozenset({"anterior compression", "infra-mammary fold"})
 
 
 def rank_of(header: Header) -> tuple:
@@ -162,6 +170,7 @@ def rank_of(header: Header) -> tuple:
         header.stated.view in VIEWS,
         header.kind == "2d",
         not header.partial,
+        _ADDITIONAL.isdisjoint(header.stated.modifiers),
         header.size[0] * header.size[1],
         header.taken,
         header.instance,
@@ -173,6 +182,7 @@ _RANKS = (
     "a view of its own name",
     "no synthetic one",
     "no partial one",
+    "no additional one",
     "larger",
     "later",
     "later in its series",
@@ -198,6 +208,8 @@ def _read(candidate: Candidate, tone: Tone) -> ExaminationImage:
 
 def reason_of(path: str, error: Exception) -> str:
     """The message without the path that it begins with."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error).removeprefix(f"{path}: ").removeprefix(f"{path} ")
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ..dicom.acceptance import UnknownView, Wishes, reason_to_leave_out, view_of
+from ..dicom.faults import NoPicture
 from ..dicom.header import Header, read_header
-from ..dicom.reader import is_dicom
+from ..dicom.reader import has_dicom_suffix, has_mark
 from ..dicom.tone import Tone
-from ..images import is_image
+from ..images import IMAGE_SUFFIXES
+from ..utils.walk import files_below
 from .examination import (
     Candidate,
     Examination,
@@ -40,7 +42,7 @@ def read_examination(
     DICOM files are told apart by their headers, whatever their names. PNG, JPEG and TIFF files are
     named ``<case>_<LEFT|RIGHT>_<CC|MLO>.png``. Of several images of a view one is taken: one for
     presentation rather than for processing, a film rather than a synthetic 2D view, a whole breast
-    rather than a part, then the larger one, then the later one.
+    rather than a part or an additional view of it, then the larger one, then the later one.
 
     Args:
         source: a folder, read with its subfolders, or files.
@@ -72,17 +74,18 @@ def read_examination(
 
 
 def find_examinations(
-    source: Source, wishes: Wishes | None = None
+    source: Source, wishes: Wishes | None = None, *, skip: Path | None = None
 ) -> tuple[list[ExaminationFiles], list[LeftOut]]:
     """Sort files into examinations by their headers and names; no pixels are read.
 
     Args:
         source: a folder, read with its subfolders, or files.
         wishes: what is taken though it is left out by default.
+        skip: a folder below the source that is passed over, such as that of the results.
 
     Returns:
         the examinations in the order of their first files, those without a usable view too; and
-        the files whose examination is unknown, such as damaged ones.
+        the files of no examination: damaged ones, and DICOM objects that are no images.
 
     Raises:
         FileNotFoundError: no such file or folder.
@@ -92,11 +95,16 @@ def find_examinations(
     groups: dict[tuple, ExaminationFiles] = {}
     marks: dict[tuple, list[str]] = {}
     strays: list[LeftOut] = []
-    for path in tqdm(list_files(source), disable=None, unit="file", leave=False):
+
+    def note(error: OSError) -> None:
+        strays.append(LeftOut(str(error.filename), f"cannot be listed: {error.strerror}", True))
+
+    paths = list_files(source, skip=skip, on_error=note)
+    for path in tqdm(paths, disable=None, unit="file", leave=False):
         try:
-            if is_dicom(path):
+            if has_dicom_suffix(path) or has_mark(path):
                 header = read_header(path)
-                group = ("dicom", *header.identity.examination)
+                group = _group_of(path, header)
                 marks.setdefault(group, []).append(header.identity.sop_uid or path)
                 one = groups.setdefault(group, ExaminationFiles(""))
                 _sort_in(one, path, header, wishes)
@@ -108,7 +116,8 @@ def find_examinations(
                 candidate = Candidate(path, (side, view), None, (size,))
                 one.candidates.setdefault((side, view), []).append(candidate)
         except (OSError, ValueError) as error:
-            strays.append(LeftOut(path, reason_of(path, error), True))
+            bad = not isinstance(error, NoPicture)
+            strays.append(LeftOut(path, reason_of(path, error), bad))
     for one in groups.values():
         for candidates in one.candidates.values():
             candidates.sort(key=lambda c: c.rank, reverse=True)
@@ -116,20 +125,38 @@ def find_examinations(
     return list(groups.values()), strays
 
 
-def list_files(source: Source) -> list[str]:
+def list_files(
+    source: Source,
+    *,
+    skip: Path | None = None,
+    on_error: Callable[[OSError], object] | None = None,
+) -> list[str]:
     """The image files of a source, sorted; of a folder those alone, below it too.
+
+    A file that cannot be read now may be one, and is among them.
+
+    Args:
+        source: a folder, or files.
+        skip: a folder below the source that is passed over.
+        on_error: told of a folder below that cannot be listed; None: the error is raised.
 
     Raises:
         FileNotFoundError: no such file or folder.
+        OSError: nothing is found, and a folder cannot be listed.
         ValueError: a folder without images, or nothing at all.
     """
     given = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     paths: list[str] = []
     for path in map(Path, given):
         if path.is_dir():
-            inside = [p for p in path.rglob("*") if p.name not in _NOT_IMAGES and is_image(p)]
+            errors: list[OSError] = []
+            inside = [p for p in files_below(path, errors.append, skip) if _may_be_image(p)]
+            if errors and (on_error is None or not inside):
+                raise errors[0]
             if not inside:
                 raise ValueError(f"{path}: no images in this folder (DICOM, PNG, JPEG, TIFF)")
+            for error in errors:
+                on_error(error)
             paths += map(str, sorted(inside))
         elif path.is_file():
             paths.append(str(path))
@@ -138,6 +165,25 @@ def list_files(source: Source) -> list[str]:
     if not paths:
         raise ValueError("no files given")
     return list(dict.fromkeys(paths))
+
+
+def _may_be_image(path: Path) -> bool:
+    """Whether a file is an image by its suffix or its mark, or cannot be looked at now."""
+    if path.name in _NOT_IMAGES:
+        return False
+    try:
+        named = path.suffix.lower() in IMAGE_SUFFIXES or has_dicom_suffix(path)
+        return path.is_file() and (named or has_mark(path))
+    except OSError:
+        return True
+
+
+def _group_of(path: str, header: Header) -> tuple[str, str, str]:
+    """What the images of an examination have in common; the folder, if they name nobody."""
+    patient, study = header.identity.examination
+    if not (patient or study):
+        patient = str(Path(path).parent)
+    return "dicom", patient, study
 
 
 def _sort_in(one: ExaminationFiles, path: str, header: Header, wishes: Wishes) -> None:

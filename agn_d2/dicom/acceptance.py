@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..utils.view_names import VIEWS
+from .decode import GRAY
 from .header import PROCESSING, Header
 
 # Modalities under which 2D mammograms are stored: digital, computed, scanned, captured.
@@ -23,7 +24,9 @@ _LATERAL = ("ML", "LM")
 _KINDS = {
     "tomosynthesis": "tomosynthesis; give the 2D view, or the synthetic one",
     "stereo": "a stereotactic film of a biopsy",
+    "contrast": "a combined or high-energy image of contrast mammography; give that of low energy",
     "specimen": "a specimen",
+    "lesion": "a crop or a mask of a lesion, no film",
 }
 
 
@@ -68,6 +71,8 @@ def reason_to_leave_out(header: Header, wishes: Wishes) -> str | None:
         return _KINDS[header.kind]
     if header.frames > 1:
         return f"{header.frames} frames, not one picture"
+    if header.photometric not in (*GRAY, ""):
+        return f"photometric interpretation {header.photometric}, no gray picture"
     if header.quality_control:
         return "an image of a test object (QualityControlImage)"
     if header.intent == PROCESSING and not wishes.for_processing:

@@ -15,6 +15,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from ..utils.image_header import LIMIT_VARIABLE, TooManyPixels, pixel_limit
 from .faults import UnreadableDicom
+from .functional_groups import flatten_single_frame
 
 _PREAMBLE = 132  # bytes: 128 and DICM
 _HEADER_ROOM = 1 << 24  # bytes that all but the pixels may take
@@ -27,7 +28,7 @@ def read_dataset(
     pixels: bool = True,
     header_tags: Sequence[str] | None = None,
 ) -> pydicom.Dataset:
-    """Read a DICOM file, pixels not decoded yet.
+    """Read a DICOM file, pixels not decoded yet; an enhanced image of one frame as a plain one.
 
     The file is read before it is parsed, so that an OSError is always one of the system and never
     one of what the file holds.
@@ -50,17 +51,23 @@ def read_dataset(
             if not content.getbuffer().nbytes:
                 raise UnreadableDicom("an empty file")
             _check_inflated(content)
-            return pydicom.dcmread(content)
+            return _flattened(pydicom.dcmread(content))
         with open(path, "rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 raise UnreadableDicom("an empty file")
             _check_inflated(file)
             tags = None if header_tags is None else list(header_tags)
-            return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
+            data = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
+            return _flattened(data) if tags is None else data
     except OSError as error:
         if error.errno is None:  # pydicom's, on damaged sequences
             raise ValueError(str(error)) from error
         raise
+
+
+def _flattened(data: pydicom.Dataset) -> pydicom.Dataset:
+    flatten_single_frame(data)
+    return data
 
 
 def _check_inflated(file: BinaryIO) -> None:

@@ -29,15 +29,20 @@ _FAULTS = (
 _LONGEST = 240  # characters of a reason
 
 
-# pydicom logs the traceback of a decoder that fails, and then raises the same error.
+# pydicom logs the traceback of a decoder that fails, and then raises the same error; and it logs
+# what it warns of, with the odd value itself, which may name the patient or the study.
 _reading = threading.local()
-_DECODERS = logging.getLogger("pydicom.pixels.decoders.base")
+_LOGGERS = (logging.getLogger("pydicom.pixels.decoders.base"), logging.getLogger("pydicom"))
 # The filters of warnings belong to the whole process: one thread at a time may change them.
 _one_thread = threading.Lock()
 
 
 class UnreadableDicom(ValueError):
     """A file that is no readable gray picture; the message says why, without the path."""
+
+
+class NoPicture(UnreadableDicom):
+    """A DICOM object in order that is no image: a report, a presentation state, a plan."""
 
 
 @contextmanager
@@ -49,10 +54,9 @@ def faults_explained() -> Iterator[None]:
         OSError: as from the system: the file cannot be read now; nothing is said of what it holds.
         MemoryError: no memory to decode it.
     """
-    _DECODERS.addFilter(_is_not_ours)
-    _reading.now = True
     try:
-        yield
+        with _without_log():
+            yield
     except UnreadableDicom:
         raise
     except InvalidDicomError as error:
@@ -60,18 +64,28 @@ def faults_explained() -> Iterator[None]:
     except _FAULTS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableDicom(reason[:_LONGEST]) from error
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    for logger in _LOGGERS:
+        logger.addFilter(_is_not_ours)
+    before = getattr(_reading, "now", False)
+    _reading.now = True
+    try:
+        yield
     finally:
-        _reading.now = False
+        _reading.now = before
 
 
 def _is_not_ours(record: logging.LogRecord) -> bool:
-    """Lets a message pass unless this thread is within ``faults_explained``."""
+    """Lets a message pass unless this thread is reading a file."""
     return not getattr(_reading, "now", False)
 
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Odd values in text fields are none of our business; one thread at a time."""
-    with _one_thread, warnings.catch_warnings():
+    """Odd values in text fields are neither shown nor logged; one thread at a time."""
+    with _without_log(), _one_thread, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

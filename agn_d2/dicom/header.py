@@ -11,7 +11,7 @@ from pydicom.uid import UID
 
 from ..utils.view_names import ANY_SIDE_WORD, ANY_VIEW, VIEWS
 from .dataset import read_dataset
-from .faults import UnreadableDicom, faults_explained, without_warnings
+from .faults import NoPicture, UnreadableDicom, faults_explained, without_warnings
 from .spacing import Spacing, read_spacing
 from .views import StatedView, stated_view
 
@@ -19,8 +19,14 @@ PRESENTATION, PROCESSING = "for presentation", "for processing"
 _FOR_PROCESSING = {"1.2.840.10008.5.1.4.1.1.1.2.1", "1.2.840.10008.5.1.4.1.1.1.1.1"}
 _TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
 _PROJECTIONS = {"1.2.840.10008.5.1.4.1.1.13.1.4", "1.2.840.10008.5.1.4.1.1.13.1.5"}
+# Words of ImageType (PS3.3, C.8.11.7.1.4).
+_SYNTHETIC = {"GENERATED_2D", "TOMO_2D"}
+_CONTRAST = {"ADDITION", "SUBTRACTION", "HIGH_ENERGY"}
+_BIOPSY = ("STEREO", "PREFIRE", "POSTFIRE", "POSTBIOPSY", "POSTMARKER")
 # CBIS-DDSM gives every film, and every lesion of one, a patient and a study of its own.
-_CBIS_PATIENT = re.compile(rf"(?P<patient>.+_P_\d+)_({ANY_SIDE_WORD})_({ANY_VIEW})(_\d+)?")
+_CBIS_PATIENT = re.compile(
+    rf"(?P<patient>.+_P_\d+)_({ANY_SIDE_WORD})_({ANY_VIEW})(?P<lesion>_\d+)?"
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,8 @@ class Header:
         modality: such as "MG".
         intent: "for presentation", "for processing", or None where nothing tells it.
         kind: "2d", "synthetic" (a 2D view computed from tomosynthesis), "tomosynthesis",
-            "stereo" or "specimen".
+            "stereo", "contrast" (combined of two exposures of contrast mammography, or its
+            exposure of high energy), "lesion" (CBIS-DDSM's crop or mask of one) or "specimen".
         implant: the breast has an implant.
         partial: the film shows a part of the breast only.
         quality_control: an image of a test object.
@@ -98,24 +105,25 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     """Read the facts of a DICOM file.
 
     Raises:
-        UnreadableDicom: no DICOM file, or one without an image; names the file.
+        NoPicture: a DICOM object that is no image; names the file.
+        UnreadableDicom: no DICOM file, or a damaged one; names the file.
         OSError: the file cannot be opened.
     """
     try:
         with faults_explained(), without_warnings():
             return header_of(read_dataset(path, pixels=False))
     except UnreadableDicom as error:
-        raise UnreadableDicom(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
 
 
 def header_of(data: Dataset) -> Header:
     """The facts of a dataset that has been read, see ``Header``.
 
     Raises:
-        UnreadableDicom: it has no image.
+        NoPicture: it has no image.
     """
     if "Rows" not in data or "Columns" not in data:
-        raise UnreadableDicom(f"no pixels ({UID(data.get('SOPClassUID', '')).name or 'no image'})")
+        raise NoPicture(f"no pixels ({UID(data.get('SOPClassUID', '')).name or 'no image'})")
     stated = stated_view(data)
     spacing = read_spacing(data)
     if spacing.magnification >= 1.3 and "magnification" not in stated.modifiers:
@@ -137,7 +145,7 @@ def header_of(data: Dataset) -> Header:
         photometric=str(data.get("PhotometricInterpretation") or ""),
         spacing=spacing,
         taken=_taken(data),
-        instance=int(data.get("InstanceNumber") or 0),
+        instance=_instance(data),
         notes=(*stated.notes, *spacing.notes),
     )
 
@@ -170,10 +178,17 @@ def _intent(data: Dataset) -> str | None:
 
 
 def _kind(data: Dataset, stated: StatedView) -> str:
+    cbis = _CBIS_PATIENT.fullmatch(str(data.get("PatientID") or "").strip())
+    if cbis and cbis["lesion"]:
+        return "lesion"
     value = data.get("ImageType") or ""
     words = {str(v).upper() for v in ([value] if isinstance(value, str) else value)}
     sop_class = data.get("SOPClassUID")
-    if words & {"GENERATED_2D", "TOMO_2D"}:
+    if words & _CONTRAST:
+        return "contrast"
+    if any(word.startswith(_BIOPSY) for word in words):
+        return "stereo"
+    if words & _SYNTHETIC:
         return "synthetic"
     if (
         sop_class == _TOMOSYNTHESIS
@@ -181,11 +196,17 @@ def _kind(data: Dataset, stated: StatedView) -> str:
         or any("TOMO" in word for word in words)
     ):
         return "tomosynthesis"
-    if any(word.startswith("STEREO") for word in words):
-        return "stereo"
     if stated.view == "SPECIMEN" or "SPECIMEN" in words:
         return "specimen"
     return "2d"
+
+
+def _instance(data: Dataset) -> int:
+    """InstanceNumber, which only sorts: whatever else it holds is no reason to refuse an image."""
+    try:
+        return int(data.get("InstanceNumber") or 0)
+    except (TypeError, ValueError):
+        return 0
 
 
 def _taken(data: Dataset) -> str:

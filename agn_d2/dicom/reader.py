@@ -41,14 +41,21 @@ def has_dicom_suffix(path: str | os.PathLike[str]) -> bool:
 
 def is_dicom(path: str | os.PathLike[str]) -> bool:
     """Whether a file is DICOM by its suffix, or by the mark at its byte 128."""
-    if has_dicom_suffix(path):
-        return True
     try:
-        with open(path, "rb") as file:
-            file.seek(MARK_AT)
-            return file.read(len(MARK)) == MARK
+        return has_dicom_suffix(path) or has_mark(path)
     except OSError:
         return False
+
+
+def has_mark(path: str | os.PathLike[str]) -> bool:
+    """Whether a file has DICOM's mark at its byte 128.
+
+    Raises:
+        OSError: the file cannot be read now.
+    """
+    with open(path, "rb") as file:
+        file.seek(MARK_AT)
+        return file.read(len(MARK)) == MARK
 
 
 def read_dicom(path: str | os.PathLike[str], tone: Tone | None = None) -> DicomImage:
@@ -75,4 +82,4 @@ def read_dicom(path: str | os.PathLike[str], tone: Tone | None = None) -> DicomI
             pixels, notes = gray_values(stored, data, tone or Tone())
             return DicomImage(pixels, header, (*stored.notes, *notes))
     except UnreadableDicom as error:
-        raise UnreadableDicom(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error

@@ -7,7 +7,6 @@ so carries them.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +16,21 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
+from pydicom.valuerep import DA, TM
+
+from .faults import without_warnings
 
 NAME = "agn_d2"
 _SIDES = {"L": codes.SCT.Left, "R": codes.SCT.Right}
 # Of the patient and the study, which a report must have, be it empty.
 _REQUIRED = (
-    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID"),
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID"),
     *("StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName"),
 )
+# By which a report names an image.
+_REFERENCE = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+_SEXES = ("M", "F", "O")
+_TIMES = {"PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM}
 
 
 def check_highdicom() -> None:
@@ -75,11 +81,13 @@ def structured_report(
 
     Raises:
         ImportError: highdicom is not installed.
+        ValueError: an image that no report can refer to; names its file.
     """
     check_highdicom()
     from highdicom import sr
 
-    evidence = [_evidence(image.path) for image in images]
+    with without_warnings():
+        evidence = [_evidence(image.path) for image in images]
     algorithm = sr.AlgorithmIdentification(
         NAME,
         version,
@@ -104,8 +112,7 @@ def structured_report(
         procedure_reported=codes.SCT.Mammography,
         imaging_measurements=groups,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with without_warnings():
         return sr.ComprehensiveSR(
             evidence=evidence,
             content=content,
@@ -124,7 +131,23 @@ def _evidence(path: str | os.PathLike[str]) -> Dataset:
     for keyword in _REQUIRED:
         if keyword not in data:
             setattr(data, keyword, "")
+    if missing := [keyword for keyword in _REFERENCE if not data.get(keyword)]:
+        raise ValueError(f"{path}: no {', '.join(missing)}, by which a report names an image")
+    _empty_what_is_no_value(data)
     return data
+
+
+def _empty_what_is_no_value(data: Dataset) -> None:
+    """An odd sex, date or character set of an archive must not cost the report."""
+    if data.PatientSex not in _SEXES:
+        data.PatientSex = ""
+    for keyword, kind in _TIMES.items():
+        try:
+            kind(str(data.get(keyword) or ""))
+        except ValueError:
+            setattr(data, keyword, "")
+    if not data.get("SpecificCharacterSet"):
+        data.pop("SpecificCharacterSet", None)
 
 
 def _count(source: Dataset, image: ReportedImage, algorithm: Any) -> Any:

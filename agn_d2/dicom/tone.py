@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi, apply_windowing
 
 from .decode import Stored
+from .numbers import numbers_of, windows_of
 
 DISPLAY, FULL_SCALE = "display", "full_scale"
 TONES = (DISPLAY, FULL_SCALE)
@@ -77,8 +78,9 @@ def _table(
     every: np.ndarray, stored: Stored, data: Dataset, tone: Tone
 ) -> tuple[np.ndarray, list[str]]:
     """Gray value of each stored value, indexed by its bit pattern: uint16."""
-    measured = _modality(every, data)
-    shares, notes = _voi(measured, data, tone.voi) if tone.kind == DISPLAY else (None, [])
+    measured, notes = _modality(every, data)
+    shares, voi_notes = _voi(measured, data, tone.voi) if tone.kind == DISPLAY else (None, [])
+    notes += voi_notes
     if shares is None:
         shares, scale_note = _full_scale(every, measured, stored, data)
         notes += scale_note
@@ -92,13 +94,19 @@ def _table(
     return table, notes
 
 
-def _modality(every: np.ndarray, data: Dataset) -> np.ndarray:
-    """The values that the detector measured, by modality LUT or rescale."""
+def _modality(every: np.ndarray, data: Dataset) -> tuple[np.ndarray, list[str]]:
+    """The values that the detector measured, by modality LUT or rescale; and what is odd."""
     if luts := data.get("ModalityLUTSequence"):
         holder, inside, _ = _within_lut(every, data, luts[0])
         holder.ModalityLUTSequence = holder.VOILUTSequence
-        return apply_modality_lut(inside, holder).astype(np.int32)
-    return apply_modality_lut(every, data)
+        return apply_modality_lut(inside, holder).astype(np.int32), []
+    slopes, intercepts = numbers_of(data, "RescaleSlope"), numbers_of(data, "RescaleIntercept")
+    if len(slopes) != 1 or len(intercepts) != 1:
+        return every, []
+    if None in (*slopes, *intercepts) or slopes[0] == 0:
+        told = "no slope or no intercept" if None in (*slopes, *intercepts) else "slope 0"
+        return every, [f"rescale with {told} not usable"]
+    return apply_modality_lut(every, data), []
 
 
 def _voi(measured: np.ndarray, data: Dataset, number: int) -> tuple[np.ndarray | None, list[str]]:
@@ -106,23 +114,23 @@ def _voi(measured: np.ndarray, data: Dataset, number: int) -> tuple[np.ndarray |
     luts = [x for x in data.get("VOILUTSequence") or () if "LUTData" in x and "LUTDescriptor" in x]
     if luts:
         return _voi_lut(measured, data, luts[number if number < len(luts) else 0])
-    centers, widths = _numbers(data, "WindowCenter"), _numbers(data, "WindowWidth")
-    if not centers or len(centers) != len(widths):
+    windows = windows_of(data)
+    if not windows:
         return None, []
-    number = number if number < len(centers) else 0
+    center, width = windows[number if number < len(windows) else 0]
     function = str(data.get("VOILUTFunction") or "").strip().upper()
     function = function if function in _FUNCTIONS else _FUNCTIONS[0]
-    if widths[number] < (1 if function == "LINEAR" else 1e-9):
-        return None, [f"window of width {widths[number]:g} not usable"]
+    if width < (1 if function == "LINEAR" else 1e-9):
+        return None, [f"window of width {width:g} not usable"]
     # A dataset of its own, whose full range is that of 16 bits: white is where the window ends.
     window = Dataset()
     window.PhotometricInterpretation = "MONOCHROME2"
     window.BitsStored, window.PixelRepresentation = _DEEPEST, 0
-    window.WindowCenter, window.WindowWidth = centers[number], widths[number]
+    window.WindowCenter, window.WindowWidth = center, width
     window.VOILUTFunction = function
     with np.errstate(over="ignore"):
         shares = apply_windowing(measured, window) / WHITE
-    return shares, [f"window {centers[number]:g}/{widths[number]:g} {function}"]
+    return shares, [f"window {center:g}/{width:g} {function}"]
 
 
 def _voi_lut(measured: np.ndarray, data: Dataset, item: Dataset) -> tuple[np.ndarray, list[str]]:
@@ -151,10 +159,19 @@ def _within_lut(
     last = first + (entries or 1 << _DEEPEST) - 1
     item = copy.deepcopy(item)
     item.LUTDescriptor = [entries, first, _DEEPEST]
+    _unpack_bytes(item, entries or 1 << _DEEPEST)
     holder = Dataset()
     holder.file_meta = data.file_meta
     holder.VOILUTSequence = [item]
     return holder, np.clip(np.round(values), first, last).astype(np.int32), int(depth)
+
+
+def _unpack_bytes(item: Dataset, entries: int) -> None:
+    """Give a table of 8-bit entries, two of which share a word, a word for each of them."""
+    data = item.LUTData
+    packed = data if isinstance(data, bytes) else np.asarray(data, "<u2").tobytes()
+    if len(packed) == entries + entries % 2 and entries > 1:
+        item.add_new("LUTData", "US", list(packed[:entries]))
 
 
 def _full_scale(
@@ -164,8 +181,8 @@ def _full_scale(
     bits, notes = stored.bits, []
     signed = stored.values.dtype.kind == "i"
     low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
-    least, most = int(stored.values.min()), int(stored.values.max())
     whole = bits == 8 * stored.values.dtype.itemsize > 8
+    least, most = _range(every, stored, data) if whole else (low, high)
     if whole and least >= 0 and 0 < most < _LEAST_USE * ((1 << bits) - 1):
         low, high = 0, (1 << most.bit_length()) - 1
         notes.append(f"{most.bit_length()} bits used, not {bits} as the header says")
@@ -175,6 +192,15 @@ def _full_scale(
         black, white = (float(measured[np.flatnonzero(every == end)[0]]) for end in (low, high))
     black, white = min(black, white), max(black, white)
     return (measured - black) / max(white - black, 1e-9), notes
+
+
+def _range(every: np.ndarray, stored: Stored, data: Dataset) -> tuple[int, int]:
+    """The least and the largest stored value; of those that are no padding, if there are some."""
+    values, padding = stored.values, _padding(every, data)
+    if padding is not None:
+        shown = values[~padding[values.view(values.dtype.str.replace("i", "u"))]]
+        values = shown if shown.size else values
+    return int(values.min()), int(values.max())
 
 
 def _inverted(data: Dataset) -> str | None:
@@ -202,10 +228,3 @@ def _padding(every: np.ndarray, data: Dataset) -> np.ndarray | None:
     limit = data.get("PixelPaddingRangeLimit")
     limit = limit if isinstance(limit, int) else value
     return (every >= min(value, limit)) & (every <= max(value, limit))
-
-
-def _numbers(data: Dataset, keyword: str) -> list[float]:
-    if data.get(keyword) in (None, ""):
-        return []
-    value = data[keyword].value
-    return [float(v) for v in (value if data[keyword].VM > 1 else [value])]

@@ -164,8 +164,14 @@ def stated_view(data: Dataset) -> StatedView:
     if view is None:
         view = _text(data, "ViewPosition").strip() or None
     modifiers |= {*position.modifiers, *orientation.modifiers}
-    modifiers |= set(parse_view_text(_text(data, "PaddleDescription")).modifiers)
+    modifiers |= _paddle_modifiers(_text(data, "PaddleDescription"))
     return StatedView(side, view, tuple(sorted(modifiers)), tuple(notes))
+
+
+def _paddle_modifiers(text: str) -> set[str]:
+    """Modifiers that the name of a paddle spells out: its letters S and M are sizes."""
+    words = re.findall("[A-Z]{3,}", text.upper())
+    return {_MODIFIER_WORDS[word] for word in words if word in _MODIFIER_WORDS}
 
 
 def _first(what: str, named: list[tuple[str, str | None]], notes: list[str]) -> str | None:

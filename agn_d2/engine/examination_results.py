@@ -67,7 +67,12 @@ def examination_record(
         entry["detections"] = _detections(found[key], image, min_score)
         images.append(entry)
     left_out = [
-        {"file": relative_name(one.path, roots), "reason": one.reason, "bad": one.bad}
+        {
+            "file": relative_name(one.path, roots),
+            "reason": one.reason,
+            "bad": one.bad,
+            "later": one.later,
+        }
         for one in examination.left_out
     ]
     return {

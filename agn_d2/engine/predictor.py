@@ -83,6 +83,11 @@ class Predictor:
             cfg.MODEL.DEVICE = device
         return cls(cfg)
 
+    @property
+    def reads_other_views(self) -> bool:
+        """Whether the detections of a view depend on the other views, by a graph or a relation."""
+        return self.cfg.MODEL.AGN.ENABLED or self.relation is not None
+
     def read_examination(self, source: Source, *, wishes: Wishes | None = None) -> Examination:
         """``agn_d2.read_examination`` with the gray values that the model was trained on."""
         return read_examination(source, tone=self.tone, wishes=wishes)
@@ -138,7 +143,7 @@ class Predictor:
             tone=self.tone,
             name=name,
             crop=self.cfg.INPUT.CROP_TO_BREAST,
-            needs_landmarks=self.cfg.MODEL.AGN.ENABLED or self.relation is not None,
+            needs_landmarks=self.reads_other_views,
         )
 
     @torch.no_grad()

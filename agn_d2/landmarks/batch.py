@@ -14,7 +14,7 @@ from pathlib import Path
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from ..dicom.acceptance import UnknownView, Wishes, reason_to_leave_out, view_of
+from ..dicom.acceptance import Wishes, reason_to_leave_out
 from ..dicom.header import read_header
 from ..dicom.reader import is_dicom
 from ..images import narrow_range_warning, read_gray, seeming_bits
@@ -124,10 +124,10 @@ def _header_view(name: str) -> str:
     header = read_header(name)
     if reason := reason_to_leave_out(header, Wishes()):
         raise ValueError(f"{name}: {reason}")
-    try:
-        return view_of(header, Wishes())[1]
-    except UnknownView as error:
-        raise ValueError(f"{name}: {error}") from error
+    # The side, which tells nothing of the landmarks, may be missing.
+    if header.stated.view is None:
+        raise ValueError(f"{name}: no tag tells the view")
+    return header.stated.view
 
 
 def _warn(result: Extraction) -> None:

@@ -30,7 +30,7 @@ from .steps import Steps, digest_of, file_stamps, run_steps
 from .work_folder import at_work, check_out
 
 # Raised whenever the same input would give another output.
-VERSION = 1
+VERSION = 2
 _FOLDERS = ("images", "annotations", "work", "work/records", "report")
 
 
@@ -44,7 +44,8 @@ def prepare_source(source: Source, out: Path, options: CoreOptions, workers: int
         workers: joblib's ``n_jobs``.
 
     Raises:
-        ValueError: no film, or films of one name, or a fault of the splits; nothing is written.
+        ValueError: no film, films of one name, films in the folder to be written, or a fault of
+            the splits; nothing is written.
         DiskFull: no room; what was finished stays, and the next run goes on from there.
     """
     _check(source, out)
@@ -99,3 +100,9 @@ def _check(source: Source, out: Path) -> None:
         if count > 1:
             raise ValueError(f"{count} films would be written as {name}.png; names must differ")
     check_out(out)
+    folders = {(source.root / film.path).parent for film in films if film.path is not None}
+    if (out / "images").resolve() in {folder.resolve() for folder in folders}:
+        raise ValueError(
+            f"{out / 'images'} holds the films themselves, and would take the images that are "
+            "made of them; choose another --out"
+        )

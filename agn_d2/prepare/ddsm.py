@@ -13,8 +13,10 @@ from pathlib import Path
 
 from ..images import IMAGE_SUFFIXES
 from ..utils.view_names import STANDARD_VIEWS, WORD_OF_SIDE
+from ..utils.walk import files_below
 from .core import Source, SourceFilm, SourceLesion
 from .ddsm_overlay import MASS, Abnormality, read_overlay
+from .work_folder import is_written
 
 _PLACES = {f"{WORD_OF_SIDE[side]}_{view}": (side, view) for side, view in STANDARD_VIEWS}
 _NAME = re.compile(rf"(?P<case>[A-Z][-_]\d+[-_]\d+)[._](?P<place>{'|'.join(_PLACES)})\b", re.I)
@@ -53,9 +55,10 @@ def read_ddsm(root: Path, images: Path | None = None) -> Source:
 
     Raises:
         ValueError: no .ics file, or one that cannot be read; names file and line.
+        OSError: a folder cannot be listed now.
     """
     folder = images or root
-    headers = sorted(path for path in root.rglob("*") if path.suffix.lower() == ".ics")
+    headers = sorted(path for path in files_below(root) if path.suffix.lower() == ".ics")
     if not headers:
         raise ValueError(f"{root}: no .ics file in it; --root must be the folder of DDSM's cases")
     pictures = _pictures(folder)
@@ -119,11 +122,16 @@ def _header(where: str, words: Sequence[str]) -> FilmHeader:
 
 
 def _pictures(folder: Path) -> dict[tuple[str, str], list[Path]]:
-    """(case, place) -> its pictures, relative to the folder, those without loss first."""
+    """(case, place) -> its pictures, relative to the folder, those without loss first.
+
+    What an earlier run has written below the folder are no films.
+    """
     found: dict[tuple[str, str], list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(files_below(folder)):
         match = _NAME.match(path.name)
-        if match is not None and path.suffix.lower() in IMAGE_SUFFIXES:
+        if match is None or is_written(path):
+            continue
+        if path.suffix.lower() in IMAGE_SUFFIXES:
             key = (_case(match["case"]), match["place"].upper())
             found.setdefault(key, []).append(path.relative_to(folder))
     for paths in found.values():

@@ -16,6 +16,7 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from ..utils.view_names import VIEWS
+from ..utils.walk import files_below
 from .core import Points, Source, SourceFilm, SourceLesion
 from .core_tables import Row, number, optional, read_rows, side_of
 
@@ -86,8 +87,9 @@ def xml_files(root: Path, *, pectoral: bool) -> dict[str, Path]:
     """File name of a film -> its property list, of the lesions or of the pectoral muscles."""
     return {
         path.stem.partition("_")[0]: path
-        for path in sorted(root.rglob("*.xml"))
-        if (_PECTORAL in path.parent.name.lower() or "muscle" in path.stem.lower()) == pectoral
+        for path in sorted(files_below(root))
+        if path.suffix.lower() == ".xml"
+        and (_PECTORAL in path.parent.name.lower() or "muscle" in path.stem.lower()) == pectoral
     }
 
 
@@ -120,9 +122,9 @@ def _roi(roi: Mapping[str, Any]) -> Roi:
 
 
 def _dicom_files(root: Path) -> Iterator[tuple[Path, re.Match[str]]]:
-    for path in sorted(root.rglob("*.dcm")):
+    for path in sorted(files_below(root)):
         match = _FILE.fullmatch(path.stem)
-        if match is not None:
+        if match is not None and path.suffix.lower() == ".dcm":
             yield path, match
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from ..data.file_names import parse_name
 from ..dicom.acceptance import Wishes, reason_to_leave_out, view_of
 from ..dicom.header import read_header
-from ..dicom.reader import is_dicom
+from ..dicom.reader import has_dicom_suffix, has_mark
 from ..dicom.views import parse_view_text
 from ..utils.safe_names import distinct_names, safe_name
 from ..utils.view_names import VIEWS
@@ -144,7 +144,13 @@ def _check_alike(rows: Sequence[tuple[str, Row]]) -> None:
 
 def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
     """A film with its patient, examination, side and view: of the table, else of the file."""
-    patient, case, side, view = _of_file(path, wishes)
+    try:
+        patient, case, side, view = _of_file(path, wishes)
+    except OSError:
+        # What the table tells all of is read later, and then tried again.
+        if any(optional(row, what) is None for what in ("patient", "side", "view")):
+            raise
+        patient = case = side = view = None
     # "LMLO" or "R CC" in the view's column tell the side as well.
     told = parse_view_text(optional(row, "view") or "")
     side_cell = optional(row, "side")
@@ -172,8 +178,12 @@ def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
 
 
 def _of_file(path: Path, wishes: Wishes) -> Place:
-    """What the file tells; patient and examination under names that tell nobody who they are."""
-    if not path.is_file() or not is_dicom(path):
+    """What the file tells; patient and examination under names that tell nobody who they are.
+
+    Raises:
+        OSError: the file cannot be read now.
+    """
+    if not path.is_file() or not (has_dicom_suffix(path) or has_mark(path)):
         return _of_name(path)
     try:
         header = read_header(path)

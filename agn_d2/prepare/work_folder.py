@@ -32,6 +32,11 @@ def check_out(out: Path) -> None:
         raise ValueError(f"{out} holds a data set made in another way; choose another --out")
 
 
+def is_written(image: Path) -> bool:
+    """Whether an image lies where a run of steps has written its images."""
+    return image.parent.name == "images" and (image.parent.parent / "work" / "records").is_dir()
+
+
 @contextmanager
 def at_work(out: Path, folders: Sequence[str]) -> Iterator[None]:
     """Make and hold the folders of a data set, rid of what a killed run left half written.

@@ -56,7 +56,8 @@ def case_figure(
     figure = Figure(figsize=(2.9 * columns, 8.6), layout="constrained", facecolor="black")
     # Room below the pictures for the legend.
     figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))
-    figure.suptitle(title, color="white", fontsize=11)
+    # Names of cases are no formulas.
+    figure.suptitle(title, color="white", fontsize=11, parse_math=False)
     span = attention_span(panels.values()) if with_attention else None
     grid = figure.subplots(2, columns)
     for index, (laterality, view) in enumerate(HANGING):

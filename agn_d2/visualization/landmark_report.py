@@ -33,6 +33,7 @@ from ..landmarks.statistics import (
     unusualness,
 )
 from ..utils.files import check_writable
+from ..utils.walk import files_below
 from .landmark_distributions import distribution_figure, figure_svg
 from .pages import write_page
 from .screen_pictures import picture_path, write_pictures
@@ -113,7 +114,7 @@ def build_report(
 
 
 def _without_record(images: Path, landmarks: Mapping[str, Landmarks]) -> list[str]:
-    files = (path for path in images.rglob("*") if is_image(path))
+    files = (path for path in files_below(images) if is_image(path))
     names = {path.relative_to(images).as_posix() for path in files}
     return sorted(names - set(landmarks))
 

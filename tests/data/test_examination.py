@@ -1,6 +1,9 @@
 """Files to examinations: what belongs together, what stands for a view, what is left out."""
 
+import errno
+import io
 import logging
+import os
 
 import cv2
 import numpy as np
@@ -14,8 +17,9 @@ from agn_d2.data.file_names import parse_name
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.tone import Tone
 
-from ..dicom.dicom_files import film, mammogram, uid, write
+from ..dicom.dicom_files import code, film, mammogram, presentation_state, uid, write
 
+ANTERIOR = code("441752004", "SCT")
 VIEWS = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
 
 
@@ -92,6 +96,7 @@ def test_ml_is_taken_for_mlo_when_asked_and_a_true_mlo_comes_first(folder):
         ({}, {"PresentationIntentType": "FOR PROCESSING"}, "for presentation"),
         ({}, {"ImageType": ["DERIVED", "PRIMARY", "TOMO", "GENERATED_2D"]}, "no synthetic one"),
         ({}, {"PartialView": "YES", "pixels": film(0, 128, 96)}, "no partial one"),
+        ({}, {"ViewModifierCodeSequence": [ANTERIOR], "InstanceNumber": 9}, "no additional one"),
         ({"pixels": film(0, 65, 48), "AcquisitionDate": "20200101"}, {}, "larger"),
         (
             {"AcquisitionDate": "20200101", "AcquisitionTime": "101500"},
@@ -138,6 +143,50 @@ def test_bad_files_are_named_and_the_rest_is_read(folder, caplog):
     assert "fake.dcm: no DICOM file" in caplog.text and "empty.dcm" in caplog.text
 
 
+def test_objects_without_pictures_are_no_bad_files(folder, caplog):
+    """Archives hold reports and presentation states beside the images of a study."""
+    write(folder / "state.dcm", presentation_state())
+    with caplog.at_level(logging.WARNING):
+        examination = read_examination(folder)
+    assert len(examination.images) == 4 and not caplog.messages
+    assert reasons(examination) == {
+        "state.dcm": ("no pixels (Grayscale Softcopy Presentation State Storage)", False)
+    }
+
+
+def test_what_cannot_be_looked_at_is_no_silent_loss(folder, monkeypatch):
+    """A file without a suffix, and a folder, as on a network drive that fails."""
+    write_view(folder / "inner", "L", "CC", "more")
+    reading, listing = io.open, os.scandir
+    failing = {str(folder / "IM_RCC"), str(folder / "inner")}
+
+    def check(path):
+        if str(path) in failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr("builtins.open", lambda p, *a, **k: check(p) or reading(p, *a, **k))
+    monkeypatch.setattr("os.scandir", lambda p: check(p) or listing(p))
+    examination = read_examination(folder)
+    assert list(examination.images) == ["L-CC", "L-MLO", "R-MLO"]
+    said = os.strerror(errno.EIO)
+    assert reasons(examination) == {
+        "IM_RCC": (said, True),
+        "inner": (f"cannot be listed: {said}", True),
+    }
+    failing.add(str(folder))
+    with pytest.raises(OSError, match=said):
+        read_examination(folder)
+
+
+def test_links_to_folders_are_followed_and_files_of_macos_passed_over(folder, tmp_path):
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "patient").symlink_to(folder)
+    (folder / "again").symlink_to(tmp_path / "archive")
+    (folder / "._IM_LCC.dcm").write_bytes(b"\0\5\x16\7" * 50)
+    examination = read_examination(tmp_path / "archive")
+    assert len(examination.images) == 4 and examination.left_out == ()
+
+
 def test_two_patients_in_one_folder(folder):
     write_view(folder, "L", "CC", "other", PatientID="ANOTHER")
     with pytest.raises(ValueError, match="files of 2 patients or studies") as caught:
@@ -147,6 +196,31 @@ def test_two_patients_in_one_folder(folder):
     assert [len(one.paths) for one in examinations] == [4, 1] and strays == []
     write_view(folder, "L", "CC", "prior", StudyInstanceUID="1.2.3")
     assert len(find_examinations(folder)[0]) == 3
+
+
+def test_masks_of_cbis_ddsm_do_not_stand_for_its_films(tmp_path):
+    """They tell the same view, have the size of the film, and were stored later."""
+    name = "Mass-Test_P_00001_LEFT_CC"
+    tags = {"ViewPosition": None, "PatientOrientation": "CC", "Modality": "MG"}
+    write_view(tmp_path, "L", "CC", "film", PatientID=name, StudyDate="20160720", **tags)
+    write_view(tmp_path, "L", "CC", "mask", PatientID=f"{name}_1", StudyDate="20170829", **tags)
+    examination = read_examination(tmp_path)
+    assert examination.images["L-CC"].path.endswith("film")
+    assert reasons(examination) == {"mask": ("a crop or a mask of a lesion, no film", False)}
+
+
+def test_images_that_name_nobody_belong_together_by_folder(tmp_path):
+    """Patients that were made anonymous by emptying the tags must not become one."""
+    for patient in ("x", "y"):
+        for view in ("CC", "MLO"):
+            nobody = {"PatientID": "", "StudyInstanceUID": None}
+            write_view(tmp_path / patient, "L", view, **nobody)
+    examinations, strays = find_examinations(tmp_path)
+    assert [len(one.candidates) for one in examinations] == [2, 2] and strays == []
+    # The same images, so the same UIDs, under two names.
+    assert len({one.name for one in examinations}) == 2
+    with pytest.raises(ValueError, match="files of 2 patients or studies"):
+        read_examination(tmp_path)
 
 
 def test_png_by_name(tmp_path):

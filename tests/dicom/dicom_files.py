@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom import dcmread
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
@@ -58,11 +62,30 @@ def mammogram(pixels: np.ndarray | None = None, **tags: Any) -> Dataset:
     return data
 
 
+def presentation_state(**tags: Any) -> Dataset:
+    """An object of a study that is no image."""
+    tags = {"SOPInstanceUID": uid("state"), "Rows": None, "Columns": None, "PixelData": None} | tags
+    return mammogram(SOPClassUID="1.2.840.10008.5.1.4.1.1.11.1", Modality="PR", **tags)
+
+
 def write(path: Path, data: Dataset) -> Path:
     data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
     path.parent.mkdir(parents=True, exist_ok=True)
     data.save_as(path, enforce_file_format=True)
+    return path
+
+
+def with_odd_texts(path: Path, **texts: str) -> Path:
+    """The file with texts that are no values of their tags, as archives have them."""
+    data = dcmread(path)
+    for keyword, text in texts.items():
+        tag = Tag(keyword)
+        content = text.encode() + b" " * (len(text) % 2)
+        data._dict[tag] = RawDataElement(
+            tag, dictionary_VR(tag), len(content), content, 0, False, True
+        )
+    data.save_as(path)
     return path
 
 

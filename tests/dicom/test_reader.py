@@ -3,6 +3,7 @@
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, RLELossless
 
@@ -32,6 +33,39 @@ def test_codings_that_pydicom_writes(tmp_path, pixels, syntax):
     image = read_dicom(write(tmp_path / "a.dcm", data))
     assert np.array_equal(image.pixels, as_read(pixels))
     assert image.header.syntax == (syntax or data.file_meta.TransferSyntaxUID).name
+
+
+def test_an_enhanced_image_of_one_frame_has_its_tags_in_sequences(tmp_path):
+    """As synthetic 2D views that are stored as tomosynthesis."""
+    shared, own = Dataset(), Dataset()
+    shared.PixelMeasuresSequence = [item(PixelSpacing=[0.1, 0.2])]
+    shared.FrameVOILUTSequence = [item(WindowCenter=1, WindowWidth=2)]
+    own.FrameVOILUTSequence = [
+        item(WindowCenter=1000, WindowWidth=500, VOILUTFunction="LINEAR_EXACT")
+    ]
+    own.PixelValueTransformationSequence = [item(RescaleSlope=2, RescaleIntercept=-1000)]
+    data = mammogram(
+        np.tile(np.array([875, 1125, 1000], np.uint16), (32, 11)),
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.3",
+        ImageType=["DERIVED", "PRIMARY", "TOMOSYNTHESIS", "GENERATED_2D"],
+        NumberOfFrames=1,
+        SharedFunctionalGroupsSequence=[shared],
+        PerFrameFunctionalGroupsSequence=[own],
+    )
+    image = read_dicom(write(tmp_path / "a.dcm", data))
+    # 2 x - 1000: 750 is black, 1250 white, 1000 in the middle.
+    assert image.pixels[0, :3].tolist() == [0, 65535, 32768]
+    assert image.notes == ("window 1000/500 LINEAR_EXACT",)
+    assert image.header.spacing.mm == (0.1, 0.2)
+    data.WindowCenter, data.WindowWidth, data.VOILUTFunction = 1000, 2000, "LINEAR_EXACT"
+    assert read_dicom(write(tmp_path / "b.dcm", data)).notes == ("window 1000/2000 LINEAR_EXACT",)
+
+
+def item(**tags):
+    data = Dataset()
+    for keyword, value in tags.items():
+        setattr(data, keyword, value)
+    return data
 
 
 @pytest.mark.parametrize("selection", [1, 6])

@@ -9,7 +9,7 @@ import pytest
 
 from agn_d2.dicom.report_sr import ReportedImage, structured_report
 
-from .dicom_files import film, mammogram, uid, write
+from .dicom_files import film, mammogram, uid, with_odd_texts, write
 
 hd_sr = pytest.importorskip(
     "highdicom.sr", reason="the extra 'sr' (package highdicom) is not installed"
@@ -96,6 +96,22 @@ def test_nothing_found_is_a_report_too(tmp_path):
     (group,) = content.get_image_measurement_groups()
     (number,) = group.get_measurements()
     assert number.name.meaning.startswith("Number of lesions") and number.value == 0
+
+
+def test_odd_entries_of_an_archive_are_left_empty(tmp_path):
+    odd = {"PatientSex": "FEM", "StudyDate": "20200230", "StudyTime": "10:15:00"}
+    odd |= {"PatientBirthDate": "1950"}
+    path = write(tmp_path / "a.dcm", mammogram(film(0, 64, 48), SpecificCharacterSet=""))
+    with_odd_texts(path, **odd)
+    report = structured_report([ReportedImage(path, "L", [])], version="1")
+    assert [report[keyword].value or "" for keyword in odd] == [""] * 4
+    assert report.PatientID == "SECRET-ID"
+
+
+def test_an_image_that_no_report_can_name_is_refused(tmp_path):
+    path = write(tmp_path / "a.dcm", mammogram(film(0, 64, 48), StudyInstanceUID=""))
+    with pytest.raises(ValueError, match=r"a\.dcm: no StudyInstanceUID, by which"):
+        structured_report([ReportedImage(path, "L", [])], version="1")
 
 
 def test_every_image_has_its_number_of_masses(report):

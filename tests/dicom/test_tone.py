@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from agn_d2.dicom.decode import Stored, stored_values
 from agn_d2.dicom.tone import Tone, gray_values
@@ -30,6 +32,14 @@ def lut(values, first=0, depth=12, vr="US"):
     return item
 
 
+def packed(values, shift=0):
+    """A table of 8-bit entries with no byte between them."""
+    entries = bytes(value >> shift for value in values)
+    item = lut([0] * len(entries), depth=8)
+    item.add_new("LUTData", "OW", entries + b"\0" * (len(entries) % 2))
+    return item
+
+
 def test_full_scale_of_12_8_and_16_bits():
     assert gray([0, 4095, 819])[0] == [0, WHITE, 13107]
     assert gray([0, 255, 51], dtype=np.uint8, BitsStored=8)[0] == [0, WHITE, 13107]
@@ -43,6 +53,18 @@ def test_full_scale_by_the_values_where_the_header_has_too_many_bits():
     assert notes == ("12 bits used, not 16 as the header says",)
     # A quarter of the range and more is believed.
     assert gray([0, 16384], BitsStored=16)[0] == [0, 16384]
+
+
+def test_padding_is_not_among_the_values_that_tell_the_bits():
+    """12 bits and a padding of 65535 in 16 bits stored: full scale is 4095."""
+    values, notes = gray([0, 4095, 819, 65535], BitsStored=16, PixelPaddingValue=65535)
+    assert values == [0, WHITE, 13107, 0]
+    assert notes == ("12 bits used, not 16 as the header says",)
+    data = mammogram(row([-32768, 0, 4095], np.int16), BitsStored=16)
+    data.add_new("PixelPaddingValue", "SS", -32768)
+    assert gray_values(stored_values(data), data, Tone())[0].tolist() == [[0, 0, WHITE]]
+    # Nothing but padding.
+    assert gray([65535, 65535], BitsStored=16, PixelPaddingValue=65535)[0] == [0, 0]
 
 
 def test_linear_window_of_the_standard():
@@ -76,6 +98,20 @@ def test_the_first_window_unless_another_is_asked_for():
     assert gray([1125, 3125], voi=7, **windows)[0] == [round(0.75 * WHITE), WHITE]
 
 
+def test_windows_without_a_number_are_passed_over():
+    exact = {"VOILUTFunction": "LINEAR_EXACT"}
+    blank = exact | {"WindowCenter": ["1000", ""], "WindowWidth": ["500", ""]}
+    assert gray([1125], **blank)[0] == gray([1125], voi=1, **blank)[0] == [round(0.75 * WHITE)]
+    alone = {"WindowCenter": "", "WindowWidth": ""}
+    assert gray([0, 4095, 819], **alone)[0] == [0, WHITE, 13107]
+    data = mammogram(row([0, 4095, 819]))
+    for keyword in ("WindowCenter", "WindowWidth"):
+        # As read from a file with a decimal comma.
+        tag = Tag(keyword)
+        data._dict[tag] = RawDataElement(tag, "DS", 4, b"10,5", 0, False, True)
+    assert gray_values(stored_values(data), data, Tone())[0].tolist() == [[0, WHITE, 13107]]
+
+
 def test_a_voi_lut_comes_before_a_window():
     table = [0, 1000, 2000, 4095]
     tags = {"VOILUTSequence": [lut(table, first=10)], "WindowCenter": "1", "WindowWidth": "2"}
@@ -93,6 +129,9 @@ def test_voi_luts_of_words_of_eight_bits_and_of_many_entries():
     # 4096 entries of 8 bits: entry 4095 must not wrap to entry 255.
     eight = lut([n >> 4 for n in range(4096)], depth=8)
     assert gray([4095, 256, 0], VOILUTSequence=[eight])[0] == [WHITE, 16 * 257, 0]
+    # The same, two entries a word (C.11.1.1.1); an odd number of them ends in a padding byte.
+    assert gray([4095, 256, 0], VOILUTSequence=[packed(range(4096), 4)])[0] == [WHITE, 16 * 257, 0]
+    assert gray([0, 1, 2], VOILUTSequence=[packed([0, 51, 255])])[0] == [0, 13107, WHITE]
     second = [lut([0, 4095]), lut([4095, 0])]
     assert gray([0, 1], voi=1, VOILUTSequence=second)[0] == [WHITE, 0]
 
@@ -129,6 +168,13 @@ def test_rescale_comes_before_the_window():
     tags |= {"WindowWidth": "500", "VOILUTFunction": "LINEAR_EXACT"}
     # 2 x - 1000: 875 -> 750, 1125 -> 1250.
     assert gray([875, 1125], **tags)[0] == [0, WHITE]
+
+
+def test_a_rescale_without_numbers_changes_nothing():
+    expected = [0, WHITE, 13107]
+    assert gray([0, 4095, 819], RescaleSlope="", RescaleIntercept="")[0] == expected
+    values, notes = gray([0, 4095, 819], RescaleSlope="0", RescaleIntercept="0")
+    assert values == expected and notes == ("rescale with slope 0 not usable",)
 
 
 def test_a_negative_slope_turns_full_scale_round():

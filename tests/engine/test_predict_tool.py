@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from ..dicom.dicom_files import film, mammogram, uid, write
+from agn_d2.cross_view.relation import CandidateRelation
+from agn_d2.cross_view.relation_file import write_relation
+
+from ..dicom.dicom_files import film, mammogram, presentation_state, uid, write
 from ..modeling.tiny_model import BASE, RCNN, RESNET, make_model, randomize_graph
 from ..programs import load_program
 
@@ -148,6 +151,7 @@ def test_bad_files_are_said_once_each_and_the_rest_goes_on(predict, folder, tmp_
     write(bad / "no_view.dcm", mammogram(film(), ViewPosition=None, PatientID="B"))
     write(bad / "icon.dcm", mammogram(np.zeros((1, 1), np.uint16), PatientID="C"))
     write(bad / "xccl.dcm", mammogram(film(), ViewPosition="XCCL", PatientID="D"))
+    write(bad / "state.dcm", presentation_state())
     (bad / "letter.dcm").write_text("no film")
     cut = write(bad / "cut.dcm", mammogram(film(7), PatientID="E"))
     cut.write_bytes(cut.read_bytes()[:-1000])
@@ -157,24 +161,103 @@ def test_bad_files_are_said_once_each_and_the_rest_goes_on(predict, folder, tmp_
         caplog.clear()
         assert predict(folder, output, "--no-pictures", "--workers", "2") == 1
         said = [m for m in caplog.messages if "not read" in m or "left out" in m]
-        for name in ("no_view", "icon", "letter", "cut", "q_L_CC", "xccl"):
+        for name in ("no_view", "icon", "letter", "cut", "q_L_CC", "xccl", "state"):
             (line,) = [m for m in said if name in m]
             assert "\n" not in line
-            assert line.startswith("left out" if name == "xccl" else "not read"), run
+            passed_over = name in ("xccl", "state")
+            assert line.startswith("left out" if passed_over else "not read"), run
     assert len(results(output)) == 2
     assert {path.suffix for path in output.iterdir()} == {".json", ".csv"}
 
 
-def test_a_damaged_view_of_an_examination(predict, folder, tmp_path, caplog):
+def test_a_damaged_view_of_an_examination(predict, folder, tmp_path, caplog, capsys):
+    whole = (folder / "one" / "IM1").read_bytes()
     path = folder / "one" / "IM1"
     path.write_bytes(path.read_bytes()[:-1000])
-    for _ in range(2):
+    write(folder / "one" / "NOVIEW", mammogram(film(), ViewPosition=None))
+    for done in ("1 examinations predicted, 0", "0 examinations predicted, 1"):
         caplog.clear()
         assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 1
-        assert len([m for m in caplog.messages if "IM1" in m and "not read" in m]) == 1
+        assert f"{done} were done before" in capsys.readouterr().out
+        for name in ("IM1", "NOVIEW"):
+            assert len([m for m in caplog.messages if name in m and "not read" in m]) == 1
     (record,) = results(tmp_path / "out").values()
     assert [image["file"] for image in record["images"]] == ["one/IM0"[4:]]
-    assert record["left_out"][0]["file"] == "IM1" and record["left_out"][0]["bad"]
+    assert {one["file"]: one["bad"] for one in record["left_out"]} == {"IM1": True, "NOVIEW": True}
+    path.write_bytes(whole)
+    assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 1
+    (record,) = results(tmp_path / "out").values()
+    assert len(record["images"]) == 2
+
+
+def test_a_relation_reads_the_other_views_and_belongs_to_the_settings(
+    predict, folder, tmp_path, capsys
+):
+    file, output = tmp_path / "relation.json", tmp_path / "out"
+    options = ["--no-pictures", "MODEL.AGN.ENABLED", "False"]
+    options += ["MODEL.CROSS_VIEW.RELATION", str(file)]
+    write_relation(file, CandidateRelation())
+    assert predict(folder / "one", output, *options) == 0
+    (record,) = results(output).values()
+    assert [image["read_with"] for image in record["images"]] == [["L-MLO"], ["L-CC"]]
+    # Fitted anew, under the same name.
+    write_relation(file, CandidateRelation(sigma_depth=0.5))
+    for predicted in (1, 0):
+        assert predict(folder / "one", output, *options) == 0
+        assert f"{predicted} examinations predicted" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_view_that_cannot_be_read_now_is_tried_by_the_next_run(
+    predict, folder, tmp_path, monkeypatch, capsys
+):
+    reading = Path.read_bytes
+
+    def fail(path):
+        if path.name == "IM1":
+            raise OSError(5, "Input/output error", str(path))
+        return reading(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 1
+    assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 0
+    assert "1 examinations predicted, 0" in capsys.readouterr().out.splitlines()[-1]
+    (record,) = results(tmp_path / "out").values()
+    assert len(record["images"]) == 2 and record["left_out"] == []
+
+
+def test_a_file_that_changes_while_it_is_read_is_taken_up_by_the_next_run(
+    predict, tool, folder, tmp_path, monkeypatch, capsys
+):
+    """As an archive that is still being copied; and a file that is gone ends no run."""
+    read = tool.Run.read
+
+    def changing(run, files):
+        found = read(run, files)
+        os.utime(files.paths[0], (1, 1))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tool.Run, "read", changing)
+        assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 0
+    assert predict(folder / "one", tmp_path / "out", "--no-pictures") == 0
+    assert "1 examinations predicted, 0" in capsys.readouterr().out.splitlines()[-1]
+    found = tool.find_examinations
+
+    def losing(*args, **kwargs):
+        examinations, strays = found(*args, **kwargs)
+        (folder / "p_R_CC.png").unlink()
+        return examinations, strays
+
+    monkeypatch.setattr(tool, "find_examinations", losing)
+    assert predict(folder, tmp_path / "out", "--no-pictures") == 1
+    assert "0 examinations predicted, 1 were done" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_results_within_the_folder_of_the_images_are_passed_over(predict, folder, capsys):
+    output = folder / "one" / "results"
+    assert predict(folder / "one", output) == predict(folder / "one", output) == 0
+    assert "0 examinations predicted, 1 were done" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_errors_of_the_whole_run_are_one_line(predict, tmp_path, capsys):
@@ -198,6 +281,19 @@ def test_structured_reports(predict, folder, tmp_path):
         assert np.allclose([*corners.min(0), *corners.max(0)], box, atol=1e-3)
 
 
+def test_an_examination_without_a_report_does_not_end_the_run(predict, folder, tmp_path, caplog):
+    pytest.importorskip("highdicom.sr", reason="the extra 'sr' is not installed")
+    tags = {"StudyInstanceUID": "", "PatientID": "A", "SOPInstanceUID": uid("bare")}
+    write(folder / "a.dcm", mammogram(film(3), **tags))
+    for _ in range(2):
+        caplog.clear()
+        assert predict(folder, tmp_path / "out", "--sr", "--no-pictures") == 1
+        (line,) = [m for m in caplog.messages if "no SR: " in m]
+        assert "a.dcm: no StudyInstanceUID" in line
+    assert len(results(tmp_path / "out")) == 3
+    assert len(list((tmp_path / "out").glob("*.sr.dcm"))) == 1
+
+
 def test_the_demo_draws_dicom_files(folder, weights, tmp_path, monkeypatch, capsys):
     demo = load_program(TOOL.with_name("demo.py"))
     # It would stay set up for the tests that follow.
@@ -211,3 +307,14 @@ def test_the_demo_draws_dicom_files(folder, weights, tmp_path, monkeypatch, caps
     assert "not read: " in (said := capsys.readouterr().err) and "fake.dcm" in said
     (picture,) = out.iterdir()
     assert picture.name.startswith("exam-") and picture.stat().st_size > 10_000
+
+
+def test_the_demo_finds_landmarks_for_a_relation(folder, weights, tmp_path, monkeypatch):
+    demo = load_program(TOOL.with_name("demo.py"))
+    monkeypatch.setattr(demo, "setup_logger", lambda **_: None)
+    write_relation(tmp_path / "relation.json", CandidateRelation())
+    words = ["--config-file", BASE, "--images", folder / "one", "--output", tmp_path / "out"]
+    words += ["MODEL.WEIGHTS", weights, *OPTIONS, "INPUT.CROP_TO_BREAST", "False"]
+    words += ["MODEL.AGN.ENABLED", "False", "MODEL.CROSS_VIEW.RELATION", tmp_path / "relation.json"]
+    monkeypatch.setattr("sys.argv", ["demo.py", *map(str, words)])
+    assert demo.main() == 0

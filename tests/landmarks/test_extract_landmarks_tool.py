@@ -47,6 +47,14 @@ def test_records_nodes_overlays_and_counts(main, images, tmp_path, capsys):
     assert "broken_CC.png" in said.err
 
 
+def test_overlays_within_the_folder_are_no_images(main, images, tmp_path, capsys):
+    options = ["--images", images, "--overlays", images / "overlays"]
+    options += ["--output", tmp_path / "landmarks.json"]
+    for _ in range(2):
+        assert main(list(map(str, options))) == 0
+        assert "2 of 2 images" in capsys.readouterr().out
+
+
 def test_the_former_name_of_the_method_is_understood(main, images, tmp_path):
     written = []
     for name in ("thesis", "seed", "robust"):
@@ -170,7 +178,7 @@ def test_dicom_files_tell_their_view(main, cc, tmp_path, capsys):
     folder, out = tmp_path / "films", tmp_path / "out.json"
     pixels = cc.image.astype(np.uint16) * (4095 // max(int(cc.image.max()), 1))
     write(folder / "IM0001", mammogram(pixels))
-    write(folder / "IM0002", mammogram(pixels, ViewPosition="MLO", ImageLaterality="R"))
+    write(folder / "IM0002", mammogram(pixels, ViewPosition="MLO", ImageLaterality=None))
     write(folder / "IM0003", mammogram(pixels, ViewPosition="XCCL"))
     write(folder / "IM0004", mammogram(pixels, ViewPosition=None))
     assert main(["--images", str(folder), "--output", str(out), "--overlays", str(tmp_path)]) == 1

@@ -1,5 +1,7 @@
 """datasets/prepare.py ddsm: chain codes, headers, and from the cases to FROC."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -227,6 +229,26 @@ def test_bad_headers(tmp_path, capsys, old, new, message):
         return
     assert prepare("ddsm", "--root", root, "--out", tmp_path / "out") == 2
     assert message in capsys.readouterr().err
+
+
+def test_files_that_macos_leaves_are_passed_over_and_links_followed(tmp_path):
+    build_ddsm(tmp_path / "disk")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "cases").symlink_to(tmp_path / "disk")
+    ics = next((tmp_path / "disk").rglob("*.ics"))
+    ics.with_name(f"._{ics.name}").write_bytes(b"\0\5\x16\7\xff")
+    films = read_ddsm(tmp_path / "root").films
+    assert films and all(film.path is None or film.path.startswith("cases/") for film in films)
+
+
+def test_written_images_below_the_root_are_no_films(prepared, tmp_path):
+    """The default --out may be the folder that holds the download."""
+    build_ddsm(tmp_path)
+    before = read_ddsm(tmp_path)
+    for name in ("images", "work"):
+        shutil.copytree(prepared / name, tmp_path / name)
+    assert any(path.suffix == ".png" for path in (tmp_path / "images").iterdir())
+    assert read_ddsm(tmp_path) == before
 
 
 def test_a_folder_without_cases(tmp_path, capsys):

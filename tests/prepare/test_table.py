@@ -1,5 +1,8 @@
 """datasets/prepare.py table: a table of one's own, from its rows to FROC."""
 
+import errno
+import io
+import os
 from pathlib import Path
 
 import cv2
@@ -93,6 +96,35 @@ def test_rows_become_films_and_lesions(source):
     assert found.left_out == (("exam/3", "view ML; taken for MLO only when asked"),)
     taken = read_table(*source, wishes=Wishes(lateral=True))
     assert {f.path: f.view for f in taken.films}["exam/3"] == "MLO"
+
+
+def test_a_header_that_cannot_be_read_now_is_no_film_left_out(source, monkeypatch):
+    """Else a drive that fails for a moment would cost the film for good, and nobody were told."""
+    table, images = source
+    reading = io.open
+
+    def fail(path, *args, **kwargs):
+        if str(path).endswith("exam/1"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return reading(path, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", fail)
+    with pytest.raises(OSError, match=r"exam/1"):
+        read_table(table, images)
+    # Where the table tells all, the step that reads the pixels tries again.
+    told = table.read_text().replace("30 60 60 90;;;;", "30 60 60 90;P;L;CC;")
+    table.write_text(told)
+    assert "exam/1" in {film.path for film in read_table(table, images).films}
+
+
+def test_films_are_not_overwritten_by_what_is_made_of_them(source, capsys):
+    table, images = source
+    table.write_text("file,box,patient,side,view\nB_RIGHT_CC.png,,B,R,CC\n")
+    film_bytes = (images / "B_RIGHT_CC.png").read_bytes()
+    arguments = ["--table", table, "--images", images, "--out", images.parent]
+    assert prepare("table", *arguments) == 2
+    assert "images holds the films themselves" in capsys.readouterr().err
+    assert (images / "B_RIGHT_CC.png").read_bytes() == film_bytes
 
 
 def test_from_the_table_to_froc(source, tmp_path):

@@ -55,6 +55,11 @@ def test_the_legend_has_what_is_drawn():
     assert attention == [*everything, "attention: dark 0.20 to bright 0.20"]
 
 
+def test_a_name_with_dollars_is_no_formula(tmp_path):
+    figure = case_figure("P$_$1", {("L", "MLO"): panel()}, with_attention=False)
+    write_figure(figure, tmp_path / "a.png", dpi=20)
+
+
 def test_a_file_is_written(tmp_path):
     write_figure(case_figure("P1", {}, with_attention=False), tmp_path / "a.png", dpi=100)
     assert cv2.imread(str(tmp_path / "a.png")).shape == (860, 580, 3)

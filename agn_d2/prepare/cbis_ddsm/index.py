@@ -8,7 +8,6 @@ Retriever writes it, where the last five digits are those of the study's and the
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from ...utils.walk import files_below
 from ..open_files import PAUSES
 from .tables import Film, SeriesRef
 
@@ -149,7 +149,11 @@ def list_files(root: str | Path, suffixes: tuple[str, ...], expected: str) -> li
     # What a folder that cannot be listed holds would count as missing.
     for pause in (*PAUSES, None):
         try:
-            found = _walk(root, suffixes)
+            found = [
+                path.relative_to(root).as_posix()
+                for path in files_below(root)
+                if path.name.lower().endswith(suffixes)
+            ]
             break
         except OSError:
             if pause is None:
@@ -160,22 +164,6 @@ def list_files(root: str | Path, suffixes: tuple[str, ...], expected: str) -> li
             f"--root {root}: no {' or '.join(suffixes)} file in it. It must be {expected}"
         )
     return sorted(found)
-
-
-def _walk(root: Path, suffixes: tuple[str, ...]) -> list[str]:
-    def fail(error: OSError) -> None:
-        raise error
-
-    found: list[str] = []
-    for folder, _, names in os.walk(root, followlinks=True, onerror=fail):
-        relative = Path(folder).relative_to(root)
-        found += [
-            (relative / name).as_posix()
-            for name in names
-            # macOS leaves "._1-1.dcm" beside files on foreign disks.
-            if name.lower().endswith(suffixes) and not name.startswith("._")
-        ]
-    return found
 
 
 def index_files(
