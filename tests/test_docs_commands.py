@@ -126,7 +126,7 @@ def test_wrong_commands_are_found(monkeypatch, capsys):
     (fault,) = faults_of(good.replace("MAX_ITER", "MAX_ITERS"), parser, capsys)
     assert fault.startswith("SOLVER.MAX_ITERS")
     (fault,) = faults_of(good.replace("MAX_ITER 3", "MAX_ITER 3.5"), parser, capsys)
-    assert fault.startswith("SOLVER.MAX_ITER 3.5: Type mismatch")
+    assert fault.startswith("SOLVER.MAX_ITER 3.5: config: Type mismatch")
 
 
 CODE = re.compile(r"`([^`\n]+)`|^ {4,}(.*)$", re.MULTILINE)
