@@ -15,7 +15,8 @@ def breast_coordinates(points: np.ndarray, landmarks: Landmarks) -> np.ndarray:
 
     The axis runs from the nipple to the foot of its perpendicular on the pectoral line. A nipple
     on the line itself leaves the direction into the breast open; it is then that towards the chest
-    wall's side of the image.
+    wall's side of the image. A line of one point, as of an image without a breast, counts as
+    vertical, as it does for the nodes.
 
     Args:
         points: (M, 2), (x, y) in pixels of the stored image.
@@ -26,7 +27,8 @@ def breast_coordinates(points: np.ndarray, landmarks: Landmarks) -> np.ndarray:
         towards the upper end of the pectoral line), both 0 at the nipple.
     """
     upper, lower = landmarks.pectoral_line
-    up = (upper - lower) / np.linalg.norm(upper - lower)
+    length = np.linalg.norm(upper - lower)
+    up = (upper - lower) / length if length >= 1e-6 else np.array([0.0, -1.0])
     normal = np.array([up[1], -up[0]])
     distance = normal @ (upper - landmarks.nipple)
     if distance == 0:

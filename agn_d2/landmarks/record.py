@@ -47,8 +47,7 @@ class Landmarks:
             None where nobody judged them (files of earlier versions).
 
     Raises:
-        ValueError: on a wrong shape, name or a number that is not finite, or a pectoral line of
-            one point.
+        ValueError: on a wrong shape, name or a number that is not finite.
     """
 
     view: str
@@ -71,9 +70,6 @@ class Landmarks:
         object.__setattr__(self, "image_size", (height, width))
         for name, shape in (("nipple", (2,)), ("pectoral_line", (2, 2)), ("contour", (None, 2))):
             object.__setattr__(self, name, _points(name, getattr(self, name), shape))
-        upper, lower = self.pectoral_line.tolist()
-        if upper == lower:
-            raise ValueError(f"pectoral_line must be two different points, got {upper} twice")
         if self.confidence is not None:
             object.__setattr__(self, "confidence", _confidence(self.confidence))
 

@@ -38,6 +38,13 @@ def test_a_nipple_on_the_line_looks_to_the_chest_wall():
     assert mirrored.tolist() == [[10, 20]]
 
 
+@pytest.mark.parametrize("line", [[[5, 50], [5, 50]], [[60, 50], [60, 50]]])
+def test_a_line_of_one_point_counts_as_vertical(line):
+    contour = [[5, 0], [60, 50], [5, 100]]
+    landmarks = Landmarks("CC", "left", [60, 50], line, contour, (100, 100))
+    assert breast_coordinates(np.array([[40.0, 30.0]]), landmarks).tolist() == [[20, 20]]
+
+
 def test_lengths_are_those_stated_or_breast_heights():
     assert breast_height(mlo()) == 120
     records = [{"landmarks": mlo(), "pixel_size": 0.1}, {"landmarks": mlo(), "pixel_size": 0.2}]
