@@ -23,6 +23,7 @@ from .checkpoint_fit import (
     check_layout,
     describe,
 )
+from .ema import average_beside
 from .last_checkpoint import POINTER, find_last_checkpoint
 from .run_config import Changes, check_resumed, differences
 
@@ -31,7 +32,8 @@ class AGNCheckpointer(DetectionCheckpointer):
     """Detectron2's checkpointer, which turns an RGB stem gray and refuses what does not fit.
 
     Files are written in one step and hold the config of their run. Nothing in a file is run when
-    it is read. ``--resume`` falls back on the newest whole checkpoint.
+    it is read. ``--resume`` falls back on the newest whole checkpoint. Of a training that keeps an
+    average of its weights (``SOLVER.EMA``) all but a resume take the average.
 
     Args:
         model, save_dir: see ``DetectionCheckpointer``.
@@ -144,6 +146,10 @@ class AGNCheckpointer(DetectionCheckpointer):
         url = self._parsed_url_during_load
         if url is not None and parse_qs(url.query).get("matching_heuristics") == ["True"]:
             content["matching_heuristics"] = True
+        average = average_beside(content)
+        if average is not None and not self._resumed:
+            self.logger.info("%s: the average of the weights (SOLVER.EMA) is taken", filename)
+            content["model"] = content["model"] | average
         return content
 
     def _load_model(self, checkpoint: dict[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -79,7 +79,7 @@ class ModelEMA(HookBase):
                 self._write(raw)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"steps": self.steps, "average": self.average}
+        return {"steps": self.steps, "average": self.average, "finished": self._finished}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.steps = state_dict["steps"]
@@ -98,3 +98,19 @@ class ModelEMA(HookBase):
     def _write(self, values: dict[str, Tensor]) -> None:
         for name, tensor in self._tensors().items():
             tensor.copy_(values[name])
+
+
+def average_beside(checkpoint: Mapping[str, Any]) -> dict[str, Tensor] | None:
+    """The average that a checkpoint keeps beside the raw weights of its training.
+
+    Args:
+        checkpoint: the content of a file, as the trainer's checkpointer writes it.
+
+    Returns:
+        name -> weight or buffer; None: it keeps no average, or its weights are the average.
+    """
+    state: Any = checkpoint
+    for key in ("trainer", "hooks", ModelEMA.__qualname__):
+        # Another program's file may have other things by these names.
+        state = state.get(key) if isinstance(state, Mapping) else None
+    return None if state is None or state.get("finished", False) else state["average"]

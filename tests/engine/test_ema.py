@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from agn_d2.engine.ema import ModelEMA
+from agn_d2.engine.ema import ModelEMA, average_beside
 
 
 def make_hook(decay=0.9, max_iter=100):
@@ -104,3 +104,20 @@ def test_a_resumed_average_goes_on_as_if_undisturbed():
 def test_a_decay_that_is_no_share_is_refused():
     with pytest.raises(ValueError, match="SOLVER.EMA.DECAY .* got 1"):
         ModelEMA(nn.Linear(1, 1), 1)
+
+
+def test_a_file_of_a_training_keeps_the_average_until_its_weights_are_that():
+    model, hook = make_hook()
+    step(model, hook, 4.0)
+    beside = average_beside({"trainer": {"hooks": {"ModelEMA": hook.state_dict()}}})
+    assert beside["0.weight"].tolist() == hook.average["0.weight"].tolist()
+    hook.finish()
+    assert average_beside({"trainer": {"hooks": {"ModelEMA": hook.state_dict()}}}) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"trainer": torch.zeros(1)}, {"trainer": {"hooks": []}}, {"trainer": {"hooks": {}}}],
+)
+def test_other_files_keep_no_average(content):
+    assert average_beside(content) is None

@@ -17,6 +17,8 @@ from detectron2.utils.events import EventStorage
 from torch import nn
 
 from agn_d2.engine import AGNTrainer
+from agn_d2.engine.checkpoint import read_state
+from agn_d2.engine.predictor import load_trained
 from agn_d2.engine.resume import check_optimizer, check_place, rates_of_config
 from agn_d2.engine.stages import Stage
 from agn_d2.engine.validation import ValidationHook, save_weights
@@ -84,6 +86,32 @@ def lines(output):
 
 
 NO_VALIDATION = ("TEST.VALIDATION.EPOCHS", 0.0, "DATASETS.TEST", "()", "SOLVER.METRICS_PERIOD", 1)
+
+
+def test_all_but_a_resume_take_the_average_of_the_weights(toy_datasets, tmp_path, caplog):
+    options = (*NO_VALIDATION, "SOLVER.EMA.ENABLED", True, "SOLVER.EMA.DECAY", 0.5)
+    trainer = train(tmp_path, *options, stop_before=4)
+    file = tmp_path / "model_0000003.pth"
+    raw = {name: tensor.clone() for name, tensor in trainer.net.state_dict().items()}
+    read = read_state(str(file))
+    assert read.keys() == raw.keys()
+    changed = {name for name in raw if not torch.equal(read[name], raw[name])}
+    assert "proposal_generator.rpn_head.conv.weight" in changed
+    for name in changed:
+        torch.testing.assert_close(read[name], trainer.ema.average[name])
+    # What --eval-only and Predictor load with.
+    cfg = make_cfg(tmp_path, *options, "MODEL.WEIGHTS", str(file), steps=8)
+    evaluated = load_trained(cfg, AGNTrainer.build_model(cfg)).state_dict()
+    assert all(torch.equal(evaluated[name], read[name]) for name in changed)
+    # The training goes on with its raw weights, whose end is the average.
+    resumed = AGNTrainer(make_cfg(tmp_path, *options, steps=8))
+    caplog.clear()
+    resumed.resume_or_load(resume=True)
+    assert "the average of the weights" not in caplog.text
+    assert all(torch.equal(value, raw[name]) for name, value in resumed.net.state_dict().items())
+    resumed.train()
+    final = read_state(str(tmp_path / "model_final.pth"))
+    assert all(torch.equal(final[name], value) for name, value in resumed.net.state_dict().items())
 
 
 def test_every_line_once_and_a_new_rate_is_taken(toy_datasets, tmp_path, caplog):
