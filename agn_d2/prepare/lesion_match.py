@@ -28,7 +28,6 @@ FACTS = "same facts"
 FACTS_OTHER_ID = "same facts, other id"
 LAST = "last lesion"
 ID_DISTANCE = "id and distance"
-RULES = (ONLY, FACTS, FACTS_OTHER_ID, LAST, ID_DISTANCE)
 
 # Distances from the nipple in breast heights. In the 621 breasts of CBIS-DDSM with one mass in
 # each view, the two distances differ by 0.055 in the median and by 0.159 at 95 %.
