@@ -80,9 +80,16 @@ def read_given_case(
 
     Raises:
         FileNotFoundError: no such image.
+        TypeError: ``images`` is no mapping, but an image or a path itself.
         ValueError: no image, a key that names no view, two keys for one view, an image that
             cannot be read or is no gray image, landmarks or bits that do not fit; names the key.
     """
+    if not isinstance(images, Mapping):
+        raise TypeError(
+            "case: expected a mapping of 1 to 4 views to their images, such as "
+            f"{{'L-CC': 'lcc.dcm', 'L-MLO': array}}, got a {type(images).__name__}; of a folder or "
+            "of DICOM files Predictor.read_examination makes one"
+        )
     given = {key: image for key, image in images.items() if image is not None}
     views = _distinct(given)
     if not given:

@@ -117,6 +117,7 @@ class Predictor:
 
         Raises:
             FileNotFoundError, ValueError: an image or a key that cannot be read; names the key.
+            TypeError: an image alone, as Detectron2's ``DefaultPredictor`` takes it.
         """
         return self.detect(*self.read(case, landmarks=landmarks, bits=bits), examined=examined)
 

@@ -113,6 +113,12 @@ def test_bad_cases(given, message):
         read_given_case(given)
 
 
+@pytest.mark.parametrize("given", [film(), "lcc.png", ["lcc.png", "lmlo.png"]])
+def test_images_without_their_views_are_refused(given):
+    with pytest.raises(TypeError, match=f"mapping of 1 to 4 views .* {type(given).__name__};"):
+        read_given_case(given)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.png"):
         read_given_case({"L-CC": tmp_path / "none.png"})
