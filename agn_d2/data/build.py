@@ -96,7 +96,8 @@ def check_landmarks(
     if missing:
         raise ValueError(
             f"{len(missing)} images have no landmarks, but {needed_by} needs them (the first: "
-            f"{missing[0]}). Run tools/extract_landmarks.py on the images, or {otherwise}."
+            f"{missing[0]}). Run tools/extract_landmarks.py on the images (its --output is "
+            f"annotations/landmarks.json of the data set), or {otherwise}."
         )
 
 

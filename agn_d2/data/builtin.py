@@ -21,7 +21,8 @@ def register_builtin_datasets(root: str | Path | None = None) -> list[str]:
 
     A folder below the root with an annotation file of any split, such as
     ``annotations/test.json`` (or ``test.json.gz``), is registered as
-    ``<folder>_{train,val,test}``. Explicit and repeatable: no data set is read before it is asked
+    ``<folder>_{train,val,test}``, with the landmarks of ``annotations/landmarks.json`` if that is
+    there: only the graph and the relation of candidates need them. Explicit and repeatable: no data set is read before it is asked
     for, and a call with another root replaces the earlier one.
 
     Args:
@@ -34,13 +35,14 @@ def register_builtin_datasets(root: str | Path | None = None) -> list[str]:
     own = {folder: folder for folder in _folders(root) if folder not in BUILTIN.values()}
     names = []
     for dataset, folder in (BUILTIN | own).items():
+        landmarks = root / folder / "annotations" / "landmarks.json"
         for split in SPLITS:
             names.append(f"{dataset}_{split}")
             register_multi_view_coco(
                 names[-1],
                 annotation_file(root / folder, split),
                 root / folder / "images",
-                root / folder / "annotations" / "landmarks.json",
+                landmarks if landmarks.is_file() else None,
             )
     return names
 

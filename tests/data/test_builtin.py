@@ -6,7 +6,7 @@ import shutil
 import pytest
 from detectron2.data import DatasetCatalog
 
-from agn_d2.data.build import load_cases
+from agn_d2.data.build import check_landmarks, load_cases
 from agn_d2.data.builtin import check_registered, register_builtin_datasets
 
 
@@ -38,6 +38,15 @@ def test_a_gzipped_file_is_found_where_there_is_no_plain_one(root):
     plain.unlink()
     register_builtin_datasets()
     assert len(DatasetCatalog.get("external_test")) == 9
+
+
+def test_landmarks_are_not_needed_before_somebody_asks_for_them(root):
+    (root / "mine/annotations/landmarks.json").unlink()
+    register_builtin_datasets()
+    assert {image["landmarks"] for image in DatasetCatalog.get("mine_train")} == {None}
+    with pytest.raises(ValueError, match=r"AGN needs them.*--output is annotations/landmarks\.json"):
+        check_landmarks(load_cases(["mine_train"]))
+    assert None not in [image["landmarks"] for image in DatasetCatalog.get("external_test")]
 
 
 def test_other_files_make_no_data_set(root):
