@@ -127,7 +127,8 @@ def load_model_cfg(args: argparse.Namespace) -> CfgNode:
 def setup_cfg(args: argparse.Namespace, add_configs: Iterable[AddConfig] = ()) -> CfgNode:
     """The config of a run: data sets registered, device and masks resolved, frozen.
 
-    With ``--eval-only`` the checkpoint decides what training reads from the training data.
+    With ``--eval-only`` the checkpoint decides what training reads from the training data. With
+    ``--num-gpus 0`` it runs on the CPU. (Detectron2 takes a GPU all the same, if there is one.)
 
     Args:
         args: with ``config_file`` and ``opts``, as Detectron2's ``default_argument_parser``
@@ -139,6 +140,8 @@ def setup_cfg(args: argparse.Namespace, add_configs: Iterable[AddConfig] = ()) -
     inference = getattr(args, "eval_only", False)
     check_registered((*(() if inference else cfg.DATASETS.TRAIN), *cfg.DATASETS.TEST), "DATASETS")
     check_ignored_keys(cfg)
+    if getattr(args, "num_gpus", None) == 0:
+        cfg.MODEL.DEVICE = "cpu"
     resolve_device(cfg)
     if inference:
         configure_for_inference(cfg, resume=args.resume)

@@ -153,6 +153,15 @@ def test_without_a_gpu_it_says_so_and_takes_the_cpu(toy_datasets, monkeypatch, c
     assert "No CUDA device" in caplog.text
 
 
+def test_num_gpus_0_is_the_cpu_also_beside_a_gpu(toy_datasets, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    devices = [
+        setup_cfg(argparse.Namespace(config_file=CONFIG, opts=[], num_gpus=number)).MODEL.DEVICE
+        for number in (0, 1)
+    ]
+    assert devices == ["cpu", "cuda"]
+
+
 def test_without_masks_it_says_so_and_trains_boxes(toy_root, tmp_path, monkeypatch, caplog):
     assert setup_masks(toy_root, monkeypatch) is True
     folder = tmp_path / "phantom/annotations"
