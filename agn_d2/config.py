@@ -36,9 +36,9 @@ def _add_graph(cfg: CN) -> None:
     cfg.MODEL.AGN.SHARE_LEVELS = True
     # k of the node mappings phi_k and psi_k [P, S].
     cfg.MODEL.AGN.NUM_NEIGHBORS = 3
-    # "residual": F_e o (2 F_I + 0.2) [S]; "paper": F_e o 2 F_I, [P]'s F_e o F_I with the constant
-    # absorbed by W_f; "concat" (neither's): as residual, and F_I stands beside F_B before W_f.
-    # All start as the identity.
+    # With the attention F^_I = sigmoid(F_I w_I): "residual": F_e o (2 F^_I + 0.2) [S]; "paper":
+    # F_e o 2 F^_I, [P]'s F_e o F^_I with the constant absorbed by W_f; "concat" (neither's): as
+    # residual, and F_I stands beside F_B before W_f. All start as the identity.
     cfg.MODEL.AGN.FUSION = "residual"
     # Probability to hide a present auxiliary or contralateral view in training.
     cfg.MODEL.AGN.VIEW_DROP = 0.0

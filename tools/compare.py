@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Compare detectors on one data set: FROC figure and tables with intervals.
 
-tools/compare.py --gt annotations/test.json --output comparison \
-    "Mask R-CNN=output/mask_rcnn/inference/X/coco_instances_results.json" \
+tools/compare.py --gt annotations/test.json --output comparison \\
+    "Mask R-CNN=output/mask_rcnn/inference/X/coco_instances_results.json" \\
     "AG-RCNN=output/agrcnn/inference/X/coco_instances_results.json" --baseline "Mask R-CNN"
 
 Each model is a COCO results file, whatever made it, with a name of your choice. Several files of

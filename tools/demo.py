@@ -55,7 +55,7 @@ from agn_d2.visualization.predictions import draw_predictions
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_model_arguments(parser)
     source = parser.add_mutually_exclusive_group(required=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """FROC of any COCO results file: lesion recall at given false positives per image (FPPI).
 
-    tools/evaluate_froc.py --gt annotations/test.json --predictions coco_instances_results.json \
+    tools/evaluate_froc.py --gt annotations/test.json --predictions coco_instances_results.json \\
         --json froc.json --figure froc.png
 
 Prints a table and writes the values as JSON (recall as 0 .. 1; null without a lesion). Bad input

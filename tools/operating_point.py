@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Precision, recall and F1 against the score threshold, and the thresholds one may want.
 
-tools/operating_point.py --gt annotations/val.json --predictions coco_instances_results.json \
+tools/operating_point.py --gt annotations/val.json --predictions coco_instances_results.json \\
     --fppi 0.5 1 --json operating_point.json --figures figures
 
 Prints the threshold of the largest F1, the threshold at each wanted FPPI, and what --threshold

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write the attention of IGN for each image of a data set, for tools/report.py to lay over it.
 
-tools/save_attention.py --config-file C.yaml --dataset cbis_ddsm_mass_test --run OUTPUT_DIR \
+tools/save_attention.py --config-file C.yaml --dataset cbis_ddsm_mass_test --run OUTPUT_DIR \\
     MODEL.WEIGHTS OUTPUT_DIR/model_final.pth
 
 Writes OUTPUT_DIR/inference/<data set>/attention/<image id>.png: 16-bit gray, F^_I of [P] times

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..graph.mapping import NodeMapping
 
 FUSIONS = ("residual", "paper", "concat")
-RESIDUAL_GAIN, RESIDUAL_FLOOR = 2.0, 0.2  # [S]: F_e o (2 F_I + 0.2)
+RESIDUAL_GAIN, RESIDUAL_FLOOR = 2.0, 0.2  # [S]: F_e o (2 F^_I + 0.2)
 
 
 class GraphFusion(nn.Module):

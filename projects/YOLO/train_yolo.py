@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Train YOLO on one of our data sets and write its detections as COCO results.
 
-projects/YOLO/train_yolo.py --train cbis_ddsm_mass_train --val cbis_ddsm_mass_val \
+projects/YOLO/train_yolo.py --train cbis_ddsm_mass_train --val cbis_ddsm_mass_val \\
     --test cbis_ddsm_mass_test --output output/yolo --epochs 100 --imgsz 1024
 
 YOLO comes from the package ultralytics, which is licensed under AGPL-3.0: what you build with it
