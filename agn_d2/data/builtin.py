@@ -22,8 +22,8 @@ def register_builtin_datasets(root: str | Path | None = None) -> list[str]:
     A folder below the root with an annotation file of any split, such as
     ``annotations/test.json`` (or ``test.json.gz``), is registered as
     ``<folder>_{train,val,test}``, with the landmarks of ``annotations/landmarks.json`` if that is
-    there: only the graph and the relation of candidates need them. Explicit and repeatable: no data set is read before it is asked
-    for, and a call with another root replaces the earlier one.
+    there: only the graph and the relation of candidates need them. Explicit and repeatable: no data
+    set is read before it is asked for, and a call with another root replaces the earlier one.
 
     Args:
         root: folder of the data sets; default ``DETECTRON2_DATASETS``.
