@@ -73,19 +73,24 @@ def load_cases(dataset_names: Sequence[str]) -> list[Case]:
     return cases
 
 
+class MissingLandmarksError(ValueError):
+    """Images have no landmarks where they are needed."""
+
+
 def check_landmarks(
     cases: Sequence[Case],
     needed_by: str = "AGN",
     otherwise: str = "set MODEL.AGN.ENABLED False",
 ) -> None:
-    """Raise a ValueError that counts the images without landmarks, if there are any.
-
-    Found here, the message does not come out of a loader's process.
+    """Find images without landmarks before a loader's process does.
 
     Args:
         cases: to look at.
         needed_by: what needs the landmarks.
         otherwise: how to do without.
+
+    Raises:
+        MissingLandmarksError: there are any; counts them.
     """
     missing = [
         image["file_name"]
@@ -94,7 +99,7 @@ def check_landmarks(
         if image.get("landmarks") is None
     ]
     if missing:
-        raise ValueError(
+        raise MissingLandmarksError(
             f"{len(missing)} images have no landmarks, but {needed_by} needs them (the first: "
             f"{missing[0]}). Run tools/extract_landmarks.py on the images (its --output is "
             f"annotations/landmarks.json of the data set), or {otherwise}."

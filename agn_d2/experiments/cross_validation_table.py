@@ -15,6 +15,7 @@ from typing import Any
 from ..coco.reading import read_json
 from ..cross_view.results import validate_relation
 from ..cross_view.training import NothingToLearnError
+from ..data.build import MissingLandmarksError
 from ..evaluation.coco_results import read_detections, read_ground_truth
 from ..evaluation.comparison import compare
 from ..evaluation.froc import check_fppi
@@ -164,7 +165,7 @@ def _pooled(state: RowState, folds: Folds, folder: Path, since: float) -> dict[s
     if _outdated(pooled, results, since):
         try:
             validate_relation(results, folder)
-        except NothingToLearnError as error:
+        except (NothingToLearnError, MissingLandmarksError) as error:
             logger.warning("%s, seed %d, has no relation: %s", name, run.seed, error)
             write_json(pooled[name], _concatenate(results))
             return {name: pooled[name]}

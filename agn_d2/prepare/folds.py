@@ -17,6 +17,7 @@ from ..utils.files import write_json
 from ..utils.fold_names import fold_name, pooled_name
 from .priors import count_priors
 
+LANDMARKS = "annotations/landmarks.json"
 KEYS, REMEDY = ("file_name", "patient_id"), "folds divide the patients; see datasets/README.md"
 
 
@@ -61,7 +62,8 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
     and all others as ``train.json``. Image and annotation ids are numbered anew, alike in all
     folds, so that the results of the folds can be pooled against the ``test.json`` of
     ``pooled_name``. Images are linked, not copied; landmarks are those of the data set, the priors
-    are counted on each fold's training images, where a lesion is seen in both views.
+    are counted on each fold's training images, where a lesion is seen in both views. A data set
+    without landmarks has folds without priors.
 
     Args:
         root: folder of the data sets.
@@ -89,7 +91,8 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
         tested = {patient for patient, of_patient in assigned.items() if of_patient == fold}
         parts = {"train": _part(content, set(assigned) - tested), "test": _part(content, tested)}
         folder = _write_dataset(Path(root) / names[-1], source, parts)
-        count_priors(folder, f"{names[-1]}_train")
+        if (folder / LANDMARKS).is_file():
+            count_priors(folder, f"{names[-1]}_train")
     _write_dataset(Path(root) / pooled_name(dataset, folds), source, {"test": content})
     return names
 
@@ -160,7 +163,7 @@ def _write_dataset(folder: Path, source: Path, parts: Mapping[str, Any]) -> Path
     annotations.mkdir(parents=True, exist_ok=True)
     for split, content in parts.items():
         write_json(annotations / f"{split}.json", content)
-    for name in ("images", "annotations/landmarks.json"):
+    for name in ("images", LANDMARKS):
         link = folder / name
         if not link.is_symlink():
             link.symlink_to(os.path.relpath(source / name, link.parent))

@@ -145,6 +145,13 @@ def test_the_pooled_table_by_hand(validate, toy_folds, capsys):
     assert markdown in capsys.readouterr().out
 
 
+def test_without_landmarks_the_table_has_no_relation(validate, toy_folds, caplog):
+    (toy_folds / "toy/annotations/landmarks.json").unlink()
+    assert validate(rows=("baseline",)) == 0
+    assert set(validate.table()["models"]) == {"detector", "baseline"}
+    assert "detector, seed 1, has no relation: 5 images have no landmarks" in caplog.text
+
+
 def test_what_is_finished_is_left_out_and_what_failed_is_resumed(validate, caplog):
     (validate.output / "die_agn_concat_2").touch()
     assert validate() == 1

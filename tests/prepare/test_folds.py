@@ -4,6 +4,7 @@ import gzip
 import json
 
 import pytest
+from detectron2.data import DatasetCatalog
 
 from agn_d2.data.builtin import register_builtin_datasets
 from agn_d2.data.multi_view_coco import load_multi_view_coco
@@ -163,3 +164,13 @@ def test_masses_in_one_view_alone_have_folds_and_no_prior(toy_root, tmp_path, ca
     assert read(tmp_path, "phantom_folds2", "test")["annotations"]
     assert not any((tmp_path / name / "annotations/prior_13_17.json").exists() for name in names)
     assert "no mass is seen in both views" in caplog.text
+
+
+def test_a_data_set_without_landmarks_has_folds_without_priors(toy_root, tmp_path):
+    copy_train(toy_root, tmp_path)
+    (tmp_path / "phantom/annotations/landmarks.json").unlink()
+    names = write_folds(tmp_path, "phantom", 2)
+    register_builtin_datasets(tmp_path)
+    for name in names:
+        assert {image["landmarks"] for image in DatasetCatalog.get(f"{name}_train")} == {None}
+        assert not list((tmp_path / name / "annotations").glob("prior_*"))
