@@ -188,9 +188,12 @@ def _add_solver(cfg: CN) -> None:
 
 
 def _add_evaluation(cfg: CN) -> None:
-    # Test-time augmentation (TEST.AUG.ENABLED): each case is read mirrored as well. TEST.AUG.FLIP
-    # is the mirror image along x, as in Detectron2; MIN_SIZES and MAX_SIZE have no effect.
+    # Test-time augmentation (TEST.AUG.ENABLED): each case is read mirrored as well, and at further
+    # sizes. TEST.AUG.FLIP is the mirror image along x, as in Detectron2; MIN_SIZES and MAX_SIZE
+    # have no effect.
     cfg.TEST.AUG.FLIP_VERTICAL = True
+    # Factors of INPUT.SIZE; each size is read in all mirror images.
+    cfg.TEST.AUG.SCALES = (1.0,)
     # Boxes of two readings that overlap so much are one finding; its score is their mean.
     cfg.TEST.AUG.MERGE_IOU = 0.3
 

@@ -1,17 +1,20 @@
-"""Test-time augmentation: each case is read mirrored as well, and what is found is merged.
+"""Test-time augmentation: each case is read several times, and what is found is merged.
 
 In the manner of Detectron2's ``GeneralizedRCNNWithTTA``, for any multi-view meta-architecture and
-with the graph: all views of a case are mirrored alike, their nodes with them.
+with the graph: all views of a case are mirrored and scaled alike, their nodes with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from detectron2.config import CfgNode
 from detectron2.structures import Boxes, ImageList, Instances, pairwise_iou
 from torch import Tensor, nn
@@ -27,12 +30,11 @@ class MultiViewWithTTA(nn.Module):
     """A detector with test-time augmentation, called as the detector itself.
 
     Args:
-        cfg: with ``TEST.AUG.FLIP``, ``FLIP_VERTICAL`` and ``MERGE_IOU``. The input size is always
-            ``INPUT.SIZE``.
+        cfg: with ``TEST.AUG.FLIP``, ``FLIP_VERTICAL``, ``SCALES`` and ``MERGE_IOU``.
         model: a multi-view detector.
 
     Raises:
-        ValueError: neither flip is asked for.
+        ValueError: nothing but a reading of the case as it is, or scales that are none.
     """
 
     def __init__(self, cfg: CfgNode, model: nn.Module) -> None:
@@ -43,11 +45,15 @@ class MultiViewWithTTA(nn.Module):
             for y in ((False, True) if aug.FLIP_VERTICAL else (False,))
             for x in ((False, True) if aug.FLIP else (False,))
         ]
-        if len(self.flips) == 1:
+        self.scales = _check_scales(aug.SCALES)
+        if len(self.flips) == 1 and self.scales == [1.0]:
             raise ValueError(
-                "TEST.AUG.ENABLED without a flip does nothing; set TEST.AUG.FLIP or "
-                "TEST.AUG.FLIP_VERTICAL True, or TEST.AUG.ENABLED False"
+                "TEST.AUG.ENABLED without a flip or a scale does nothing; set TEST.AUG.FLIP or "
+                "TEST.AUG.FLIP_VERTICAL True, further TEST.AUG.SCALES, or TEST.AUG.ENABLED False"
             )
+        # Sizes that the model pads nothing to; of a detector without a backbone all.
+        backbone = getattr(model, "backbone", None)
+        self.divisor = getattr(backbone, "size_divisibility", 0) or 1
         self.merge_iou = aug.MERGE_IOU
         self.limit = cfg.TEST.DETECTIONS_PER_IMAGE
         self.model = model
@@ -66,8 +72,9 @@ class MultiViewWithTTA(nn.Module):
     def forward(self, batched_inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What the detector, in eval mode, finds in inputs of ``CaseMapper``, merged."""
         found: list[list[Instances]] = [[] for _ in batched_inputs]
-        for flip in self.flips:
-            outputs = self.model(flip_inputs(batched_inputs, flip))
+        for scale, flip in product(self.scales, self.flips):
+            inputs = scale_inputs(batched_inputs, scale, self.divisor)
+            outputs = self.model(flip_inputs(inputs, flip))
             for of_image, output in zip(found, outputs, strict=True):
                 device = output["instances"].scores.device
                 reading = flip_instances(output["instances"], flip).to("cpu")
@@ -81,22 +88,46 @@ def augmented(cfg: CfgNode, model: nn.Module) -> nn.Module:
     return MultiViewWithTTA(cfg, model) if cfg.TEST.AUG.ENABLED else model
 
 
+def _check_scales(scales: Sequence[Any]) -> list[float]:
+    """``TEST.AUG.SCALES`` without repeats."""
+    if not scales or not all(isinstance(s, (int, float)) and 0 < s < math.inf for s in scales):
+        raise ValueError(
+            f"TEST.AUG.SCALES must be numbers above 0, such as (0.8, 1.0), got {scales}"
+        )
+    return list(dict.fromkeys(map(float, scales)))
+
+
 def flip_inputs(batched_inputs: Sequence[dict[str, Any]], flip: Flip) -> list[dict[str, Any]]:
     """Model inputs with all their views mirrored; views that were one object stay one."""
-    mirrored: dict[int, View] = {}
+    return _change_views(batched_inputs, lambda view: flip_view(view, flip))
+
+
+def scale_inputs(
+    batched_inputs: Sequence[dict[str, Any]], scale: float, divisor: int = 1
+) -> list[dict[str, Any]]:
+    """Model inputs with all their views scaled; views that were one object stay one."""
+    if scale == 1:
+        return list(batched_inputs)
+    return _change_views(batched_inputs, lambda view: scale_view(view, scale, divisor))
+
+
+def _change_views(
+    batched_inputs: Sequence[dict[str, Any]], change: Callable[[View], View]
+) -> list[dict[str, Any]]:
+    changed: dict[int, View] = {}
 
     def of(view: View | None) -> View | None:
         if view is None:
             return None
-        if id(view) not in mirrored:
-            mirrored[id(view)] = flip_view(view, flip)
-        return mirrored[id(view)]
+        if id(view) not in changed:
+            changed[id(view)] = change(view)
+        return changed[id(view)]
 
-    flipped = []
+    outputs = []
     for inputs in batched_inputs:
         views = {role: of(inputs[role]) for role in ROLES if role in inputs}
-        flipped.append(inputs | views | {"image": views["examined_view"].image})
-    return flipped
+        outputs.append(inputs | views | {"image": views["examined_view"].image})
+    return outputs
 
 
 def flip_view(view: View, flip: Flip) -> View:
@@ -107,6 +138,23 @@ def flip_view(view: View, flip: Flip) -> View:
         size = nodes.new_tensor(view.image.shape[-2:]).flip(0)
         nodes = torch.where(torch.tensor(flip, device=nodes.device), size - nodes, nodes)
     return replace(view, image=view.image.flip(axes), nodes=nodes)
+
+
+def scale_view(view: View, scale: float, divisor: int = 1) -> View:
+    """A view scaled by about a factor, with its nodes.
+
+    Args:
+        view: to scale.
+        scale: factor.
+        divisor: of the new height and width, so that the model pads nothing.
+    """
+    old = view.image.shape[-2:]
+    size = [max(round(side * scale / divisor), 1) * divisor for side in old]
+    image = F.interpolate(view.image[None], size, mode="bilinear", antialias=True)[0]
+    nodes = view.nodes
+    if nodes is not None:
+        nodes = nodes * (nodes.new_tensor(size) / nodes.new_tensor(old)).flip(0)
+    return replace(view, image=image, nodes=nodes)
 
 
 def flip_instances(instances: Instances, flip: Flip) -> Instances:
@@ -166,18 +214,29 @@ def merge(found: Sequence[Instances], iou: float) -> Instances:
     pooled, reading = pooled[order], reading[order]
     overlap = pairwise_iou(pooled.pred_boxes, pooled.pred_boxes) >= iou
     overlap &= pooled.pred_classes[:, None] == pooled.pred_classes[None]
+    return _fuse(pooled, _groups(overlap.numpy(), reading.tolist()), len(found))
+
+
+def _groups(overlap: np.ndarray, readings: Sequence[int]) -> list[list[int]]:
+    """Positions of the detections of each finding, by falling score of its best one.
+
+    Args:
+        overlap: (D, D) bool, detections by falling score.
+        readings: of each detection.
+    """
     groups: list[list[int]] = []
     members: list[set[int]] = []
-    for n, of_reading in enumerate(reading.tolist()):
-        for group, readings in zip(groups, members, strict=True):
-            if overlap[group[0], n] and of_reading not in readings:
-                group.append(n)
-                readings.add(of_reading)
+    for n, reading in enumerate(readings):
+        firsts = [group[0] for group in groups]
+        for g in np.flatnonzero(overlap[firsts, n]):
+            if reading not in members[g]:
+                groups[g].append(n)
+                members[g].add(reading)
                 break
         else:
             groups.append([n])
-            members.append({of_reading})
-    return _fuse(pooled, groups, len(found))
+            members.append({reading})
+    return groups
 
 
 def _fuse(pooled: Instances, groups: Sequence[Sequence[int]], readings: int) -> Instances:

@@ -12,6 +12,8 @@ from agn_d2.modeling.test_time_augmentation import (
     flip_instances,
     flip_view,
     merge,
+    scale_inputs,
+    scale_view,
 )
 from agn_d2.structures import View
 
@@ -63,6 +65,26 @@ def test_views_that_are_one_object_stay_one():
     assert flipped[0]["image"] is flipped[0]["examined_view"].image
     alone = flip_inputs(without(inputs, "auxiliary_view"), (True, False))
     assert alone[0]["auxiliary_view"] is None
+
+
+def test_a_view_is_scaled_with_its_nodes_to_sizes_that_need_no_padding():
+    image = torch.zeros(1, 96, 64)
+    image[:, :, 32:] = 1
+    view = View(image, "CC", torch.tensor([[32.0, 48.0], [64.0, 96.0]]))
+    larger = scale_view(view, 1.3, 32)
+    # 124.8 and 83.2.
+    assert larger.image.shape == (1, 128, 96)
+    torch.testing.assert_close(larger.nodes, torch.tensor([[48.0, 64.0], [96.0, 128.0]]))
+    assert larger.image[0, 64, :46].max() == 0 and larger.image[0, 64, 50:].min() == 1
+    assert scale_view(view, 1.3).image.shape == (1, 125, 83)
+    assert scale_view(view, 0.01, 32).image.shape == (1, 32, 32)
+    assert scale_view(View(image, "CC"), 0.5).nodes is None
+    inputs = make_case()
+    scaled = scale_inputs(inputs, 0.5, 32)
+    assert scaled[0]["examined_view"] is scaled[1]["auxiliary_view"]
+    assert scaled[0]["image"] is scaled[0]["examined_view"].image
+    assert (scaled[0]["height"], scaled[0]["width"]) == (inputs[0]["height"], inputs[0]["width"])
+    assert scale_inputs(inputs, 1.0, 32)[0]["image"] is inputs[0]["image"]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +189,37 @@ def test_a_detector_with_the_graph_is_augmented(kind):
         assert all(
             torch.equal(a.pred_masks, b.pred_masks) for a, b in zip(ours, expected, strict=True)
         )
+
+
+def test_each_size_is_read_in_all_mirror_images():
+    model = randomize_graph(make_model()).eval()
+    inputs = make_case(3)
+    cfg = make_cfg(*ON, "TEST.AUG.SCALES", "(1.5, 1.0, 1)", "TEST.AUG.FLIP_VERTICAL", "False")
+    tta = augmented(cfg, model)
+    assert tta.divisor == 32
+    ours = detect(tta, inputs)
+    readings = [
+        [
+            flip_instances(one, flip)
+            for one in detect(model, flip_inputs(scale_inputs(inputs, scale, 32), flip))
+        ]
+        for scale in (1.5, 1.0)
+        for flip in FLIPS[:2]
+    ]
+    expected = [merge(list(of_image), 0.3)[:100] for of_image in zip(*readings, strict=True)]
+    assert_same_detections(ours, expected)
+    # Boxes are in pixels of the image as it was given, whatever size was read.
+    (one,) = detect(augmented(make_cfg(*ON, "TEST.AUG.SCALES", "(0.5,)"), model), inputs[:1])
+    assert one.image_size == (inputs[0]["height"], inputs[0]["width"])
+
+
+@pytest.mark.parametrize("scales", ["()", "(1.0, 0.0)", "(-1,)", "('a',)", "(float('inf'),)"])
+def test_scales_that_are_none_are_refused(scales):
+    cfg = make_cfg(*ON)
+    cfg.defrost()
+    cfg.TEST.AUG.SCALES = eval(scales)
+    with pytest.raises(ValueError, match=r"TEST.AUG.SCALES must be numbers above 0"):
+        augmented(cfg, make_model())
 
 
 def test_a_mirrored_case_gives_the_mirrored_detections():
