@@ -8,12 +8,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ..coco.values import EMPTY
 from ..dicom.views import parse_view_text
 
 Row = dict[str, str]
-Line = tuple[int, list[str]]  # number, cells
+Line = tuple[int, list[str]]  # number of the line in which a row begins, its cells
 _DELIMITERS = ",;\t"
-_EMPTY = ("", "nan", "none", "null", "n/a")
+_EMPTY = EMPTY | {"n/a"}
 
 
 def read_rows(
@@ -33,7 +34,8 @@ def read_rows(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a column is missing, a row has more cells than the header, or no rows.
+        ValueError: a column is missing, a row has more cells than the header, a quote is not closed,
+            or no rows.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -64,9 +66,15 @@ def _csv_lines(path: Path, encodings: Sequence[str]) -> Iterator[Line]:
     else:
         raise ValueError(f"{path}: not UTF-8 text ({reason}); save it as CSV in UTF-8")
     delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    for cells in reader:
-        yield reader.line_num, cells
+    # Strict, as a quote that is not closed would make one cell of all rows behind it.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    begins = 1
+    try:
+        for cells in reader:
+            yield begins, cells
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {begins}: not readable as CSV ({error})") from None
 
 
 def _xls_lines(path: Path) -> Iterator[Line]:

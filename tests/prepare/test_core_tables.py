@@ -1,0 +1,29 @@
+"""Tables by the names of their columns: what cannot be read is named, and nothing is lost of it."""
+
+import pytest
+
+from agn_d2.prepare.core_tables import optional, read_rows
+
+
+@pytest.mark.parametrize("behind", [2, 9000])
+def test_a_quote_that_is_not_closed_loses_no_rows(tmp_path, behind):
+    """The csv module makes one cell of all that follows, or, if that is long, an error of its own."""
+    table = tmp_path / "mine.csv"
+    table.write_text('file,box\na.png,1 2 3 4\n"b.png,1 2 3 4\n' + "c.png,1 2 3 4\n" * behind)
+    with pytest.raises(ValueError, match=r"mine\.csv, line 3: not readable as CSV"):
+        read_rows(table, ("file",))
+
+
+def test_a_row_is_named_by_the_line_in_which_it_begins(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text('file;note\na.png;"two\nlines"\nb.png;one\n')
+    assert read_rows(table, ("file",)) == [
+        (f"{table}, line 2", {"file": "a.png", "note": "two\nlines"}),
+        (f"{table}, line 4", {"file": "b.png", "note": "one"}),
+    ]
+
+
+@pytest.mark.parametrize("cell", ["", "NaN", "None", "null", "N/A", "<NA>"])
+def test_what_tables_write_into_an_empty_cell_is_nothing(cell):
+    assert optional({"patient": cell}, "patient") is None
+    assert optional({"patient": f"{cell}1"}, "patient") == f"{cell}1"
