@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 
@@ -72,13 +73,18 @@ def distinct_names(files: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:
     by_stem: dict[str, set[Path]] = {}
     for path in paths.values():
         by_stem.setdefault(path.stem, set()).add(path)
-    return {file: _distinct_name(path, by_stem[path.stem]) for file, path in paths.items()}
+    names: dict[Path, str] = {}
+    for same_stem in by_stem.values():
+        names |= _names_apart(same_stem)
+    return {file: names[path] for file, path in paths.items()}
 
 
-def _distinct_name(path: Path, same_stem: set[Path]) -> str:
+def _names_apart(same_stem: set[Path]) -> dict[Path, str]:
+    """Names of files that have one stem; in one go, as all files of a download may have it."""
     if len(same_stem) == 1:
-        return path.stem
-    shared = os.path.commonpath([other.parent for other in same_stem])
-    same_place = [other for other in same_stem if other.with_suffix("") == path.with_suffix("")]
-    below = path.relative_to(shared)
-    return (below if len(same_place) > 1 else below.with_suffix("")).as_posix()
+        return {path: path.stem for path in same_stem}
+    shared = os.path.commonpath({path.parent for path in same_stem})
+    below = {path: path.relative_to(shared) for path in same_stem}
+    bare = {path: name.with_suffix("") for path, name in below.items()}
+    count = Counter(bare.values())
+    return {p: (below if count[bare[p]] > 1 else bare)[p].as_posix() for p in same_stem}

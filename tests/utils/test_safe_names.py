@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +74,19 @@ def test_distinct_names_do_not_lead_out_of_the_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
     names = distinct_names(["../CC.png", "CC.png", "../up/../up/CC.png"])
     assert list(names.values()) == ["CC", "here/CC", "up/CC"]
+
+
+def test_distinct_names_of_a_download_whose_files_have_one_name(tmp_path, monkeypatch):
+    """As the NBIA Data Retriever writes it; each file is looked at once, not once for each other."""
+    looked_at = []
+    with_suffix = Path.with_suffix
+
+    def counted(path, suffix):
+        looked_at.append(path)
+        return with_suffix(path, suffix)
+
+    monkeypatch.setattr(Path, "with_suffix", counted)
+    files = [tmp_path / f"P_{number}" / "1-1.dcm" for number in range(100)]
+    names = distinct_names(files)
+    assert list(names.values()) == [f"P_{number}/1-1" for number in range(100)]
+    assert len(looked_at) <= 2 * len(files)
