@@ -58,10 +58,16 @@ def read_ddsm(root: Path, images: Path | None = None) -> Source:
         OSError: a folder cannot be listed now.
     """
     folder = images or root
-    headers = sorted(path for path in files_below(root) if path.suffix.lower() == ".ics")
+    files = sorted(files_below(root))
+    headers = [path for path in files if path.suffix.lower() == ".ics"]
     if not headers:
         raise ValueError(f"{root}: no .ics file in it; --root must be the folder of DDSM's cases")
-    pictures = _pictures(folder)
+    overlays = {
+        (path.parent, path.stem.upper()): path
+        for path in reversed(files)
+        if path.suffix.upper() == ".OVERLAY"
+    }
+    pictures = _pictures(folder, files if images is None else sorted(files_below(images)))
     films: list[SourceFilm] = []
     left_out: list[tuple[str, str]] = []
     for path in headers:
@@ -69,7 +75,7 @@ def read_ddsm(root: Path, images: Path | None = None) -> Source:
         for header in of_case:
             found = pictures.pop((case, header.place), [])
             film = _film(case, facts, header, found, folder)
-            overlay = _overlay_of(path, case, header.place)
+            overlay = overlays.get((path.parent, film.name))
             films.append(_with_masses(film, header, overlay))
     for (case, place), found in sorted(pictures.items()):
         left_out += [(str(path), f"no .ics file states {case} {place}") for path in found]
@@ -121,13 +127,13 @@ def _header(where: str, words: Sequence[str]) -> FilmHeader:
     return FilmHeader(words[0], (lines, columns), bits, mm, words[-1] == "OVERLAY")
 
 
-def _pictures(folder: Path) -> dict[tuple[str, str], list[Path]]:
+def _pictures(folder: Path, files: Sequence[Path]) -> dict[tuple[str, str], list[Path]]:
     """(case, place) -> its pictures, relative to the folder, those without loss first.
 
     What an earlier run has written below the folder are no films.
     """
     found: dict[tuple[str, str], list[Path]] = {}
-    for path in sorted(files_below(folder)):
+    for path in files:
         match = _NAME.match(path.name)
         if match is None or is_written(path):
             continue
@@ -158,13 +164,6 @@ def _film(
         bits=header.bits,
         facts=facts | spacing,
         notes=tuple(("second film file", f"{path} left aside") for path in found[1:]),
-    )
-
-
-def _overlay_of(ics: Path, case: str, place: str) -> Path | None:
-    wanted = f"{case}.{place}.OVERLAY".lower()
-    return next(
-        (path for path in sorted(ics.parent.iterdir()) if path.name.lower() == wanted), None
     )
 
 

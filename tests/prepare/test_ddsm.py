@@ -1,5 +1,6 @@
 """datasets/prepare.py ddsm: chain codes, headers, and from the cases to FROC."""
 
+import os
 import shutil
 
 import cv2
@@ -268,3 +269,20 @@ def test_regions_are_those_of_a_slower_count():
     x0, y0, x1, y1 = region.box
     whole[y0:y1, x0:x1] = region.window
     np.testing.assert_array_equal(whole, expected)
+
+
+def test_a_folder_of_all_cases_is_listed_once(tmp_path, monkeypatch):
+    """Not once for each film: DDSM has 10,480, and one folder may hold all of their files."""
+    build_ddsm(tmp_path / "download")
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in (tmp_path / "download").rglob("*"):
+        if path.is_file():
+            path.rename(flat / path.name)
+    listed = []
+    for name in ("listdir", "scandir"):
+        usual = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda path, usual=usual: listed.append(path) or usual(path))
+    films = {film.name: film for film in read_ddsm(flat).films}
+    assert len(films) > 8 and len(films["A_0001_1.LEFT_CC"].lesions) == 2
+    assert len(listed) == 1
