@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ..data.cases import count_links, group_cases
+from .account import annotations_of, count_split
 from .core import Source
 from .core_plan import FilmPlan
 
@@ -53,26 +53,8 @@ def summarize(source: Source, plan: FilmPlan, records: Records, files: Files) ->
         "decisions": dict(sorted(notes.items())),
         "left out": dict(sorted(left_out.items())),
         "lesion ids by rule": dict(sorted(matches.items())),
-        "splits": {split: _of_split(content) for split, content in files.items()},
+        "splits": {split: count_split(content) for split, content in files.items()},
     }
-
-
-def _of_split(content: Mapping[str, Any]) -> dict[str, Any]:
-    images = [dict(image) for image in content["images"]]
-    first = {_case(image): image for image in reversed(images)}
-    for view in content["context_images"]:
-        first[_case(view)].setdefault("context_views", []).append(dict(view))
-    return {
-        "patients": len({image["patient_id"] for image in images}),
-        "images": len(images),
-        "lesions": len(content["annotations"]),
-        "context images": len(content["context_images"]),
-        "links": count_links(group_cases(images)),
-    }
-
-
-def _case(image: Mapping[str, Any]) -> tuple[Any, Any]:
-    return image["patient_id"], image.get("case_id")
 
 
 def decision_rows(
@@ -80,13 +62,7 @@ def decision_rows(
 ) -> list[dict[str, Any]]:
     """One row for each lesion, and one for each further decision (``COLUMNS``)."""
     rows: list[dict[str, Any]] = []
-    lesions = {
-        (image["file_name"], lesion["lesion"]): lesion
-        for content in files.values()
-        for image in content["images"]
-        for lesion in content["annotations"]
-        if lesion["image_id"] == image["id"]
-    }
+    lesions = annotations_of(files, "lesion")
     for film in sorted(source.films, key=lambda film: film.name):
         start = {"film": film.name, "use": plan.use(film.name)}
         record = records.get(film.name, {"notes": film.notes, "lesions": []})

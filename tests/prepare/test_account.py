@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agn_d2.prepare.account import write_account
+from agn_d2.prepare.account import annotations_of, write_account
 
 
 def test_counts_and_decisions(tmp_path):
@@ -22,3 +22,25 @@ def test_counts_and_decisions(tmp_path):
 def test_a_column_that_is_not_announced(tmp_path):
     with pytest.raises(ValueError, match="'why'"):
         write_account(tmp_path, {}, [{"why": "x"}], ("image",))
+
+
+def test_annotations_of_large_data_sets_are_found_by_film():
+    """Each annotation is looked at once, not once for each image."""
+    looked_at = []
+
+    class Annotation(dict):
+        def __getitem__(self, key):
+            looked_at.append(key)
+            return super().__getitem__(key)
+
+    files = {
+        split: {
+            "images": [{"id": n, "file_name": f"{split}{n}.png"} for n in range(50)],
+            "annotations": [Annotation(image_id=n, lesion="1") for n in range(50)],
+        }
+        for split in ("train", "test")
+    }
+    found = annotations_of(files, "lesion")
+    assert found["test3.png", "1"] is files["test"]["annotations"][3]
+    assert len(found) == 100
+    assert len(looked_at) == 2 * 100

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...data.cases import count_links, group_cases
-from ..account import write_account
+from ..account import annotations_of, count_split, write_account
 from .index import FileIndex
 from .links import Plan
 from .outcome import LOST, METHODS
@@ -40,17 +39,6 @@ def summarize(
     findings = [item for record in examined for item in record["findings"]]
     notes = Counter(n["kind"] for r in records.values() for n in r["notes"])
     notes += Counter(n["kind"] for item in findings for n in item["notes"])
-    per_split = {}
-    for split, content in files.items():
-        images = [dict(image) for image in content["images"]]
-        _hand_context(images, content["context_images"])
-        per_split[split] = {
-            "patients": len({image["patient_id"] for image in images}),
-            "images": len(images),
-            "lesions": len(content["annotations"]),
-            "context images": len(content["context_images"]),
-            "links": count_links(group_cases(images)),
-        }
     matches = Counter(a["lesion_match"] for c in files.values() for a in c["annotations"])
     methods = Counter(item["method"] for item in findings)
     reasons = Counter(reason.partition(":")[0] for reason in plan.left_out.values())
@@ -66,7 +54,7 @@ def summarize(
         "decisions": dict(sorted(notes.items())),
         "films left out": dict(sorted(reasons.items())),
         "lesion ids by rule": dict(sorted(matches.items())),
-        "splits": per_split,
+        "splits": {split: count_split(content) for split, content in files.items()},
     } | dict(extra)
 
 
@@ -74,12 +62,6 @@ def _unused(plan: Plan, records: Mapping[str, Mapping[str, Any]]) -> int:
     """Findings that were found in vain, as another one of their film is lost."""
     items = [item for name in plan.set_aside for item in records[name]["findings"]]
     return sum(item["annotation"] is not None for item in items)
-
-
-def _hand_context(images: list[dict[str, Any]], context: Sequence[Mapping[str, Any]]) -> None:
-    first = {image["patient_id"]: image for image in reversed(images)}
-    for view in context:
-        first[view["patient_id"]].setdefault("context_views", []).append(dict(view))
 
 
 def decision_rows(
@@ -95,12 +77,7 @@ def decision_rows(
     Args:
         others: (film or file, decision, detail) of decisions outside of the films' records.
     """
-    lesions = {
-        (image["file_name"], a["abnormality_id"]): a
-        for content in files.values()
-        for image, found in _by_image(content)
-        for a in found
-    }
+    lesions = annotations_of(files, "abnormality_id")
     rows: list[dict[str, Any]] = []
     for film in sorted(films, key=lambda f: f.name):
         use = plan.examined.get(film.name) or f"context {plan.context.get(film.name, '')}".strip()
@@ -131,13 +108,6 @@ def decision_rows(
     rows += [{"film": path, "decision": "unknown file"} for path in index.unknown]
     rows += [{"film": name, "decision": what, "detail": text} for name, what, text in others]
     return rows
-
-
-def _by_image(content: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    found: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
-    for annotation in content["annotations"]:
-        found[annotation["image_id"]].append(annotation)
-    return [(image, found[image["id"]]) for image in content["images"]]
 
 
 def write_report(
