@@ -34,8 +34,8 @@ def read_rows(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a column is missing, a row has more cells than the header, a quote is not closed,
-            or no rows.
+        ValueError: a column is missing, a row has more cells than the header, a quote is not
+            closed, or no rows.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")

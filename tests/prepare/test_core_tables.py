@@ -7,7 +7,7 @@ from agn_d2.prepare.core_tables import optional, read_rows
 
 @pytest.mark.parametrize("behind", [2, 9000])
 def test_a_quote_that_is_not_closed_loses_no_rows(tmp_path, behind):
-    """The csv module makes one cell of all that follows, or, if that is long, an error of its own."""
+    """The csv module makes one cell of all that follows; if that is long, it raises csv.Error."""
     table = tmp_path / "mine.csv"
     table.write_text('file,box\na.png,1 2 3 4\n"b.png,1 2 3 4\n' + "c.png,1 2 3 4\n" * behind)
     with pytest.raises(ValueError, match=r"mine\.csv, line 3: not readable as CSV"):

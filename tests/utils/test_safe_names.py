@@ -77,7 +77,7 @@ def test_distinct_names_do_not_lead_out_of_the_folder(tmp_path, monkeypatch):
 
 
 def test_distinct_names_of_a_download_whose_files_have_one_name(tmp_path, monkeypatch):
-    """As the NBIA Data Retriever writes it; each file is looked at once, not once for each other."""
+    """As the NBIA Data Retriever writes it; no file is looked at once for each other one."""
     looked_at = []
     with_suffix = Path.with_suffix
 
