@@ -9,12 +9,12 @@ In the output folder:
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ...utils.image_header import pixel_limit
 from ..core_film import FilmOptions
@@ -24,7 +24,7 @@ from ..priors import count_priors
 from ..steps import Steps, digest_of, file_stamps, run_steps
 from ..work_folder import at_work, check_out
 from .annotate import coco_files, films_with_lost_findings
-from .ddsm import missing_views, read_table, with_views
+from .ddsm import DdsmView, missing_views, read_table, with_views
 from .film import FilmTask, film_step
 from .finished import finished_summary, forget_finished, note_finished
 from .layout import DICOM, Layout
@@ -36,7 +36,7 @@ from .tasks import ddsm_task, film_tasks, task_state
 logger = logging.getLogger(__name__)
 
 # Raised whenever the same input would give another output.
-VERSION = 3
+VERSION = 4
 _FOLDERS = ("images", "annotations", "work", "work/records", "work/tiles", "report")
 
 
@@ -118,7 +118,8 @@ def _prepare(
     repeated: list[str],
     layout: Layout,
 ) -> Result:
-    stamp = _stamp(options, films, paths, layout)
+    views, missed = _ddsm_views(options, films, plan)
+    stamp = _stamp(options, films, paths, layout, views, missed)
     previous = finished_summary(options.out, stamp)
     if previous is not None:
         return Result(previous, 0)
@@ -127,17 +128,14 @@ def _prepare(
         options.root, options.out / "work", paths, films, workers
     )
     tasks = film_tasks(films, plan, index, options.root, layout.masks)
-    missed: list[tuple[str, str]] = []
-    if options.ddsm is not None:
-        table, leaking = read_table(options.ddsm_table), leaking_patients(films)
-        views, missed = missing_views(films, plan, table, options.ddsm, leaking)
-        films, plan = [*films, *(view.film for view in views)], with_views(plan, views)
-        tasks += [ddsm_task(view, options.ddsm) for view in views]
+    tasks += [ddsm_task(view, options.ddsm) for view in views]
+    films, plan = [*films, *(view.film for view in views)], with_views(plan, views)
     steps = _do_films(options, tasks, workers)
     records = {record["name"]: record for record in steps.records}
     plan = plan.without({n: f"cannot be read now: {why}" for n, why in steps.open.items()})
     if not options.keep:
         plan = plan.with_context_only(films_with_lost_findings(plan.examined, records))
+    _check_examined(options.root, plan, records, steps.open)
     warn_of_strangers(options.out / "images", (record["entry"] for record in records.values()))
     files = coco_files(films, plan.examined, plan.context, records, options.subset)
     others = [(text.partition(":")[0], "row left out", text) for text in repeated]
@@ -162,6 +160,27 @@ def _prepare(
     return Result(summary, steps.done_now, still_open)
 
 
+def _check_examined(
+    root: Path, plan: Plan, records: dict[str, dict[str, Any]], not_now: dict[str, str]
+) -> None:
+    """Refuse a download of which no film can be examined: its data set would be empty."""
+    if any(records[name]["entry"] is not None for name in plan.examined):
+        return
+    lost = {name: records[name]["notes"][-1]["detail"] for name in plan.examined}
+    name, why = next(iter((lost | plan.set_aside | not_now).items()))
+    raise ValueError(f"{root}: no film in it can be examined; the first: {name} ({why})")
+
+
+def _ddsm_views(
+    options: ReleaseOptions, films: list[Film], plan: Plan
+) -> tuple[list[DdsmView], list[tuple[str, str]]]:
+    """Pictures of DDSM that are there for missing views, and the views that are not."""
+    if options.ddsm is None:
+        return [], []
+    table = read_table(options.ddsm_table)
+    return missing_views(films, plan, table, options.ddsm, leaking_patients(films))
+
+
 def _do_films(options: ReleaseOptions, tasks: list[FilmTask], workers: int) -> Steps:
     step = partial(film_step, options=options.film, out=options.out)
     start = [VERSION, asdict(options.film), pixel_limit()]
@@ -170,15 +189,21 @@ def _do_films(options: ReleaseOptions, tasks: list[FilmTask], workers: int) -> S
     return run_steps(tasks, names, digests, step, options.out, workers, "film")
 
 
-def _stamp(options: ReleaseOptions, films: list[Film], paths: list[str], layout: Layout) -> str:
+def _stamp(
+    options: ReleaseOptions,
+    films: list[Film],
+    paths: list[str],
+    layout: Layout,
+    views: list[DdsmView],
+    missed: list[tuple[str, str]],
+) -> str:
     """Digest of all that the data set depends on."""
     content = [VERSION, asdict(options.film), options.subset, options.val_share, options.seed]
     content += [options.keep, pixel_limit(), layout.digest]
     content.append([asdict(film) for film in films])
     content.append(file_stamps(options.root, paths))
-    if options.ddsm is not None:
-        table = options.ddsm_table.read_bytes()
-        content.append([str(options.ddsm.resolve()), hashlib.sha256(table).hexdigest()])
+    content.append([[asdict(view) for view in views], missed])
+    content.append(file_stamps(options.ddsm or "", [view.path for view in views]))
     return digest_of(content)
 
 

@@ -190,3 +190,15 @@ def test_keep_examines_it_all_the_same(small_fixture, tmp_path):
     assert prepare_release(options(folder, out, val_share=0.0)).prepared == 0
     train = json.loads((out / "annotations" / "train.json").read_text())
     assert len(train["context_images"]) == 1
+
+
+def test_a_download_without_films_makes_no_empty_data_set(small_fixture, tmp_path):
+    """Masks and crops alone, as a manifest of the masks gives them."""
+    folder = shutil.copytree(small_fixture, tmp_path / "part")
+    for path in (folder / "download").iterdir():
+        if path.name.endswith(("_CC", "_MLO")):
+            shutil.rmtree(path)
+    message = r"no film in it can be examined; the first: Mass-.*_P_00000_.* \(no file of series"
+    with pytest.raises(ValueError, match=message):
+        prepare_release(options(folder, tmp_path / "out"))
+    assert not (tmp_path / "out" / "annotations" / "train.json").exists()

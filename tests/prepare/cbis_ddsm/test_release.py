@@ -264,6 +264,24 @@ def test_ddsm_pictures_stand_in_for_missing_views(small_fixture, tmp_path):
     assert "RIGHT_MLO: not in the table" in text
 
 
+def test_ddsm_pictures_that_come_later_are_taken_by_the_next_run(small_fixture, tmp_path):
+    cases = tmp_path / "ddsm" / "cases"
+    cases.mkdir(parents=True)
+    table = tmp_path / "table.csv"
+    row = "Mass-Training_P_00000_LEFT_CC,cases/A_1_1.LEFT_CC.png,315.2"
+    table.write_text(f"cbis_image,ddsm_case_path,difference\n{row}\n")
+    given = {"ddsm": tmp_path / "ddsm", "ddsm_table": table, "val_share": 0.0}
+    given = options(small_fixture, tmp_path / "out", **given)
+    before = prepare_release(given)
+    assert before.summary["views not taken from DDSM"]["no file"] == 1
+    assert prepare_release(given).prepared == 0
+    assert cv2.imwrite(str(cases / "A_1_1.RIGHT_CC.png"), phantom_film("CC", "R", 320, 3))
+    after = prepare_release(given)
+    assert after.prepared == 1
+    assert "no file" not in after.summary["views not taken from DDSM"]
+    assert after.summary["splits"]["train"]["context images"] == 1
+
+
 def test_the_other_subsets(small_fixture, tmp_path, caplog):
     out = tmp_path / "out"
     calc = prepare_release(options(small_fixture, out, subset="calc", val_share=0.0)).summary
