@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from ..coco.entries import outside
 from ..landmarks.contour import breast_box
 from ..landmarks.detect import detect_landmarks
 from .clean import erase, find_breast
@@ -18,6 +19,7 @@ from .images import CUT_TOLERANCE, write_image
 from .region import Region
 
 ORIENTATIONS = ("as released", "left", "right")
+OUT_OF_CROP = "it lies outside of the crop to the breast; --no-crop keeps the film"
 
 AddNote = Callable[[str, str], None]  # kind of a decision, and what was seen and done
 
@@ -142,6 +144,11 @@ def box_annotation(box: np.ndarray, written: Written, note: AddNote) -> dict[str
         note("out of the crop", f"the box reaches {out_by:.0f} px out of the crop")
     bbox = [x0, y0, x1 - x0, y1 - y0]
     return {"category_id": 1, "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": 0}
+
+
+def is_cut_off(annotation: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """Whether nothing of a lesion's box lies in the written image: training takes no such box."""
+    return outside(annotation["bbox"], (entry["height"], entry["width"]))
 
 
 def _released_side(side: str, mirrored: bool) -> str:

@@ -11,11 +11,18 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..coco.entries import outside
 from ..dicom.reader import is_dicom, read_dicom
 from ..images import read_gray, seeming_bits, to_full_range
 from .core import CoreOptions, SourceFilm, SourceLesion
-from .core_film import AddNote, Written, box_annotation, mask_annotation, write_film
+from .core_film import (
+    OUT_OF_CROP,
+    AddNote,
+    Written,
+    box_annotation,
+    is_cut_off,
+    mask_annotation,
+    write_film,
+)
 from .frames import ASPECT_TOLERANCE
 from .open_files import ReadFailure, reason_of
 from .region import outlined_region
@@ -157,10 +164,9 @@ def _lesion(lesion: SourceLesion, scale: np.ndarray | None, written: Written) ->
             if (inside != box).any():
                 note("box clipped", f"{_text(box)} reaches out of the film of {width} x {height}")
             annotation = box_annotation(inside, written, note)
-    size = written.entry["height"], written.entry["width"]
-    if annotation is not None and outside(annotation["bbox"], size):
+    if annotation is not None and is_cut_off(annotation, written.entry):
         annotation = None
-        note("lesion lost", "it lies outside of the crop to the breast; --no-crop keeps the film")
+        note("lesion lost", OUT_OF_CROP)
     return {"name": lesion.name, "annotation": annotation, "notes": notes}
 
 

@@ -13,7 +13,14 @@ import cv2
 
 from ...images import read_gray, to_full_range
 from ...utils.files import write_atomically
-from ..core_film import FilmOptions, Written, mask_annotation, write_film
+from ..core_film import (
+    OUT_OF_CROP,
+    FilmOptions,
+    Written,
+    is_cut_off,
+    mask_annotation,
+    write_film,
+)
 from ..open_files import ReadFailure, reason_of
 from .content import CROP, kind_of, without_ringing
 from .dicom import Picture, read_picture
@@ -86,6 +93,9 @@ def prepare_film(task: FilmTask, options: FilmOptions, out: Path) -> dict[str, A
         annotation = None
         if picture is not None and outcome.region is not None:
             annotation = mask_annotation(outcome.region, written, outcome.note)
+            if is_cut_off(annotation, written.entry):
+                annotation, outcome.method = None, LOST
+                outcome.note("lost", OUT_OF_CROP)
         item = {
             "abnormality_id": finding.abnormality_id,
             "method": outcome.method,

@@ -7,7 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...coco.entries import outside
 from ...images import read_gray
+from ..core_film import OUT_OF_CROP
 from ..images import crop_image, write_image
 from ..open_files import ReadFailure, reason_of
 from .images_800 import PreparedImage
@@ -70,10 +72,13 @@ def prepare_image(
 
     Raises:
         ReadFailure, ValueError: the image cannot be read, see ``unsquash``.
+        ValueError: nothing of a mass lies in the crop.
         OSError: the image cannot be written.
     """
     image, boxes = unsquash(source)
     cropped = crop_image(image, boxes, source.view, crop=crop, method=method)
+    if any(outside(box, cropped.pixels.shape) for box in cropped.boxes):
+        raise ValueError(f"{source.path}: a mass is lost, as {OUT_OF_CROP}")
     name = source.name + suffix
     write_image(folder / name, cropped.pixels)
     entry = {

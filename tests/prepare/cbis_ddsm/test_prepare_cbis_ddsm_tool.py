@@ -229,3 +229,19 @@ def test_a_release_without_a_readable_image_writes_no_annotations(
     assert run(main, monkeypatch, release, tmp_path / "out") == 2
     assert "no image can be read: " in capsys.readouterr().err
     assert not (tmp_path / "out" / "annotations" / "train.json").exists()
+
+
+def test_an_image_whose_mass_lies_outside_of_the_crop_is_left_out_and_named(
+    main, monkeypatch, release, tmp_path, capsys
+):
+    """The breast ends at x = 110; training refuses a file with a box outside of its image."""
+    path = release / "train" / "_annotations.coco.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["bbox"] = [180, 2, 10, 10]
+    path.write_text(json.dumps(content))
+    output = tmp_path / "out"
+    assert run(main, monkeypatch, release, output) == 1
+    assert "1_LEFT_CC.jpg: a mass is lost, as it lies outside of the" in capsys.readouterr().err
+    truth = read_ground_truth(output / "annotations" / "train.json")
+    assert [image.file_name for image in truth.images] == ["1_LEFT_MLO.png"]
+    assert run(main, monkeypatch, release, output, "--no-crop") == 0
