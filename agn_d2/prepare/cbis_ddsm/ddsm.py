@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...utils.view_names import WORD_OF_SIDE
+from ..core_tables import number, read_rows, required
 from .links import Plan, partners
 from .shared_films import SHARED_FILMS
 from .tables import Film, SeriesRef
@@ -38,23 +38,16 @@ def read_table(path: str | Path) -> dict[str, tuple[str, float]]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a column is missing or a cell no number; names file and line.
+        ValueError: a column is missing, or a cell is empty or no number; names file and line.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"No {path}; --ddsm-table must be the table cbis_to_ddsm.csv")
     table: dict[str, tuple[str, float]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for line, row in enumerate(csv.DictReader(file), start=2):
-            try:
-                name, image, difference = (
-                    row[key] for key in ("cbis_image", "ddsm_case_path", "difference")
-                )
-                entry = (image.strip(), float(difference))
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path}, line {line}: {error!r}") from error
-            if name not in table or entry[1] < table[name][1]:
-                table[name] = entry
+    for where, row in read_rows(Path(path), ("cbis_image", "ddsm_case_path", "difference")):
+        name, image = (required(where, row, key) for key in ("cbis_image", "ddsm_case_path"))
+        difference = number(where, row, "difference")
+        if difference is None:
+            raise ValueError(f"{where}: difference is empty")
+        if name not in table or difference < table[name][1]:
+            table[name] = (image, difference)
     return table
 
 

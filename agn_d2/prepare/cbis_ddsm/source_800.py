@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...utils.view_names import SIDE_OF_WORD, VIEWS
+from ..core_tables import read_rows
 
 logger = logging.getLogger(__name__)
 
@@ -74,20 +74,18 @@ def read_source(folder: str | Path) -> list[SourceImage]:
         raise FileNotFoundError(f"No {table}; --source must be the folder mass_800px")
     boxes = {split: _read_boxes(folder / split / "_annotations.coco.json") for split in SPLITS}
     images: dict[str, SourceImage] = {}
-    lines: dict[str, int] = {}
-    for number, row in _rows(table):
+    lines: dict[str, str] = {}
+    for where, row in read_rows(table, COLUMNS):
         try:
             image = _source_image(folder, row, boxes)
             if image.name in images:
                 raise ValueError(
-                    f"{row['file']}: line {lines[image.name]} has an image of that name; each is "
-                    "to stand there once"
+                    f"{row['file']}: {lines[image.name]} has an image of that name; each is to "
+                    "stand there once"
                 )
         except ValueError as error:
-            raise ValueError(f"{table}, line {number}: {error}") from None
-        images[image.name], lines[image.name] = image, number
-    if not images:
-        raise ValueError(f"{table} has no rows; it must list every image")
+            raise ValueError(f"{where}: {error}") from None
+        images[image.name], lines[image.name] = image, where.rpartition(", ")[2]
     listed = {(image.split, image.path.name) for image in images.values()}
     unlisted = [n for split in SPLITS for n in boxes[split] if (split, n) not in listed]
     if unlisted:
@@ -98,25 +96,6 @@ def read_source(folder: str | Path) -> list[SourceImage]:
             unlisted[0],
         )
     return list(images.values())
-
-
-def _rows(table: Path) -> Iterable[tuple[int, dict[str, str]]]:
-    """(line, row) of ``views.csv``; spreadsheet programs put a mark at the beginning."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            header = reader.fieldnames or []
-            missing = [column for column in COLUMNS if column not in header]
-            if missing:
-                told = "; columns are parted by semicolons, save it with commas"
-                raise ValueError(
-                    f"{table} has no column {', '.join(missing)}"
-                    + (told if ";" in ",".join(header) else "")
-                )
-            for row in reader:
-                yield reader.line_num, {column: (row[column] or "").strip() for column in COLUMNS}
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{table} is not UTF-8 text ({error})") from None
 
 
 def _source_image(

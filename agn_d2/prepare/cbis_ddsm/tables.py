@@ -7,13 +7,13 @@ for each image and each finding.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...utils.view_names import SIDE_OF_WORD, VIEWS
+from ..core_tables import Row, read_rows
 
 SUBSETS = ("mass", "calc")
 SPLITS = ("train", "test")
@@ -167,42 +167,14 @@ def group_films(findings: Sequence[Finding]) -> list[Film]:
 def _read_csv(path: Path, subset: str, split: str) -> Iterator[Finding]:
     if not path.is_file():
         raise FileNotFoundError(f"No {path}; --csv must be the folder of the four released CSVs")
-    count = 0
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = [_column(cell) for cell in next(reader, [])]
-            _check_header(path, header, subset)
-            line = reader.line_num + 1
-            for cells in reader:
-                where = f"{path.name}, line {line}"
-                line = reader.line_num + 1
-                if not any(cell.strip() for cell in cells):
-                    continue
-                yield _finding(where, header, cells, subset, split)
-                count += 1
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: not a readable CSV ({error})") from error
-    if not count:
-        raise ValueError(f"{path}: no rows")
+    needed = ["patient_id", "left_or_right_breast", "image_view", "abnormality_id"]
+    needed += ["abnormality_type", *_PATHS.values(), *_TEXTS[subset], *_NUMBERS]
+    for where, row in read_rows(path, needed):
+        # Without its folder, which would make another finding of it when the CSVs are moved.
+        yield _finding(Path(where).name, row, subset, split)
 
 
-def _column(cell: str) -> str:
-    return cell.strip().lower().replace(" ", "_")
-
-
-def _check_header(path: Path, header: list[str], subset: str) -> None:
-    wanted = {"patient_id", "left_or_right_breast", "image_view", "abnormality_id"}
-    wanted |= {"abnormality_type", *_PATHS.values(), *_TEXTS[subset], *_NUMBERS}
-    missing = sorted(wanted - set(header))
-    if missing:
-        raise ValueError(f"{path}: no column {', '.join(missing)}")
-
-
-def _finding(where: str, header: list[str], cells: list[str], subset: str, split: str) -> Finding:
-    if len(cells) != len(header):
-        raise ValueError(f"{where}: {len(cells)} cells instead of {len(header)}")
-    row = {key: cell.strip() for key, cell in zip(header, cells, strict=True)}
+def _finding(where: str, row: Row, subset: str, split: str) -> Finding:
     for key, allowed in (
         ("left_or_right_breast", tuple(SIDE_OF_WORD)),
         ("image_view", VIEWS),

@@ -70,20 +70,20 @@ def edit(release, change, name="train/_annotations.coco.json"):
         (",200,", ",-5,", r"line 2: original_height is '-5'"),
         (",200,", ",nan,", r"line 2: original_height is 'nan'"),
         (",1,100", ",,100", r"line 2: n_mass_boxes is ''"),
-        (",", ";", r"has no column patient, .*; columns are parted by semicolons"),
         ("train/1_LEFT_CC", "train/2_LEFT_CC", r"line 2: train/2_LEFT_CC.jpg is not among the im"),
-        ("patient,", "woman,", r"has no column patient$"),
+        ("patient,", "woman,", r"no column patient; the columns are: woman, breast"),
     ],
 )
 def test_a_row_that_is_wrong_is_named(release, old, new, message):
     text = (release / "views.csv").read_text().replace(old, new)
     (release / "views.csv").write_text(text)
-    with pytest.raises(ValueError, match=r"views\.csv(, | )" + message):
+    with pytest.raises(ValueError, match=r"views\.csv(, |: )" + message):
         read_source(release)
 
 
-def test_a_mark_at_the_beginning_does_not_matter(release):
-    text = (release / "views.csv").read_text()
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_what_spreadsheets_make_of_the_table_does_not_matter(release, separator):
+    text = (release / "views.csv").read_text().replace(",", separator)
     (release / "views.csv").write_text(text, encoding="utf-8-sig")
     assert len(read_source(release)) == 1
 
@@ -97,7 +97,7 @@ def test_an_image_that_stands_there_twice_is_named(release):
 
 def test_a_table_without_rows(release):
     (release / "views.csv").write_text(HEADER + "\n")
-    with pytest.raises(ValueError, match=r"views\.csv has no rows"):
+    with pytest.raises(ValueError, match=r"views\.csv: no rows"):
         read_source(release)
 
 

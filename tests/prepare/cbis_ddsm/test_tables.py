@@ -95,9 +95,9 @@ def test_a_row_that_stands_there_twice_is_counted_once(tables):
         (row("A", patient=""), "patient_id is empty"),
         (row("A", abnormality="x"), "abnormality_id is 'x', not a whole number"),
         (row("A/B"), "image_file_path is 'A/B/1.2.1"),
-        (row("A") + "P_1,3\r\n", "line 4: 2 cells instead of 14"),
+        (row("A") + "P_1,3\r\n", "line 4: left_or_right_breast is ''"),
         ("", "no rows"),
-        ('"', "not a readable CSV"),
+        ('"', "not readable as CSV"),
     ],
 )
 def test_bad_rows_are_named(tables, text, message):
@@ -111,7 +111,7 @@ def test_bad_files_are_named(tables, tmp_path):
     folder = tables()
     path = folder / csv_name("mass", "test")
     path.write_bytes(b"\xff\xfe\x00P")
-    with pytest.raises(ValueError, match="test_set.csv: not a readable CSV"):
+    with pytest.raises(ValueError, match="test_set.csv: not UTF-8 text"):
         read_findings(folder)
     path.write_text(MASS.replace(",pathology", ""))
     with pytest.raises(ValueError, match="test_set.csv: no column pathology"):
