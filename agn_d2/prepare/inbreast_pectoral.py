@@ -31,7 +31,7 @@ def muscle_files(root: Path) -> dict[str, Path]:
         root: the download.
 
     Raises:
-        ValueError: none.
+        ValueError: there is none.
     """
     if files := xml_files(root, pectoral=True):
         return files
@@ -93,6 +93,8 @@ def muscle_line(
     Returns:
         (2, 2), the upper point first; None if too little of the edge is there.
     """
+    if len(outline) < _LEAST_POINTS:
+        return None
     points = boxes_from_film(np.tile(outline, 2), entry)[:, :2]
     height, width = entry["frame_size"]
     wall = points[:, 0].min() if landmarks.chest_wall == "left" else points[:, 0].max()

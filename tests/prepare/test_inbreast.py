@@ -175,6 +175,7 @@ def test_the_edge_of_a_muscle_is_a_line():
     np.testing.assert_allclose((line[:, 0] + 10) / 50 + line[:, 1] / 80, 1, atol=1e-3)
     assert line[0, 1] < line[1, 1]
     assert muscle_line(outline[-5:], entry, landmarks) is None
+    assert muscle_line(np.array(()), entry, landmarks) is None  # a region without points
 
 
 def test_pectoral_report(prepared, tmp_path):
