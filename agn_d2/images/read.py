@@ -68,7 +68,12 @@ def read_gray(path: str | os.PathLike[str], tone: Tone | None = None) -> np.ndar
     image = _decode(data, header, path)
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{path} cannot be read as an 8- or 16-bit image")
-    return _on_black(image, read_opacity(data, header.page)) if header.transparent else image
+    if not header.transparent:
+        return image
+    try:
+        return _on_black(image, read_opacity(data, header.page))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _decode(data: bytes, header: ImageHeader, path: str | os.PathLike[str]) -> np.ndarray | None:

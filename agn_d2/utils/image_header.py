@@ -78,17 +78,16 @@ def pixel_limit() -> int:
     return int(text)
 
 
-def check_pixels(height: int, width: int, frames: int = 1) -> None:
+def check_pixels(height: int, width: int) -> None:
     """Refuse a picture that is larger than ``pixel_limit``, before it is decoded.
 
     Raises:
         TooManyPixels: says its size, the limit, and how the limit is raised.
     """
     limit = pixel_limit()
-    if height * width * frames > limit:
-        many = f"{frames} frames of " if frames > 1 else ""
+    if height * width > limit:
         raise TooManyPixels(
-            f"{many}{width} x {height} pixels, more than the limit of {limit:,}; if it is a "
+            f"{width} x {height} pixels, more than the limit of {limit:,}; if it is a "
             f"mammogram all the same, set {LIMIT_VARIABLE} to a larger number"
         )
 
@@ -132,12 +131,19 @@ def read_opacity(data: bytes, page: int = 0) -> np.ndarray:
 
     Returns:
         (H, W) uint8, 255 where the image is opaque.
+
+    Raises:
+        ValueError: it is stored in a way that is not read, such as gray with alpha in 16-bit TIFF.
     """
-    with _opened(data) as image:
-        image.seek(page)
-        if image.mode.startswith("I"):  # 16 bits: one gray value stands for transparent
-            return np.where(np.asarray(image) == image.info["transparency"], 0, 255).astype("u1")
-        return np.asarray(image.convert("RGBA").getchannel("A"))
+    try:
+        with _opened(data) as image:
+            image.seek(page)
+            if image.mode.startswith("I"):  # 16 bits: one gray value stands for transparent
+                opaque = np.asarray(image) != image.info["transparency"]
+                return np.where(opaque, 255, 0).astype(np.uint8)
+            return np.asarray(image.convert("RGBA").getchannel("A"))
+    except OSError as error:  # PIL's, as the file is in memory: no fault of the drive
+        raise ValueError(f"its alpha channel cannot be read ({error}); save it without") from None
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -132,3 +132,12 @@ def test_an_error_of_the_drive_is_no_error_of_the_image(tmp_path, monkeypatch, s
     monkeypatch.setattr(io, "open", fails)
     with pytest.raises(OSError, match="Input/output error"):
         read_gray(tmp_path / "a.png")
+
+
+def test_an_alpha_channel_that_cannot_be_read_is_no_fault_of_the_drive(tmp_path):
+    """An OSError, as PIL raises it, would be tried again by every run of a preparation."""
+    pixels = np.full((4, 5, 2), 40001, np.uint16)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels, photometric="minisblack", extrasamples=["unassalpha"])
+    with pytest.raises(ValueError, match=r"a\.tif: its alpha channel cannot be read"):
+        read_gray(path)
