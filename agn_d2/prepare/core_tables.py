@@ -8,13 +8,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..coco.values import EMPTY
+from ..coco import values
 from ..dicom.views import parse_view_text
 
 Row = dict[str, str]
 Line = tuple[int, list[str]]  # number of the line in which a row begins, its cells
 _DELIMITERS = ",;\t"
-_EMPTY = EMPTY | {"n/a"}
+_EMPTY = values.EMPTY | {"n/a"}
 
 
 def read_rows(
@@ -88,7 +88,8 @@ def _xls_lines(path: Path) -> Iterator[Line]:
     except xlrd.XLRDError as error:
         raise ValueError(f"{path}: no .xls file of Excel ({error})") from None
     for number in range(sheet.nrows):
-        yield number + 1, [str(cell) for cell in sheet.row_values(number)]
+        # Excel has no whole numbers: a patient 17 is 17.0 there.
+        yield number + 1, [values.text(cell) or "" for cell in sheet.row_values(number)]
 
 
 def _rows(path: Path, lines: Iterator[Line], header: list[str]) -> Iterator[tuple[str, Row]]:

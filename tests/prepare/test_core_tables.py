@@ -1,5 +1,8 @@
 """Tables by the names of their columns: what cannot be read is named, and nothing is lost of it."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from agn_d2.prepare.core_tables import optional, read_rows
@@ -27,3 +30,18 @@ def test_a_row_is_named_by_the_line_in_which_it_begins(tmp_path):
 def test_what_tables_write_into_an_empty_cell_is_nothing(cell):
     assert optional({"patient": cell}, "patient") is None
     assert optional({"patient": f"{cell}1"}, "patient") == f"{cell}1"
+
+
+def test_whole_numbers_of_excel_are_written_as_they_are_meant(tmp_path, monkeypatch):
+    """A patient 17.0 would be another one than the 17 of a table of splits."""
+    cells = [["patient", "x", "file"], [17.0, 2.5, "a.png"], ["", 3.0, "b.png"]]
+    sheet = SimpleNamespace(nrows=3, row_values=cells.__getitem__)
+    book = SimpleNamespace(sheet_by_index=lambda _: sheet)
+    excel = SimpleNamespace(open_workbook=lambda _: book, XLRDError=OSError)
+    monkeypatch.setitem(sys.modules, "xlrd", excel)
+    (tmp_path / "mine.xls").touch()
+    rows = [row for _, row in read_rows(tmp_path / "mine.xls", ("patient",))]
+    assert rows == [
+        {"patient": "17", "x": "2.5", "file": "a.png"},
+        {"patient": "", "x": "3", "file": "b.png"},
+    ]
