@@ -118,8 +118,10 @@ def _film(
     )
     if not (images / file).is_file():
         film = replace(film, path=None)
-    facts = {"density": optional(first, "density")}
-    facts["mm_per_pixel"] = number(where, first, "mm_per_pixel")
+    spacing = number(where, first, "mm_per_pixel")
+    if spacing is not None and spacing <= 0:
+        raise ValueError(f"{where}: mm_per_pixel is {spacing:g}, expected a number above 0")
+    facts = {"density": optional(first, "density"), "mm_per_pixel": spacing}
     lesions = []
     for line, row in rows:
         box = boxes.of(line, row)

@@ -26,6 +26,7 @@ from .helpers import (
 )
 
 HEADER = "File;Box;Patient;Side;View;Split;Lesion;Bits"
+FIRST = "one/a.png;40 70 60 100;A;left;CC;training;m1;"
 ROWS = """
 one/a.png;40 70 60 100;A;left;CC;training;m1;
 one/a.png;20 90 30 110;A;left;CC;training;;
@@ -310,6 +311,11 @@ def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
         ("A;;L MLO", "A;up;MLO", "line 4: side is 'up', which names none"),
         ("cc;training", "cc;learning", "split is 'learning', expected train, val or test"),
         (";Bits\n", ";Examined\n", "line 5: examined is '12', expected 1 or 0, yes or no"),
+        (
+            f"Bits\n{FIRST}",
+            f"mm per pixel\n{FIRST}-1",
+            "line 2: mm_per_pixel is -1, expected a number above 0",
+        ),
         ("cc;training", "cc;", "has no split, but other films have one"),
         ("cc;training", "cc;test", "patient A is in train and in test"),
     ],
