@@ -14,7 +14,6 @@ read off, and keep a correction from being applied to another crop of it.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -23,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-from ..utils.files import write_atomically
 from .corrections import Correction
 
 COLUMNS = (
@@ -62,31 +60,8 @@ def read_corrections(path: str | os.PathLike[str]) -> dict[str, Correction]:
         return readers[path.suffix.lower()](path)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text ({error})") from None
-
-
-def write_corrections_csv(
-    path: str | os.PathLike[str], corrections: Mapping[str, Correction]
-) -> None:
-    """Write corrections as CSV, numbers in full.
-
-    Raises:
-        ValueError: a correction holds a contour, for which a CSV file has no place.
-    """
-    lines = []
-    for name, item in corrections.items():
-        if item.contour is not None:
-            raise ValueError(f"{name}: a corrected contour needs a JSON file")
-        points = np.full(6, np.nan)
-        if item.nipple is not None:
-            points[:2] = item.nipple
-        if item.pectoral_line is not None:
-            points[2:] = item.pectoral_line.ravel()
-        cells = ["" if np.isnan(number) else repr(float(number)) for number in points]
-        height, width = item.image_size or ("", "")
-        lines.append([name, item.chest_wall or "", *cells, width, height])
-    table = io.StringIO(newline="")
-    csv.writer(table).writerows([COLUMNS, *lines])
-    write_atomically(path, table.getvalue().encode("utf-8"))
+    except csv.Error as error:
+        raise ValueError(f"{path}: not readable as CSV ({error})") from None
 
 
 def _read_csv(path: Path) -> dict[str, Correction]:
@@ -94,7 +69,7 @@ def _read_csv(path: Path) -> dict[str, Correction]:
     lines: dict[str, int] = {}
     # utf-8-sig: spreadsheet programs put a mark at the beginning of a file.
     with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
+        reader = csv.reader(file, strict=True)
         header = [cell.strip() for cell in next(reader, [])]
         _check_header(path, header)
         for cells in reader:

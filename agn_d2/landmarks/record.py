@@ -6,7 +6,6 @@ All points are (x, y) in pixels of the stored image; the center of the top-left 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..coco.reading import without_collector
+from ..coco.reading import parse_json
 from ..utils.files import write_json
 from ..utils.view_names import VIEWS
 
@@ -158,12 +157,7 @@ def read_landmarks(path: str | os.PathLike[str]) -> dict[str, Landmarks]:
     Raises:
         ValueError: naming the file, and the key where one record is at fault.
     """
-    path = Path(path)
-    try:
-        with without_collector():
-            records = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not a JSON file ({error})") from None
+    records = parse_json(Path(path).read_bytes(), path)
     if not isinstance(records, dict):
         raise ValueError(f"{path}: must hold one JSON object, file name -> landmark record")
     landmarks = {}

@@ -38,6 +38,8 @@ def read_views(path: str | os.PathLike[str]) -> dict[str, str]:
                 raise ValueError(f"{path}, {where}: {name} is both {views[name]} and {view}")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 text ({error})") from None
+    except csv.Error as error:
+        raise ValueError(f"{path}: not readable as CSV ({error})") from None
     return views
 
 
@@ -58,7 +60,7 @@ def views_of(paths: Sequence[Path], folder: Path, table: dict[str, str]) -> list
 
 def _csv_rows(path: Path) -> Iterable[tuple[str, str, str]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, strict=True)
         header = reader.fieldnames or []
         found = [
             next((column for column in wanted if column in header), None)

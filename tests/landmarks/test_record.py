@@ -97,7 +97,10 @@ def test_a_bad_file_is_named_with_its_record(tmp_path):
     with pytest.raises(ValueError, match=r"landmarks\.json.*bad\.png.*nipple, status"):
         read_landmarks(path)
     path.write_text("{")
-    with pytest.raises(ValueError, match=r"landmarks\.json: not a JSON"):
+    with pytest.raises(ValueError, match=r"landmarks\.json: is not JSON"):
+        read_landmarks(path)
+    path.write_bytes('{"Müller.png": {}}'.encode("cp1252"))
+    with pytest.raises(ValueError, match=r"landmarks\.json: is not JSON in UTF-8"):
         read_landmarks(path)
     path.write_text("[1]")
     with pytest.raises(ValueError, match=r"landmarks\.json"):

@@ -31,6 +31,7 @@ def test_a_coco_json(tmp_path):
         ("file,view\na,\n", r"v\.csv, line 2: no name or no view"),
         ("file,view\na,CC\nb,CC\na,MLO\n", r"v\.csv, line 4: a is both CC and MLO"),
         ("", r"v\.csv: needs .* has none"),
+        ('file,view\n"a,CC\nb,CC\n', r"v\.csv: not readable as CSV"),
     ],
 )
 def test_clear_messages(tmp_path, text, message):
