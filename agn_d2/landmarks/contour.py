@@ -41,18 +41,16 @@ def breast_mask(image: np.ndarray) -> np.ndarray:
     return grown >= 128
 
 
-def skin_line(
-    mask: np.ndarray, film: np.ndarray, points: int = CONTOUR_POINTS
-) -> np.ndarray | None:
+def skin_line(mask: np.ndarray, film: np.ndarray) -> np.ndarray | None:
     """Smooth open curve along the skin, chest wall at the left, from top to bottom.
 
     Args:
         mask: (h, w) bool, one region.
         film: (h, w) bool, where the film ends: no skin line along it.
-        points: points of the curve, at equal distances.
 
     Returns:
-        (points, 2) float64 in pixels of the mask, or None if the mask has no usable outline.
+        (CONTOUR_POINTS, 2) float64 in pixels of the mask, points at equal distances; None if the
+        mask has no usable outline.
     """
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
@@ -77,7 +75,7 @@ def skin_line(
         return None
     if curve[0, 1] > curve[-1, 1]:
         curve = curve[::-1]
-    return smooth_curve(resample(curve + 0.5, points), _SMOOTH)
+    return smooth_curve(resample(curve + 0.5, CONTOUR_POINTS), _SMOOTH)
 
 
 def skin_confidence(small: np.ndarray, film: np.ndarray, curve: np.ndarray) -> float:

@@ -49,7 +49,7 @@ class Breast:
         return cv2.warpAffine(gray, move, (width, height), **how) > 127
 
 
-def find_breast(film: np.ndarray, margin: float = MARGIN) -> Breast:
+def find_breast(film: np.ndarray) -> Breast:
     """Find what to keep of a film: the breast with a margin, without white film borders.
 
     The background around a breast is worthless, its skin is not: hence the margin, which holds
@@ -59,7 +59,6 @@ def find_breast(film: np.ndarray, margin: float = MARGIN) -> Breast:
 
     Args:
         film: (H, W) uint8 or uint16, either side at the chest wall.
-        margin: share of the film's height.
     """
     small, mirrored = oriented_copy(film)
     breast = segment(small)
@@ -68,7 +67,7 @@ def find_breast(film: np.ndarray, margin: float = MARGIN) -> Breast:
     away = cv2.distanceTransform((~breast).astype(np.uint8), cv2.DIST_L2, 5)
     # The chest wall is at the left: all that has breast to its right.
     inner = np.maximum.accumulate(breast[:, ::-1], axis=1)[:, ::-1]
-    keep = ((away <= margin * small.shape[0]) & ~film_border(small)) | inner
+    keep = ((away <= MARGIN * small.shape[0]) & ~film_border(small)) | inner
     return Breast(np.ascontiguousarray(keep[:, ::-1] if mirrored else keep), True)
 
 

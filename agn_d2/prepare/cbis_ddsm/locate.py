@@ -16,6 +16,7 @@ _EXACT = 1e-3  # left unexplained at a place that fits as well as rounding allow
 _COARSE_SIDE = 20  # px, the shorter side of a crop in the coarse search
 _LARGEST_STEP = 16  # the coarse search shrinks no more than this
 _CANDIDATES = 5
+_SLACK = 2  # px that a place may be off on each side
 _FLAT = 1e-3  # of the film's spread of values: a place with less of it is flat
 
 
@@ -67,14 +68,13 @@ def locate(film: np.ndarray, crop: np.ndarray, scales: Sequence[float] = (1.0,))
     return best
 
 
-def correlation(film: np.ndarray, crop: np.ndarray, box: Box, slack: int = 2) -> float:
+def correlation(film: np.ndarray, crop: np.ndarray, box: Box) -> float:
     """Correlation of a crop with one place of the film, the best within a few pixels.
 
     Args:
         film: (H, W) uint8 or uint16.
         crop: (h, w); it is scaled to the box if it has another size.
         box: the place.
-        slack: pixels that the place may be off on each side.
 
     Returns:
         normalized correlation, -1 to 1; 0 if either is all one value or too small to tell.
@@ -84,7 +84,7 @@ def correlation(film: np.ndarray, crop: np.ndarray, box: Box, slack: int = 2) ->
         return 0.0
     if crop.shape != size[::-1]:
         crop = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
-    return _match(_window(film, box, slack), crop)[0]
+    return _match(_window(film, box, _SLACK), crop)[0]
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -122,13 +122,9 @@ def task_state(task: FilmTask) -> list[Any]:
     return [
         asdict(task.film),
         task.examined,
-        [list(task.image_files), *([*a, *(b or ())] for a, b in _file_lists(task))],
+        [task.image_files, task.finding_files, task.mask_files],
         file_stamps(task.root, task.files),
     ]
-
-
-def _file_lists(task: FilmTask) -> list[tuple[tuple[str, ...], tuple[str, ...] | None]]:
-    return list(zip(task.finding_files, task.mask_files, strict=True))
 
 
 def _film_task(
