@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ...coco.file import read_coco, require_keys
 from ...utils.view_names import SIDE_OF_WORD, VIEWS
 from ..core_tables import read_rows
 
@@ -135,35 +133,12 @@ def _read_boxes(path: Path) -> dict[str, np.ndarray]:
     """File name -> (M, 4) XYWH."""
     if not path.is_file():
         raise FileNotFoundError(f"No {path}")
-    try:
-        coco = json.loads(path.read_text(encoding="utf-8-sig"))
-        names = {image["id"]: str(image["file_name"]) for image in coco["images"]}
-        annotations = [(a.get("image_id"), a.get("bbox")) for a in coco["annotations"]]
-        count = len(coco["images"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path} is not a COCO JSON with images (id, file_name) and annotations ({error!r})"
-        ) from None
-    if len(names) != count or len(set(names.values())) != count:
-        raise ValueError(f"{path}: several images have one id or one file_name")
+    coco = read_coco(path)
+    require_keys(coco, "images", ("file_name",), "it tells which image has which boxes")
+    names = {image["id"]: image["file_name"] for image in coco.images}
     boxes: dict[str, list[list[float]]] = {name: [] for name in names.values()}
-    for number, (image_id, box) in enumerate(annotations):
-        if not isinstance(image_id, (int, str)) or image_id not in names:
-            raise ValueError(f"{path}: annotation {number} is of image {image_id!r}, there is none")
-        if not _is_box(box):
-            raise ValueError(
-                f"{path}: annotation {number} (of {names[image_id]}) has the bbox {box}; expected "
-                "[x, y, width, height], finite, width and height above 0"
-            )
-        boxes[names[image_id]].append(box)
+    if len(boxes) != len(names):
+        raise ValueError(f"{path}: several images have one file_name")
+    for annotation in coco.annotations:
+        boxes[names[annotation["image_id"]]].append(annotation["bbox"])
     return {name: np.asarray(b, dtype=float).reshape(-1, 4) for name, b in boxes.items()}
-
-
-def _is_box(box: Any) -> bool:
-    return (
-        isinstance(box, list)
-        and len(box) == 4
-        and all(isinstance(v, (int, float)) and math.isfinite(v) for v in box)
-        and box[2] > 0
-        and box[3] > 0
-    )

@@ -107,17 +107,18 @@ def test_a_table_without_rows(release):
 )
 def test_a_box_that_is_none_is_named(release, box):
     edit(release, lambda content: content["annotations"][0].update(bbox=box))
-    with pytest.raises(ValueError, match=r"annotation 0 \(of 1_LEFT_CC\.jpg\) has the bbox"):
+    with pytest.raises(ValueError, match=r"_annotations\.coco\.json: annotations, entry 0 .*bbox"):
         read_source(release)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["annotations"][0].update(image_id=9999), "annotation 0 is of image 9999"),
-        (lambda c: c.pop("images"), "is not a COCO JSON with images"),
-        (lambda c: c["images"][0].pop("file_name"), "is not a COCO JSON with images"),
-        (lambda c: c["images"].append(dict(c["images"][0])), "several images have one id"),
+        (lambda c: c["annotations"][0].update(image_id=9999), "entry 0 .* image_id 9999 is not in"),
+        (lambda c: c.pop("images"), "needs a list under the key 'images'"),
+        (lambda c: c["images"][0].pop("file_name"), "images, entry 0 .* has no file_name"),
+        (lambda c: c["images"].append(dict(c["images"][0])), "image id 0 stands there more than"),
+        (lambda c: c["images"].append(c["images"][0] | {"id": 1}), "several images have one file"),
     ],
 )
 def test_a_coco_file_that_is_wrong_is_named(release, change, message):
