@@ -5,10 +5,14 @@ FPPI, on a logarithmic scale, is 1 - mean_m clip(log(8 F_m) / log 64, 0, 1) with
 positives per image that score higher than lesion m. The loss has
 
     F_m = 1/N sum_f sigmoid((z_f - z_m) / T)
-    loss = mean_m [ log(F_m + a) - log(1 + (F_m + a) / c) ]
+    L   = mean_m [ log(F_m + a) - log(1 + (F_m + a) / c) ]
 
 in the place of the clipped logarithm: a = 1/16 and c = 8 flatten it below 1/8 and above 8 FPPI. z_f
 are the new logits of the false marks, z_m that of the best candidate on lesion m, N the views.
+
+It is taken twice and averaged: over the lesions in films, each film by itself, and over the lesions
+of a breast, whose z_m is the best in either view. The first alone teaches to raise a lesion in the
+view where it is faint, at the cost of lesions that show in one view only.
 """
 
 from __future__ import annotations
@@ -49,7 +53,9 @@ class Targets:
     """What is known of V views with K candidates each.
 
     Attributes:
-        lesion: (V, K) int64, which lesion a candidate lies on, numbered over all views; -1: none.
+        lesion: (V, K) int64, which lesion of its film a candidate lies on, numbered over all views;
+            -1: none.
+        breast_lesion: likewise, with one number for a lesion that is known in both views.
         counterpart: (V, K, K + 1) bool, for candidates on a lesion whose counterpart is known: the
             auxiliary view's candidates on it, or the last entry where none is; else all False.
         false: (V, K) bool, candidates that are false positives: neither on a lesion nor on an
@@ -57,6 +63,7 @@ class Targets:
     """
 
     lesion: Tensor
+    breast_lesion: Tensor
     counterpart: Tensor
     false: Tensor
 
@@ -92,17 +99,24 @@ def make_targets(
         on[n, : len(chosen)] = number[assigned.lesions]
         false[n, : len(chosen)] = assigned.false
         first[n], count = count, count + int((~lesions.ignored).sum())
+    in_breast = np.arange(count)
     counterpart = np.zeros((views, width, width + 1), dtype=bool)
     for n, partner in enumerate(data.auxiliary.tolist()):
         if partner < 0 or "annotations" not in data.records[partner]:
             continue
         other = _counterparts(data.records[n], data.records[partner])
+        # A view that only serves others, as that of another patient in the control, has no lesion
+        # of this breast.
+        if not data.context[n] and not data.context[partner]:
+            for own, its in other.items():
+                in_breast[first[n] + own] = min(first[n] + own, first[partner] + its)
         for k in np.flatnonzero(on[n] >= 0):
             lesion = other.get(int(on[n, k]))
             hits = np.zeros(width, bool) if lesion is None else on[partner] == lesion
             counterpart[n, k] = np.append(hits, not hits.any())
     lesion = np.where(on >= 0, on + first[:, None], -1)
-    return Targets(*map(torch.from_numpy, (lesion, counterpart, false)))
+    breast_lesion = np.append(in_breast, -1)[lesion]
+    return Targets(*map(torch.from_numpy, (lesion, breast_lesion, counterpart, false)))
 
 
 def fit_relation(
@@ -110,7 +124,7 @@ def fit_relation(
     data: Sequence[tuple[CaseCandidates, Targets]],
     *,
     floor: float = -3.0,
-    link_weight: float = 0.3,
+    link_weight: float = 0.03,
     weight_decay: float = 1e-3,
     fit_widths: bool = False,
     steps: int = 60,
@@ -168,17 +182,20 @@ def _loss(
     floor: float,
     link_weight: float,
 ) -> Tensor:
-    masses, false, links, views = [], [], [], 0
+    masses: list[list[Tensor]] = [[], []]
+    false, links, views = [], [], 0
     for part, targets in data:
         index = torch.nonzero(~part.context)[:, 0]
         read = [_read(relation, part, targets, some) for some in index.split(CHUNK)]
         logits = torch.cat([logits for logits, _ in read])
         links += [link for _, link in read]
-        own, lesion = part.candidates[index], targets.lesion[index]
-        masses.append(best_of_lesions(logits, lesion))
+        own = part.candidates[index]
+        for found, lesion in zip(masses, (targets.lesion, targets.breast_lesion), strict=True):
+            found.append(best_of_lesions(logits, lesion[index]))
         false.append(logits[targets.false[index] & (own.logits >= floor)])
         views += len(index)
-    loss = smooth_log_fppi(torch.cat(masses), torch.cat(false), views)
+    marks = torch.cat(false)
+    loss = sum(smooth_log_fppi(torch.cat(found), marks, views) for found in masses) / len(masses)
     link = torch.cat(links)
     return loss - link_weight * link.mean() if len(link) else loss
 

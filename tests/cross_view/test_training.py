@@ -10,6 +10,7 @@ from agn_d2.cross_view.rescoring import rescore
 from agn_d2.cross_view.training import fit_relation, make_targets, smooth_log_fppi
 from agn_d2.data.cases import group_cases
 from agn_d2.data.partners import shuffle_partners
+from agn_d2.utils.view_names import VIEWS
 
 from .views import box_at, detections, record
 
@@ -30,8 +31,22 @@ def test_targets_by_hand(breast):
     targets = make_targets(collect_candidates(cases, found), found)
     assert targets.counterpart[0, 1].tolist() == [True, False, False]
     assert targets.counterpart[1, 0].tolist() == [False, True, False]
-    # Lesions are numbered over all views.
+    # Lesions are numbered over all views; that of both views has one number in the breast.
     assert targets.lesion.tolist() == [[-1, 0], [1, -1]]
+    assert targets.breast_lesion.tolist() == [[-1, 0], [0, -1]]
+
+
+def test_lesions_of_other_patients_are_none_of_the_breast():
+    cases, found = many_cases(3)
+    data = collect_candidates(cases, found)
+    targets = make_targets(data, found)
+    assert sorted(set(targets.breast_lesion.flatten().tolist())) == [-1, 0, 2, 4]
+    shuffled = shuffle_partners(cases)
+    control = make_targets(collect_candidates(shuffled, found), found)
+    assert torch.equal(control.breast_lesion, control.lesion)
+    del cases[0].images[1]["annotations"]
+    targets = make_targets(collect_candidates(cases, found), found)
+    assert sorted(set(targets.breast_lesion.flatten().tolist())) == [-1, 0, 1, 3]
 
 
 def test_an_ignored_region_is_no_lesion_and_excuses_what_lies_on_it(breast):
@@ -185,6 +200,18 @@ def test_the_loss_by_its_equations(monkeypatch):
     expected = slow_loss(masses, false.ravel(), 3)
     assert loss_of(group_cases(images), found) == pytest.approx(expected, rel=1e-5)
     monkeypatch.setattr(training, "PAIRS", 13)
+    assert loss_of(group_cases(images), found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_half_of_the_loss_is_of_the_lesions_of_breasts():
+    # Two breasts; the mass of the second shows in CC alone, where MLO has a false mark.
+    images = [record(f"{n}{v}", "L", v, patient=n, boxes=[box_at(40)]) for n in "ab" for v in VIEWS]
+    images[3]["annotations"] = []
+    scores = {"aCC": 0.8, "aMLO": 0.3, "bCC": 0.5, "bMLO": 0.6}
+    found = {key: detections((box_at(40), score)) for key, score in scores.items()}
+    films = slow_loss([0.8, 0.3, 0.5], [0.6], 4)
+    breasts = slow_loss([0.8, 0.5], [0.6], 4)
+    expected = (films + breasts) / 2
     assert loss_of(group_cases(images), found) == pytest.approx(expected, rel=1e-5)
 
 
