@@ -8,6 +8,7 @@ left is a fault of the program, and keeps its traceback.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import functools
 import inspect
@@ -21,7 +22,6 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, ParamSpec, TextIO
@@ -160,7 +160,9 @@ def end_workers() -> None:
     for worker in workers:
         worker.join(PATIENCE)
         if worker.is_alive():
-            worker.kill()
+            # Not worker.kill(): joblib's workers have none.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGKILL)
             worker.join(PATIENCE)
 
 
@@ -187,7 +189,7 @@ def run_program(command: Sequence[str], **options: Any) -> int:
             raise
 
 
-@contextmanager
+@contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
     """SIGINT and SIGTERM raise here, until the program's ``main`` is done."""
     if threading.current_thread() is not threading.main_thread():
@@ -225,7 +227,7 @@ def _raiser(error: type[KeyboardInterrupt]) -> Callable[[int, FrameType | None],
     return interrupt
 
 
-@contextmanager
+@contextlib.contextmanager
 def _deaf() -> Iterator[None]:
     """A second Ctrl-C, out of impatience, does not keep the workers alive."""
     if threading.current_thread() is not threading.main_thread():

@@ -13,10 +13,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from agn_d2.utils.command_line import command_line_tool
+from agn_d2.utils.command_line import command_line_tool, end_workers
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = sorted(
@@ -162,6 +163,29 @@ def test_a_signal_leaves_one_line_and_no_process(tmp_path, kind, number, status,
     out, err = running.communicate(timeout=30)
     assert (running.returncode, out, err) == (status, "", f"waiting: {said}\n")
     wait_for(lambda: not any(map(alive, workers)), 2)
+
+
+def test_a_worker_that_does_not_heed_is_killed(monkeypatch):
+    heedless = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    code = f"{heedless}; print('ready', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+
+        def join(seconds):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+
+        # As those of joblib, which have no kill.
+        worker = SimpleNamespace(
+            pid=process.pid,
+            terminate=process.terminate,
+            join=join,
+            is_alive=lambda: process.poll() is None,
+        )
+        monkeypatch.setattr("multiprocessing.active_children", lambda: [worker])
+        monkeypatch.setattr("agn_d2.utils.command_line.PATIENCE", 0.2)
+        end_workers()
+        assert process.wait(10) == -signal.SIGKILL
 
 
 def test_a_program_run_by_another_ends_its_own_workers(tmp_path):
