@@ -18,6 +18,7 @@ from typing import Any
 FOLDERS = ("tools", "datasets")
 PROJECTS = "projects"
 WAIT_POLICIES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+TRACKER_FILTER = "ignore:resource_tracker:UserWarning"
 INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -37,13 +38,14 @@ def is_own_program() -> bool:
 def set_up_program() -> None:
     """Set up what programs of ours need before the imports, which take seconds; others nothing.
 
-    Threads wait passively. An interruption during the imports ends the program in one line;
-    ``command_line_tool`` takes over once they are done. A process that ignores interruptions
-    (``nohup``) goes on doing so.
+    Threads wait passively, and trackers of resources are quiet. An interruption during the imports
+    ends the program in one line; ``command_line_tool`` takes over once they are done. A process
+    that ignores interruptions (``nohup``) goes on doing so.
     """
     if not is_own_program() or threading.current_thread() is not threading.main_thread():
         return
     wait_passively()
+    silence_resource_tracker()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave_at_once)
 
@@ -68,6 +70,16 @@ def wait_passively() -> None:
     """
     if not any(name in os.environ for name in WAIT_POLICIES):
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def silence_resource_tracker() -> None:
+    """Have no process that is started from here on warn of what it cleans up for another.
+
+    joblib's and Python's trackers of semaphores and folders may warn, behind the last line of a
+    program that was interrupted, that what they were to remove is gone already.
+    """
+    given = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (given, TRACKER_FILTER)))
 
 
 def leave_at_once(number: int, frame: Any) -> None:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def no_settings_of_the_user(monkeypatch):
-    for name in startup.WAIT_POLICIES:
+    for name in (*startup.WAIT_POLICIES, "PYTHONWARNINGS"):
         monkeypatch.setenv(name, "")  # so that it is restored, whatever the test does
         monkeypatch.delenv(name)
 
@@ -73,3 +73,19 @@ warnings.warn("torch.other: something else")
     )
     assert "something else" in done.stderr
     assert "meshgrid" not in done.stderr and "is_fx_tracing" not in done.stderr
+
+
+@pytest.mark.parametrize("given", [None, "error::DeprecationWarning"])
+def test_trackers_of_resources_are_quiet_and_nothing_else_is(monkeypatch, given):
+    if given:
+        monkeypatch.setenv("PYTHONWARNINGS", given)
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "datasets/make_phantom.py")])
+    monkeypatch.setattr(startup.signal, "signal", lambda *_: None)
+    startup.set_up_program()
+    warn = "import warnings; warnings.warn('resource_tracker: gone'); warnings.warn('heard')"
+    done = subprocess.run([sys.executable, "-c", warn], capture_output=True, text=True, check=True)
+    assert "resource_tracker" not in done.stderr.replace(warn, "")
+    assert "UserWarning: heard" in done.stderr
+    if given:
+        code = [sys.executable, "-c", "import warnings; warnings.warn('old', DeprecationWarning)"]
+        assert subprocess.run(code, capture_output=True, check=False).returncode == 1
