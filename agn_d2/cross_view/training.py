@@ -105,11 +105,10 @@ def make_targets(
         if partner < 0 or "annotations" not in data.records[partner]:
             continue
         other = _counterparts(data.records[n], data.records[partner])
-        # A view that only serves others, as that of another patient in the control, has no lesion
-        # of this breast.
-        if not data.context[n] and not data.context[partner]:
-            for own, its in other.items():
-                in_breast[first[n] + own] = min(first[n] + own, first[partner] + its)
+        # The smaller of the two numbers. A view of another patient, in the control, stands behind
+        # those of the case, so that its lesions are never taken for theirs.
+        for own, its in other.items():
+            in_breast[first[n] + own] = min(first[n] + own, first[partner] + its)
         for k in np.flatnonzero(on[n] >= 0):
             lesion = other.get(int(on[n, k]))
             hits = np.zeros(width, bool) if lesion is None else on[partner] == lesion
