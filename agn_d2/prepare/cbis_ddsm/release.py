@@ -167,7 +167,7 @@ def _check_examined(
     if any(records[name]["entry"] is not None for name in plan.examined):
         return
     lost = {name: records[name]["notes"][-1]["detail"] for name in plan.examined}
-    name, why = next(iter((lost | plan.set_aside | not_now).items()))
+    name, why = next(iter((lost | plan.set_aside | not_now | plan.left_out).items()))
     raise ValueError(f"{root}: no film in it can be examined; the first: {name} ({why})")
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from agn_d2.prepare import open_files
 from agn_d2.prepare.cbis_ddsm import index
-from agn_d2.prepare.cbis_ddsm.release import prepare_release
+from agn_d2.prepare.cbis_ddsm.links import Plan
+from agn_d2.prepare.cbis_ddsm.release import _check_examined, prepare_release
 
 from ...programs import load_program
 from .test_release import options
@@ -190,6 +191,12 @@ def test_keep_examines_it_all_the_same(small_fixture, tmp_path):
     assert prepare_release(options(folder, out, val_share=0.0)).prepared == 0
     train = json.loads((out / "annotations" / "train.json").read_text())
     assert len(train["context_images"]) == 1
+
+
+def test_films_that_are_all_left_out_by_the_plan_are_told_like_lost_ones(tmp_path):
+    plan = Plan({}, {}, {"Mass-Training_P_1_LEFT_CC": "the view is there already"})
+    with pytest.raises(ValueError, match=r"first: Mass-Training_P_1_LEFT_CC \(the view is there"):
+        _check_examined(tmp_path, plan, {}, {})
 
 
 def test_a_download_without_films_makes_no_empty_data_set(small_fixture, tmp_path):
