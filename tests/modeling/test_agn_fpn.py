@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from detectron2.config import get_cfg
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, build_backbone
 from detectron2.modeling.backbone import FPN
@@ -55,6 +56,13 @@ def prior_file(tmp_path):
 @pytest.mark.parametrize("name", ["AGNResNetFPN", "AGNTimmFPN"])
 def test_names_are_registered(name):
     assert BACKBONE_REGISTRY.get(name) is getattr(agn_d2.modeling, name)
+
+
+def test_a_config_without_our_keys_is_told_where_they_come_from():
+    cfg = get_cfg()
+    cfg.MODEL.BACKBONE.NAME = "AGNResNetFPN"
+    with pytest.raises(ValueError, match=r"no MODEL\.AGN; call agn_d2\.add_agn_config\(cfg\)"):
+        build_backbone(cfg)
 
 
 def test_gray_input_makes_a_stem_of_one_channel():
@@ -184,7 +192,10 @@ def test_a_prior_that_does_not_fit_is_refused(prior_file, tmp_path):
         (("MODEL.AGN.NUM_NEIGHBORS", "14"), r"NUM_NEIGHBORS is 14, but .*\(13, 17\)"),
         (("MODEL.AGN.NUM_NEIGHBORS", "0"), "NUM_NEIGHBORS is 0"),
         (("MODEL.AGN.IN_FEATURES", '["p2", "p7"]'), r"MODEL\.AGN\.IN_FEATURES has \['p7'\]"),
-        (("MODEL.AGN.IN_FEATURES", '["p6"]'), r"has \['p6'\]; the FPN makes \['p2', .*'p5'\]"),
+        (
+            ("MODEL.AGN.IN_FEATURES", '["p6"]'),
+            r"has \['p6'\]; the FPN makes \['p2', .*'p5'\] from MODEL.FPN.IN_FEATURES \['res2', ",
+        ),
         (("MODEL.AGN.FUSION", "gate"), "fusion must be one of .*'gate'"),
         (("MODEL.FPN.TOP_BLOCK", "p8"), "TOP_BLOCK must be maxpool, p6p7 or none, got 'p8'"),
         (

@@ -110,6 +110,15 @@ class AGNFPN(FPN):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict:
+        """
+        Raises:
+            ValueError: the config lacks the keys of agn_d2.
+        """
+        if "AGN" not in cfg.MODEL:
+            raise ValueError(
+                f"{cls.__name__}: the config has no MODEL.AGN; call agn_d2.add_agn_config(cfg) "
+                "before a YAML is merged"
+            )
         bottom_up = cls.build_bottom_up(cfg, input_shape)
         fpn = cfg.MODEL.FPN
         strides = {
@@ -176,7 +185,10 @@ def build_agn(cfg: CfgNode, channels: int, strides: dict[str, int]) -> AnatomyGr
         return None
     unknown = [level for level in agn.IN_FEATURES if level not in strides]
     if unknown:
-        raise ValueError(f"MODEL.AGN.IN_FEATURES has {unknown}; the FPN makes {list(strides)}")
+        raise ValueError(
+            f"MODEL.AGN.IN_FEATURES has {unknown}; the FPN makes {list(strides)} from "
+            f"MODEL.FPN.IN_FEATURES {list(cfg.MODEL.FPN.IN_FEATURES)}: name some of these"
+        )
 
     def layer() -> AGNLayer:
         return AGNLayer(
