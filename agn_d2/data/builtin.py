@@ -55,11 +55,15 @@ def check_registered(names: Iterable[str], key: str = "") -> None:
         key: config key that names them, if any; begins the message.
     """
     for name in names:
-        if name not in DatasetCatalog:
+        if name in DatasetCatalog:
+            continue
+        root, begin = datasets_root(), f"{key}: " if key else ""
+        if name in _names_below(root):
             raise ValueError(
-                f"{key}{': ' if key else ''}unknown data set {name!r}. "
-                f"{describe_root(datasets_root())}"
+                f"{begin}data set {name!r} of {root.absolute()} is not registered yet; call "
+                "agn_d2.data.register_builtin_datasets() first"
             )
+        raise ValueError(f"{begin}unknown data set {name!r}. {describe_root(root)}")
 
 
 def describe_root(root: Path) -> str:
@@ -71,16 +75,20 @@ def describe_root(root: Path) -> str:
     where = f"Looked in {root.absolute()} ({origin})"
     if not root.is_dir():
         return f"{where}, which is no folder."
-    names = [
+    if names := _names_below(root):
+        return f"{where}, which has {', '.join(names)}."
+    return f"{where}, where no folder has annotations/train.json, val.json or test.json."
+
+
+def _names_below(root: Path) -> list[str]:
+    """Names of the data sets whose annotations lie below the root."""
+    return [
         f"{name}_{split}"
         for name, folder in (BUILTIN | {folder: folder for folder in _folders(root)}).items()
         for split in SPLITS
         if annotation_file(root / folder, split).is_file()
         and (name in BUILTIN or folder not in BUILTIN.values())
     ]
-    if names:
-        return f"{where}, which has {', '.join(names)}."
-    return f"{where}, where no folder has annotations/train.json, val.json or test.json."
 
 
 def _folders(root: Path) -> list[str]:

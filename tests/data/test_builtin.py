@@ -55,6 +55,14 @@ def test_other_files_make_no_data_set(root):
     assert not [name for name in register_builtin_datasets() if name.startswith("other")]
 
 
+def test_a_data_set_that_is_there_but_not_registered_is_answered_by_the_call(root):
+    (root / "mine").rename(root / "forgotten")
+    with pytest.raises(ValueError, match=r"DATASETS: data set 'forgotten_train' .*not reg.*_data"):
+        check_registered(["forgotten_train"], "DATASETS")
+    register_builtin_datasets()
+    check_registered(["forgotten_train"])
+
+
 def test_an_unknown_name_is_answered_by_what_is_there(root):
     register_builtin_datasets()
     with pytest.raises(ValueError, match="unknown data set 'mine_tset'") as caught:
