@@ -114,8 +114,12 @@ def _check(image: dict[str, Any]) -> None:
             wanted = "a patient's name"
         else:
             continue
+        # Detectron2's register_coco_instances drops them from a file that has them.
+        missing = image.get(key) is None
+        remedy = "; agn_d2.data.register_multi_view_coco reads it from a COCO file" * missing
         raise ValueError(
             f"{image.get('file_name', image)}: {key!r} is {image.get(key)!r}, expected {wanted}"
+            f"{remedy}"
         )
 
 

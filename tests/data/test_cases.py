@@ -71,7 +71,8 @@ def test_count_links():
     ("bad", "message"),
     [
         ({"laterality": "LEFT"}, r"A_LCC: 'laterality' is 'LEFT', expected one of \['L', 'R'\]"),
-        ({"view": "XCCL"}, "A_LCC: 'view' is 'XCCL'"),
+        ({"view": "XCCL"}, r"A_LCC: 'view' is 'XCCL', expected one of \['CC', 'MLO'\]$"),
+        ({"view": None}, "A_LCC: 'view' is None, .*register_multi_view_coco reads it from a COCO"),
     ],
 )
 def test_bad_values_name_the_file(bad, message):
