@@ -116,8 +116,10 @@ def positions_of(keys: Iterable[Hashable], among: Iterable[Hashable]) -> list[in
     """Positions of views in a case, whatever way their keys are written.
 
     Raises:
-        ValueError: a view that the case does not have.
+        ValueError: a view that the case does not have, or a text in the place of several keys.
     """
+    if isinstance(keys, str):
+        raise ValueError(f"examined: expected a list of keys, such as [{keys!r}], got {keys!r}")
     views = [parse_view(key) for key in among]
     positions = []
     for key in keys:

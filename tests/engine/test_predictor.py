@@ -138,6 +138,8 @@ def test_bad_input_is_named(weights, tmp_path):
         predictor({"cranial": breast(0)})
     with pytest.raises(ValueError, match="no view 'R-CC'; it has L-CC"):
         predictor({"L-CC": breast(0)}, examined=["R-CC"])
+    with pytest.raises(ValueError, match=r"expected a list of keys, such as \['L-CC'\]"):
+        predictor({"L-CC": breast(0)}, examined="L-CC")
 
 
 def test_no_weights_are_refused():
