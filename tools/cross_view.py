@@ -66,7 +66,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
                 "--fit-widths", action="store_true", help="fit the widths of the soft bias too"
             )
         else:
-            command.add_argument("--relation", type=Path, required=True, help="file made by fit")
+            command.add_argument(
+                "--relation", required=True, help="file made by fit, or zoo://NAME/relation.json"
+            )
         if name != "fit":
             command.add_argument(
                 "--explain",
