@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         raise ValueError(f"{args.target}: expected a name that ends in {SAFETENSORS}")
     write_half(args.target, read_state(args.source))
     checksum = hashlib.sha256(args.target.read_bytes()).hexdigest()
-    print(f"{checksum}  {args.target.parent.name}/{args.target.name}")
+    print(f"{checksum}  {args.target.resolve().parent.name}/{args.target.name}")
     return 0
 
 

@@ -64,7 +64,7 @@ def test_a_missing_file_is_named(tmp_path):
         AGNCheckpointer(nn.Linear(3, 2)).load(str(tmp_path / "b.safetensors"))
 
 
-def test_tool_writes_the_line_of_the_index(tmp_path, capsys):
+def test_tool_writes_the_line_of_the_index(tmp_path, capsys, monkeypatch):
     tool = load_program(TOOL)
     model, target = nn.Linear(3, 2), tmp_path / "mine" / "model.safetensors"
     source = tmp_path / "model_final.pth"
@@ -73,5 +73,8 @@ def test_tool_writes_the_line_of_the_index(tmp_path, capsys):
     checksum, name = capsys.readouterr().out.split()
     assert (len(checksum), name) == (64, "mine/model.safetensors")
     assert set(read_checkpoint_file(target)) == {"weight", "bias"}
+    monkeypatch.chdir(target.parent)
+    assert tool.main([str(source), target.name]) == 0
+    assert capsys.readouterr().out.split() == [checksum, name]
     assert tool.main([str(source), str(tmp_path / "model.pth")]) == 2
     assert "expected a name that ends in .safetensors" in capsys.readouterr().err
