@@ -45,7 +45,7 @@ from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
 from agn_d2.engine.inside import check_level, inspect_case
 from agn_d2.engine.predictor import build_trained
-from agn_d2.engine.setup import add_model_arguments
+from agn_d2.engine.setup import add_model_arguments, image_source
 from agn_d2.utils.files import check_writable_folder
 from agn_d2.utils.safe_names import safe_name
 from agn_d2.visualization.figure_files import write_figure
@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     source.add_argument("--dataset", help="a registered data set, e.g. cbis_ddsm_mass_test")
     source.add_argument(
         "--images",
-        type=Path,
+        type=image_source,
         nargs="+",
         help="mammograms: folders or files, DICOM, PNG, JPEG, TIFF",
     )

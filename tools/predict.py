@@ -38,7 +38,7 @@ from agn_d2.data.examination_files import find_examinations
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.report_sr import ReportedImage, check_highdicom, structured_report
 from agn_d2.engine.examination_results import examination_record, write_results
-from agn_d2.engine.setup import add_model_arguments, load_model_cfg
+from agn_d2.engine.setup import add_model_arguments, image_source, load_model_cfg
 from agn_d2.utils.files import clear_parts, write_atomically
 from agn_d2.utils.read_ahead import read_ahead
 from agn_d2.visualization.examination_figure import examination_figure
@@ -52,7 +52,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_model_arguments(parser)
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="folders or files")
+    parser.add_argument(
+        "--images", type=image_source, nargs="+", required=True, help="folders or files"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder of the results")
     parser.add_argument(
         "--min-score", type=float, default=0.05, help="least score that is written (%(default)s)"

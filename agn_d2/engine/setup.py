@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import functools
 import logging
+import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -107,6 +109,20 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"a trained model that comes along: {', '.join(list_models())}",
     )
+
+
+def image_source(text: str) -> Path:
+    """Type of an option ``--images`` that takes several words: a folder or a file, and no KEY.
+
+    Raises:
+        ArgumentTypeError: the key of an override, which the option would take for a file.
+    """
+    if re.fullmatch(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)+", text) and not Path(text).exists():
+        raise argparse.ArgumentTypeError(
+            f"{text} is a config key; put KEY VALUE last, with another option such as --output "
+            "between the images and them"
+        )
+    return Path(text)
 
 
 def load_model_cfg(args: argparse.Namespace) -> CfgNode:

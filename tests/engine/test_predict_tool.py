@@ -318,3 +318,22 @@ def test_the_demo_finds_landmarks_for_a_relation(folder, weights, tmp_path, monk
     words += ["MODEL.AGN.ENABLED", "False", "MODEL.CROSS_VIEW.RELATION", tmp_path / "relation.json"]
     monkeypatch.setattr("sys.argv", ["demo.py", *map(str, words)])
     assert demo.main() == 0
+
+
+@pytest.mark.parametrize("name", ["predict", "demo"])
+def test_a_key_behind_the_images_is_told_from_a_file(name, tmp_path, monkeypatch, capsys):
+    program = load_program(f"tools/{name}.py")
+    words = ["--config-file", BASE, "--output", tmp_path, "--images", tmp_path]
+    words += ["MODEL.WEIGHTS", "model.pth"]
+    monkeypatch.setattr("sys.argv", [f"{name}.py", *map(str, words)])
+    with pytest.raises(SystemExit) as stopped:
+        program.parse_args()
+    assert stopped.value.code == 2
+    assert "MODEL.WEIGHTS is a config key; put KEY VALUE last" in capsys.readouterr().err
+
+
+def test_a_file_with_the_name_of_a_key_is_a_file(tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("L.CC").touch()
+    args = tool.parse_args(["--config-file", "c", "--images", "L.CC", "l.cc.png", "--output", "o"])
+    assert args.images == [Path("L.CC"), Path("l.cc.png")]
