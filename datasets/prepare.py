@@ -110,9 +110,15 @@ def _common_options() -> argparse.ArgumentParser:
     """What every data set has."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--out", type=Path, help="default: a folder below $DETECTRON2_DATASETS")
-    parser.add_argument("--workers", type=int, default=-1, help="processes, -1: one per core")
-    parser.add_argument("--val-share", type=float, default=0.1, help="of the training patients")
-    parser.add_argument("--seed", type=int, default=0, help="of the splits that are drawn")
+    parser.add_argument(
+        "--workers", type=int, default=-1, help="processes, -1: one per core (the default)"
+    )
+    parser.add_argument(
+        "--val-share", type=float, default=0.1, help="of the training patients (%(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the splits that are drawn (%(default)s)"
+    )
     parser.add_argument("--no-crop", action="store_true", help="keep the whole film")
     parser.add_argument(
         "--chest-wall",
@@ -139,7 +145,12 @@ def _release_options() -> argparse.ArgumentParser:
 
 def _dicom_options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--dicom-tone", choices=TONES, default=Tone().kind)
+    parser.add_argument(
+        "--dicom-tone",
+        choices=TONES,
+        default=Tone().kind,
+        help="how gray values are made (%(default)s)",
+    )
     parser.add_argument("--dicom-voi", type=int, default=Tone().voi, help="which window, from 0")
     return parser
 
@@ -147,7 +158,10 @@ def _dicom_options() -> argparse.ArgumentParser:
 def _split_options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument(
-        "--test-share", type=float, default=0.2, help="of all patients, where no split is given"
+        "--test-share",
+        type=float,
+        default=0.2,
+        help="of all patients, where no split is given (%(default)s)",
     )
     parser.add_argument("--splits", type=Path, help="CSV: patient, split (train, val or test)")
     return parser
