@@ -63,7 +63,7 @@ def read_examination(
         shown = ", ".join(one.paths[0] for one in usable[:5])
         raise ValueError(
             f"files of {len(usable)} patients or studies, {shown} among them, one each; give the "
-            "files of one, or all of them to find_examinations or tools/predict.py"
+            "files of one, or all of them to agn_d2.data.find_examinations or tools/predict.py"
         )
     others = [left for one in examinations if one not in usable for left in one.left_out]
     if not usable:
