@@ -64,6 +64,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--no-pictures", action="store_true")
     parser.add_argument("--sr", action="store_true", help="a DICOM SR too (package highdicom)")
+    parser.add_argument(
+        "--explain", action="store_true", help="write what each detection read in the other views"
+    )
     parser.add_argument("--identity", action="store_true", help="patient's ID and UIDs in the JSON")
     parser.add_argument("--ml-as-mlo", action="store_true", help="take ML and LM views for MLO")
     parser.add_argument("--for-processing", action="store_true", help="take such images too")
@@ -88,6 +91,8 @@ class Run:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.predictor = agn_d2.Predictor(load_model_cfg(args))
+        if args.explain:
+            self.predictor.check_explains()
         self.settings = _settings(args, self.predictor)
         self.complete = True
 
@@ -131,7 +136,7 @@ class Run:
         record = examination_record(
             examination,
             read.case,
-            self.predictor.detect(read.case, read.keys),
+            self.predictor.detect(read.case, read.keys, explain=args.explain),
             min_score=args.min_score,
             roots=[path for path in args.images if path.is_dir()],
             reads_others=self.predictor.reads_other_views,
@@ -181,6 +186,7 @@ def _settings(args: argparse.Namespace, predictor: agn_d2.Predictor) -> dict[str
         "score",
         "no_pictures",
         "sr",
+        "explain",
         "identity",
         "ml_as_mlo",
         "for_processing",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from detectron2.structures import Instances
 from torch import Tensor
 
 from ..data.cases import Case
@@ -19,7 +20,7 @@ from .candidates import (
     view_key,
 )
 from .relation import CandidateRelation, PartnerReading
-from .rescoring import linked_views, new_scores
+from .rescoring import detections_of_case, linked_views, new_scores
 
 Box = tuple[float, float, float, float]
 
@@ -138,6 +139,59 @@ def explain(
             for n in range(len(found.scores))
         )
     return explained
+
+
+def explain_case(
+    relation: CandidateRelation,
+    case: Case,
+    found: Sequence[Instances],
+    keys: Sequence[Hashable],
+    *,
+    most: int = 3,
+) -> list[np.ndarray]:
+    """Explain the new scores that ``rescore_case`` gives.
+
+    Args:
+        relation, case, found: see ``rescore_case``; the detections with the detector's scores.
+        keys: of each image, in the place of image ids.
+        most: see ``explain``.
+
+    Returns:
+        of each image (D,) of ``Explanation``, in the order of its detections, which can be indexed
+        as they are. Boxes are in pixels of the film, where the images were cut to the breast.
+    """
+    explained = explain(relation, *detections_of_case(case, found, keys), most=most)
+    corner = {
+        key: tuple(image.get("crop", (0, 0))[:2])
+        for key, image in zip(keys, case.images, strict=True)
+    }
+    fields = []
+    for key in keys:
+        field = np.empty(len(explained[key]), dtype=object)
+        for n, one in enumerate(explained[key]):
+            field[n] = _on_the_film(one, key, corner)
+        fields.append(field)
+    return fields
+
+
+def _on_the_film(one: Explanation, key: Hashable, corner: Mapping[Any, tuple]) -> Explanation:
+    """The same with boxes that count from the corner of the film, not of what was cut out."""
+
+    def moved(box: Box, key: Hashable) -> Box:
+        return box[0] + corner[key][0], box[1] + corner[key][1], *box[2:]
+
+    def of_partner(read: PartnerEvidence | None) -> PartnerEvidence | None:
+        if read is None:
+            return None
+        candidates = (replace(c, bbox=moved(c.bbox, read.image_id)) for c in read.candidates)
+        return replace(read, candidates=tuple(candidates))
+
+    return replace(
+        one,
+        bbox=moved(one.bbox, key),
+        auxiliary=of_partner(one.auxiliary),
+        contralateral=of_partner(one.contralateral),
+    )
 
 
 def _evidence(

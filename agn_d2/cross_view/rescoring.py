@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,17 +41,7 @@ def rescore_case(
     Raises:
         ValueError: a view has no landmarks.
     """
-    numbered = replace(
-        case, images=tuple(image | {"image_id": n} for n, image in enumerate(case.images))
-    )
-    detections = {
-        n: ViewDetections(
-            instances.pred_boxes.tensor.detach().cpu().double().numpy(),
-            instances.scores.detach().cpu().double().numpy(),
-        )
-        for n, instances in enumerate(found)
-    }
-    scores = rescore(relation, [numbered], detections)
+    scores = rescore(relation, *detections_of_case(case, found, range(len(found))))
     rescored = []
     for n, instances in enumerate(found):
         order = torch.from_numpy(np.argsort(-scores[n], kind="stable"))
@@ -59,6 +49,22 @@ def rescore_case(
         moved.scores = torch.as_tensor(scores[n])[order].to(instances.scores)
         rescored.append(moved)
     return rescored
+
+
+def detections_of_case(
+    case: Case, found: Sequence[Instances], keys: Iterable[Hashable]
+) -> tuple[list[Case], dict[Hashable, ViewDetections]]:
+    """The detections of a case as ``rescore`` and ``explain`` take them, with keys as image ids."""
+    keys = list(keys)
+    images = (image | {"image_id": key} for key, image in zip(keys, case.images, strict=True))
+    detections = {
+        key: ViewDetections(
+            instances.pred_boxes.tensor.detach().cpu().double().numpy(),
+            instances.scores.detach().cpu().double().numpy(),
+        )
+        for key, instances in zip(keys, found, strict=True)
+    }
+    return [replace(case, images=tuple(images))], detections
 
 
 @torch.no_grad()

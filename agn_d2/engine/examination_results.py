@@ -14,6 +14,7 @@ from typing import Any
 
 from detectron2.structures import Instances
 
+from ..cross_view.explanation import Explanation, PartnerEvidence
 from ..data.cases import Case
 from ..data.examination import Examination, ExaminationImage
 from ..utils.files import write_atomically, write_json
@@ -51,7 +52,8 @@ def examination_record(
     Returns:
         ``images``, each with ``detections``, the surest first, and ``left_out``. A ``box`` is
         (x0, y0, x1, y1) in pixels of the stored image: 0, 0 is the upper left corner of its first
-        pixel. ``box_mm`` is the same from that corner in mm, None where the spacing is unknown.
+        pixel. ``box_mm`` is the same from that corner in mm, None where the spacing is unknown. A
+        detection that has the field ``explanations`` gets an ``explanation``.
     """
     images = []
     for position, (key, image) in enumerate(examination.images.items()):
@@ -127,8 +129,11 @@ def _detections(
 ) -> list[dict[str, Any]]:
     spacing = None if image.header is None else image.header.spacing.mm
     boxes, scores = found.pred_boxes.tensor.tolist(), found.scores.tolist()
+    reasons = found.explanations if found.has("explanations") else [None] * len(scores)
     entries = []
-    for box, score in sorted(zip(boxes, scores, strict=True), key=lambda pair: -pair[1]):
+    for box, score, reason in sorted(
+        zip(boxes, scores, reasons, strict=True), key=lambda one: -one[1]
+    ):
         if score < min_score:
             continue
         in_mm = None
@@ -137,10 +142,43 @@ def _detections(
             in_mm = [
                 round(v * s, 3) for v, s in zip(box, (across, down, across, down), strict=True)
             ]
-        entries.append(
-            {"score": round(score, 5), "box": [round(v, 2) for v in box], "box_mm": in_mm}
-        )
+        entry = {"score": round(score, 5), "box": _rounded(box), "box_mm": in_mm}
+        if reason is not None:
+            entry["explanation"] = _explanation(reason)
+        entries.append(entry)
     return entries
+
+
+def _rounded(box: Sequence[float]) -> list[float]:
+    return [round(value, 2) for value in box]
+
+
+def _explanation(one: Explanation) -> dict[str, Any]:
+    read = (one.auxiliary, one.contralateral)
+    return {
+        "score_alone": round(one.before, 5),
+        "views": [_evidence(partner) for partner in read if partner is not None],
+        "missing": round(one.missing, 5),
+    }
+
+
+def _evidence(read: PartnerEvidence) -> dict[str, Any]:
+    return {
+        "view": read.image_id,
+        "change": round(read.change, 5),
+        "share": round(read.share, 5),
+        "candidates": [
+            {
+                "score": round(other.score, 5),
+                "box": _rounded((x, y, x + width, y + height)),
+                "weight": round(other.weight, 5),
+            }
+            for other in read.candidates
+            for x, y, width, height in [other.bbox]
+        ],
+        "others": round(read.others, 5),
+        "no_counterpart": round(read.no_counterpart, 5),
+    }
 
 
 def _csv(record: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import Instances
 from torch import nn
 
+from ..cross_view.explanation import explain_case
 from ..cross_view.relation_file import configured_relation
 from ..cross_view.rescoring import rescore_case
 from ..data.breast_crop import uncropped
@@ -88,6 +89,17 @@ class Predictor:
         """Whether the detections of a view depend on the other views, by a graph or a relation."""
         return self.cfg.MODEL.AGN.ENABLED or self.relation is not None
 
+    def check_explains(self) -> None:
+        """
+        Raises:
+            ValueError: the model has no relation, so there is nothing to explain.
+        """
+        if self.relation is None:
+            raise ValueError(
+                "explanations are what a relation has read in the other views, and this model has "
+                "none (MODEL.CROSS_VIEW.RELATION)"
+            )
+
     def read_examination(self, source: Source, *, wishes: Wishes | None = None) -> Examination:
         """``agn_d2.read_examination`` with the gray values that the model was trained on."""
         return read_examination(source, tone=self.tone, wishes=wishes)
@@ -99,6 +111,7 @@ class Predictor:
         examined: Iterable[Hashable] | None = None,
         landmarks: Mapping[Hashable, Landmarks] | None = None,
         bits: int | Mapping[Hashable, int] | None = None,
+        explain: bool = False,
     ) -> dict[Hashable, Instances]:
         """Detect masses in the views of a case.
 
@@ -111,15 +124,20 @@ class Predictor:
             landmarks: view -> landmarks in pixels of its image, where they are known.
             bits: that the gray values have, of all images or view -> bits, where they are fewer
                 than the file's or array's: 12 or 14 bits in 16. DICOM files and floats need none.
+            explain: add the field ``explanations`` to the ``Instances``: for each detection an
+                ``agn_d2.cross_view.explanation.Explanation``, with the score of the view by itself
+                and what the relation has read in the others.
 
         Returns:
             key, as it was given -> ``Instances`` on the CPU, in pixels of the image given.
 
         Raises:
-            FileNotFoundError, ValueError: an image or a key that cannot be read; names the key.
+            FileNotFoundError, ValueError: an image or a key that cannot be read; names the key. Or
+                an explanation is asked of a model without a relation.
             TypeError: an image alone, as Detectron2's ``DefaultPredictor`` takes it.
         """
-        return self.detect(*self.read(case, landmarks=landmarks, bits=bits), examined=examined)
+        read = self.read(case, landmarks=landmarks, bits=bits)
+        return self.detect(*read, examined=examined, explain=explain)
 
     def read(
         self,
@@ -154,8 +172,11 @@ class Predictor:
         keys: Sequence[Hashable],
         *,
         examined: Iterable[Hashable] | None = None,
+        explain: bool = False,
     ) -> dict[Hashable, Instances]:
         """The second half of a call: the detections of a case that ``read`` has read."""
+        if explain:
+            self.check_explains()
         positions = range(len(keys)) if examined is None else positions_of(examined, keys)
         if not positions:
             return {}
@@ -163,6 +184,10 @@ class Predictor:
         read = positions if self.relation is None else range(len(keys))
         outputs = self.model(self.mapper(case, read))
         found = [output["instances"].to("cpu") for output in outputs]
+        if explain:
+            explanations = explain_case(self.relation, case, found, keys)
+            for instances, of_view in zip(found, explanations, strict=True):
+                instances.explanations = of_view
         if self.relation is not None:
             found = rescore_case(self.relation, case, found)
         of_position = dict(zip(read, found, strict=True))

@@ -207,6 +207,38 @@ def test_a_relation_reads_the_other_views_and_belongs_to_the_settings(
         assert f"{predicted} examinations predicted" in capsys.readouterr().out.splitlines()[-1]
 
 
+def test_what_each_detection_read_in_the_other_views(predict, folder, tmp_path):
+    relation, output = CandidateRelation(), tmp_path / "out"
+    with torch.no_grad():
+        relation.auxiliary.change.bias.fill_(1.0)
+    write_relation(tmp_path / "relation.json", relation)
+    options = ["--no-pictures", "--explain", "--min-score", "0", "MODEL.AGN.ENABLED", "False"]
+    options += ["MODEL.CROSS_VIEW.RELATION", str(tmp_path / "relation.json")]
+    assert predict(folder / "one", output, *options) == 0
+    (record,) = results(output).values()
+    cc, mlo = (image["detections"] for image in record["images"])
+    for own, other, name in ((cc, mlo, "L-MLO"), (mlo, cc, "L-CC")):
+        assert len(own) == 8
+        for one in own:
+            (read,) = one["explanation"]["views"]
+            alone, score = one["explanation"]["score_alone"], one["score"]
+            odds = np.exp(read["change"]) * alone / (1 - alone)
+            assert score == pytest.approx(odds / (1 + odds), abs=2e-5)
+            assert (read["view"], read["change"]) == (name, 1.0)
+            boxes = np.array([there["box"] for there in other])
+            for candidate in read["candidates"]:
+                assert np.abs(boxes - candidate["box"]).max(axis=1).min() < 0.011
+            weights = [candidate["weight"] for candidate in read["candidates"]]
+            rest = read["others"] + read["no_counterpart"]
+            assert sum(weights) + rest == pytest.approx(1, abs=1e-4)
+
+
+def test_nothing_is_explained_without_a_relation(predict, folder, tmp_path, capsys):
+    assert predict(folder / "one", tmp_path / "out", "--explain") == 2
+    assert "MODEL.CROSS_VIEW.RELATION" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_view_that_cannot_be_read_now_is_tried_by_the_next_run(
     predict, folder, tmp_path, monkeypatch, capsys
 ):

@@ -11,6 +11,8 @@ import torch
 from detectron2.modeling import build_model
 
 import agn_d2
+from agn_d2.cross_view import CandidateRelation
+from agn_d2.cross_view.relation_file import write_relation
 from agn_d2.data.build import build_test_loader, load_cases
 from agn_d2.engine.predictor import Predictor
 from agn_d2.graph.prior import CorrespondencePrior, write_prior
@@ -218,3 +220,53 @@ def test_importing_the_package_does_not_import_the_engine():
     assert agn_d2.Predictor is Predictor
     with pytest.raises(AttributeError, match="Predictr"):
         _ = agn_d2.Predictr
+
+
+@pytest.fixture
+def relation(tmp_path):
+    """A relation that changes scores by what the other views hold."""
+    fitted = CandidateRelation()
+    with torch.no_grad():
+        fitted.auxiliary.change.weight.copy_(torch.tensor([[0.5, 0.2]]))
+        fitted.contralateral.change.weight.copy_(torch.tensor([[-0.4, 0.1]]))
+    path = tmp_path / "relation.json"
+    write_relation(path, fitted)
+    return ["MODEL.AGN.ENABLED", False, "MODEL.CROSS_VIEW.RELATION", str(path)]
+
+
+def test_explanations_belong_to_the_detections_in_pixels_of_the_film(weights, relation):
+    views = {"L-CC": breast(0), ("L", "MLO"): breast(1)[:, ::-1], "R-CC": breast(2)}
+    found = Predictor(config(weights, *relation, crop=True))(views, explain=True)
+    without = Predictor(config(weights, *relation, crop=True))(views)
+    for key, ours in found.items():
+        torch.testing.assert_close(ours.scores, without[key].scores, rtol=0, atol=1e-6)
+        assert not without[key].has("explanations")
+        for n, one in enumerate(ours.explanations):
+            assert one.after == pytest.approx(float(ours.scores[n]), abs=1e-6)
+            x, y, width, height = one.bbox
+            corners = ours.pred_boxes.tensor[n].tolist()
+            assert [x, y, x + width, y + height] == pytest.approx(corners, abs=1e-3)
+    partners = [one.auxiliary for one in found["L-CC"].explanations]
+    assert {read.image_id for read in partners} == {("L", "MLO")}
+    assert {one.contralateral.image_id for one in found["L-CC"].explanations} == {"R-CC"}
+    # What is read in the other view are detections of it, in its own pixels.
+    there = found["L", "MLO"].pred_boxes.tensor.numpy()
+    for x, y, width, height in (c.bbox for read in partners for c in read.candidates):
+        assert np.abs(there - [x, y, x + width, y + height]).max(axis=1).min() < 1e-3
+    assert any(one.before != pytest.approx(one.after) for one in found["L-CC"].explanations)
+
+
+def test_explanations_can_be_indexed_with_the_detections(weights, relation):
+    found = Predictor(config(weights, *relation))(
+        {"L-CC": breast(0), "L-MLO": breast(1)}, examined=["L-MLO"], explain=True
+    )
+    assert list(found) == ["L-MLO"]
+    ours = found["L-MLO"]
+    sure = ours[ours.scores > ours.scores.median()]
+    assert 0 < len(sure) < len(ours)
+    assert [one.after for one in sure.explanations] == pytest.approx(sure.scores.tolist(), abs=1e-6)
+
+
+def test_a_model_without_a_relation_explains_nothing(weights):
+    with pytest.raises(ValueError, match="MODEL.CROSS_VIEW.RELATION"):
+        Predictor(config(weights))({"L-CC": breast(0)}, explain=True)
