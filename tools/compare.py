@@ -1,15 +1,15 @@
 #!/usr/bin/env python
 """Compare detectors on one data set: FROC figure and tables with intervals.
 
-tools/compare.py --gt annotations/test.json --output comparison \\
-    "Mask R-CNN=output/mask_rcnn/inference/X/coco_instances_results.json" \\
-    "AG-RCNN=output/agrcnn/inference/X/coco_instances_results.json" --baseline "Mask R-CNN"
+tools/compare.py --output comparison "Mask R-CNN=output/mask_rcnn" "AG-RCNN=output/agrcnn" \\
+    --baseline "Mask R-CNN"
+tools/compare.py --gt annotations/test.json --output comparison A=a_results.json B=b_results.json
 
-Each model is a COCO results file, whatever made it, with a name of your choice. Several files of
-one name are runs of one model with different seeds: figures, intervals and differences are then
-those of their mean ("AG-RCNN=seed_1.json" "AG-RCNN=seed_2.json"). Writes froc.png, froc.svg,
-comparison.md and comparison.json to the output folder, and prints the table. Bad input ends with
-one message and exit status 2.
+Each model is an OUTPUT_DIR with an evaluation or a COCO results file, whatever made it, with a name
+of your choice. Several of one name are runs of one model with different seeds: figures, intervals
+and differences are then those of their mean ("AG-RCNN=seed_1" "AG-RCNN=seed_2"). Writes froc.png,
+froc.svg, comparison.md and comparison.json to the output folder, and prints the table. Bad input
+ends with one message and exit status 2.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from detectron2.data import MetadataCatalog
+
+from agn_d2.data.builtin import register_builtin_datasets
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.froc import DEFAULT_FPPI
 from agn_d2.evaluation.groups import BREAKDOWNS, resolve_breakdown
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
-from agn_d2.evaluation.runs import named_runs
+from agn_d2.evaluation.runs import common_dataset, find_results, named_runs
 from agn_d2.utils.files import check_writable_folder
 from agn_d2.visualization.comparison_files import write_comparison
 
@@ -36,8 +39,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="+", metavar="NAME=FILE", help="COCO results files")
-    parser.add_argument("--gt", type=Path, required=True, help="COCO annotation file")
+    parser.add_argument(
+        "models", nargs="+", metavar="NAME=PATH", help="OUTPUT_DIRs or results files"
+    )
+    parser.add_argument("--dataset", help="registered name, if a run has results of several")
+    parser.add_argument("--gt", type=Path, help="COCO annotation file (default: the data set's)")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     parser.add_argument("--baseline", metavar="NAME", help="model for the paired differences")
     parser.add_argument("--fppi", type=float, nargs="+", default=DEFAULT_FPPI, metavar="X")
@@ -76,9 +82,23 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def annotations_of(dataset: str | None) -> Path:
+    """The annotation file of a data set below DETECTRON2_DATASETS."""
+    if dataset is None:
+        raise ValueError("give --gt, or --dataset")
+    if dataset not in register_builtin_datasets():
+        raise ValueError(f"{dataset!r} is no data set below DETECTRON2_DATASETS; give --gt")
+    return Path(MetadataCatalog.get(dataset).json_file)
+
+
 def run(args: argparse.Namespace) -> None:
-    files = named_runs(args.models)
-    truth = read_ground_truth(args.gt)
+    found = {
+        name: [find_results(path, args.dataset) for path in paths]
+        for name, paths in named_runs(args.models).items()
+    }
+    gt = args.gt or annotations_of(common_dataset(run for runs in found.values() for run in runs))
+    truth = read_ground_truth(gt)
+    files = {name: [run.predictions for run in runs] for name, runs in found.items()}
     models = {name: [read_detections(f, truth) for f in runs] for name, runs in files.items()}
     check_writable_folder(args.output)
     comparison = compare(
@@ -92,7 +112,7 @@ def run(args: argparse.Namespace) -> None:
         draws=args.draws,
         seed=args.seed,
     )
-    facts = {"gt": str(args.gt)}
+    facts = {"gt": str(gt)}
     markdown = write_comparison(comparison, args.output, "comparison", files, facts)
     print(markdown)
 

@@ -28,7 +28,7 @@ from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.froc import DEFAULT_FPPI
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
-from agn_d2.evaluation.runs import RunResults, find_results, named_paths
+from agn_d2.evaluation.runs import RunResults, common_dataset, find_results, named_paths
 from agn_d2.landmarks.record import read_landmarks
 from agn_d2.visualization.detection_report import ReportOptions, build_report
 
@@ -74,10 +74,7 @@ def find_data(
     args: argparse.Namespace, runs: dict[str, RunResults]
 ) -> tuple[str, Path, Path, Path | None]:
     """Name, annotation file, folder of the images and landmark file of the data set."""
-    names = {run.dataset for run in runs.values() if run.dataset}
-    if len(names) > 1:
-        raise ValueError(f"the runs are of different data sets: {', '.join(sorted(names))}")
-    name = next(iter(names), None)
+    name = common_dataset(runs.values())
     if args.gt and args.images:
         landmarks = args.gt.with_name("landmarks.json")
         return name or args.gt.stem, args.gt, args.images, landmarks

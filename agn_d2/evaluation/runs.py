@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,18 @@ def find_results(path: str | Path, dataset: str | None = None) -> RunResults:
     if name not in found:
         raise ValueError(f"{path}: no results of {name}, only of {', '.join(found)}")
     return RunResults(found[name], name, _attention(found[name].parent))
+
+
+def common_dataset(runs: Iterable[RunResults]) -> str | None:
+    """The data set of some runs, None where none of them tells it.
+
+    Raises:
+        ValueError: they are of several.
+    """
+    names = {run.dataset for run in runs if run.dataset}
+    if len(names) > 1:
+        raise ValueError(f"the runs are of different data sets: {', '.join(sorted(names))}")
+    return next(iter(names), None)
 
 
 def named_paths(texts: list[str], *, name_needed: bool = False) -> dict[str, Path]:

@@ -50,6 +50,37 @@ def test_files_of_one_name_are_runs(call, coco_dt, write, tmp_path):
     assert "A (mean of 2 runs)" in (tmp_path / "out" / "froc.svg").read_text()
 
 
+def test_runs_are_found_by_their_folders(tool, coco_gt, coco_dt, tmp_path, monkeypatch, capsys):
+    """OUTPUT_DIRs in the place of files, and the annotations of their data set."""
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+
+    def dump(path, content):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+
+    dump(tmp_path / "toy" / "annotations" / "test.json", coco_gt)
+    for name, found in (("one", coco_dt), ("two", coco_dt[:3])):
+        folder = tmp_path / name / "inference"
+        dump(folder / "toy_test" / "coco_instances_results.json", found)
+    runs = [f"A={tmp_path / 'one'}", f"B={tmp_path / 'two'}"]
+    more = ["--output", str(tmp_path / "out"), "--baseline", "A", "--draws", "0", "--fppi", "1"]
+    assert tool.main([*runs, *more]) == 0
+    content = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    models = content["parts"][0]["models"]
+    assert [models[name]["recall"] for name in "AB"] == [[0.5], [0.0]]
+    dump(folder / "other_test" / "coco_instances_results.json", coco_dt)
+    capsys.readouterr()
+    for arguments, message in [
+        (runs, "results of other_test, toy_test; say which with --dataset"),
+        ([*runs, "--dataset", "other_test"], f"{tmp_path / 'one'}: no results of other_test"),
+        ([runs[1], "--dataset", "other_test"], "'other_test' is no data set below"),
+        ([f"A={folder / 'toy_test' / 'coco_instances_results.json'}"], "give --gt, or --dataset"),
+    ]:
+        assert tool.main([*arguments, "--output", str(tmp_path / "bad")]) == 2
+        assert message in capsys.readouterr().err
+    assert tool.main([*runs, "--dataset", "toy_test", *more]) == 0
+
+
 def test_the_former_name_of_a_breakdown_is_understood(call, coco_dt, write, capsys, caplog):
     file = f"A={write('a.json', coco_dt)}"
     for name in ("available views", "views at hand"):
@@ -89,7 +120,7 @@ def test_bad_entries_end_with_a_message_and_without_a_figure(
     [
         (["a.json"], "'a.json': expected NAME=PATH"),
         (["a=x.json", "a=./x.json"], "x.json stands for two runs of 'a'"),
-        (["a=absent.json"], "absent.json: cannot be read"),
+        (["a=absent.json"], "absent.json: no results file"),
     ],
 )
 def test_bad_models(call, capsys, arguments, message):
