@@ -1,5 +1,7 @@
 """Targets by hand, and that a fit finds what tells masses from false marks."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -42,11 +44,34 @@ def test_lesions_of_other_patients_are_none_of_the_breast():
     targets = make_targets(data, found)
     assert sorted(set(targets.breast_lesion.flatten().tolist())) == [-1, 0, 2, 4]
     shuffled = shuffle_partners(cases)
-    control = make_targets(collect_candidates(shuffled, found), found)
-    assert torch.equal(control.breast_lesion, control.lesion)
+    data = collect_candidates(shuffled, found)
+    control = make_targets(data, found)
+    # Two own views of each case, whose mass is one, and two borrowed ones, whose masses are not.
+    assert data.context.tolist() == [False, False, True, True] * 3
+    assert control.lesion.amax(dim=1).tolist() == list(range(12))
+    in_breast = [0, 0, 2, 3, 4, 4, 6, 7, 8, 8, 10, 11]
+    assert control.breast_lesion.amax(dim=1).tolist() == in_breast
     del cases[0].images[1]["annotations"]
     targets = make_targets(collect_candidates(cases, found), found)
     assert sorted(set(targets.breast_lesion.flatten().tolist())) == [-1, 0, 1, 3]
+
+
+@pytest.mark.parametrize("order", itertools.permutations(("cc", "again", "mlo")))
+def test_a_lesion_is_one_in_all_views_of_the_breast_whatever_their_order(breast, order):
+    # CC was taken twice: MLO pairs with the first of them, and both of them with MLO.
+    cases, found = breast
+    mass = box_at(39)
+    views = {r["image_id"]: r for r in (*cases[0].images, record("again", "L", "CC", boxes=[mass]))}
+    found |= {"again": detections((mass, 0.3)), "mlo": detections((box_at(41), 0.5))}
+    cases = group_cases([views[name] for name in order])
+    targets = make_targets(collect_candidates(cases, found), found)
+    assert set(targets.breast_lesion.flatten().tolist()) == {-1, 0}
+
+
+def test_the_control_differs_by_the_views_that_it_reads_alone():
+    # An unfitted relation reads nothing: the control starts from the same loss.
+    cases, found = many_cases()
+    assert loss_of(shuffle_partners(cases), found) == pytest.approx(loss_of(cases, found), rel=1e-5)
 
 
 def test_an_ignored_region_is_no_lesion_and_excuses_what_lies_on_it(breast):
