@@ -44,7 +44,8 @@ class DatasetDetections:
         shuffled: let every image read the views of another patient (``shuffle_partners``).
 
     Raises:
-        ValueError: the file does not fit the data set, or an image has no landmarks.
+        ValueError: the file does not fit the data set, a score is not in 0 .. 1, or an image has no
+            landmarks.
     """
 
     def __init__(
@@ -107,6 +108,13 @@ class DatasetDetections:
 def _by_image(predictions: str | Path, truth: GroundTruth) -> dict[Any, ViewDetections]:
     """The detections of every image of the truth, empty where nothing was found."""
     found = read_detections(predictions, truth)
+    odd = (found.scores < 0) | (found.scores > 1)
+    if odd.any():
+        first = int(odd.argmax())
+        raise ValueError(
+            f"{predictions}: entry {first} (from 0): the relation needs scores from 0 to 1, as "
+            f"probabilities have, got {found.scores[first]:g}"
+        )
     return {
         image_id: ViewDetections(found.boxes[of_image], found.scores[of_image])
         for image_id, of_image in zip(
