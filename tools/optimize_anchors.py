@@ -92,11 +92,12 @@ def training_boxes(cfg: CfgNode) -> tuple[np.ndarray, np.ndarray]:
 
 
 def predicted_sizes(cfg: CfgNode, args: argparse.Namespace) -> np.ndarray:
-    """(n, 2) width and height of the detections above the score."""
+    """(n, 2) width and height of the detections above the score that have an area."""
     name = args.dataset or cfg.DATASETS.TEST[0]
     truth = ground_truth(name)
     found = read_detections(args.predictions, truth)
-    kept = found.scores >= args.min_score
+    has_area = (found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)
+    kept = has_area & (found.scores >= args.min_score)
     boxes, _ = at_input_size(cfg, truth, found.boxes[kept], found.images[kept])
     return boxes[:, 2:] - boxes[:, :2]
 
