@@ -209,7 +209,11 @@ def _loss(
     false, links, views = [], [], 0
     for part, targets in data:
         index = torch.nonzero(~part.context)[:, 0]
-        read = [_read(relation, part, targets, some) for some in index.split(CHUNK)]
+        # Read again on the way back: what a reading holds grows with the square of the candidates.
+        read = [
+            checkpoint(_read, relation, part, targets, some, use_reentrant=False)
+            for some in index.split(CHUNK)
+        ]
         logits = torch.cat([logits for logits, _ in read])
         links += [link for _, link in read]
         own = part.candidates[index]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agn_d2.cross_view import CandidateRelation, training
-from agn_d2.cross_view.candidates import collect_candidates
+from agn_d2.cross_view.candidates import ViewDetections, collect_candidates
 from agn_d2.cross_view.rescoring import rescore
 from agn_d2.cross_view.training import fit_relation, make_targets, smooth_log_fppi
 from agn_d2.data.cases import group_cases
@@ -238,6 +238,24 @@ def test_half_of_the_loss_is_of_the_lesions_of_breasts():
     breasts = slow_loss([0.8, 0.5], [0.6], 4)
     expected = (films + breasts) / 2
     assert loss_of(group_cases(images), found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_fit_holds_nothing_that_grows_with_the_square_of_the_candidates():
+    rng = np.random.default_rng(0)
+    cases, found = many_cases(4)
+    for key, one in found.items():
+        more = [(box_at(*rng.uniform(-40, 40, 2)), s) for s in rng.uniform(0.1, 0.9, 30)]
+        both = [(one.boxes, one.scores), *((np.array([b]), np.array([s])) for b, s in more)]
+        found[key] = ViewDetections(*map(np.concatenate, zip(*both, strict=True)))
+    data = collect_candidates(cases, found)
+    held = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda x: held.append(x.numel()) or x, lambda x: x
+    ):
+        fit_relation(CandidateRelation(), [(data, make_targets(data, found))], steps=1)
+    views, width = data.candidates.valid.shape
+    assert (views, width) == (8, 32)
+    assert 0 < max(held) <= views * width * 2
 
 
 def test_the_loss_flattens_beyond_the_range_of_the_figure():
