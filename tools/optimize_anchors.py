@@ -26,6 +26,7 @@ from agn_d2.data.transforms import build_augmentations
 from agn_d2.engine.setup import load_cfg
 from agn_d2.evaluation.anchors import Anchors, FitStatistics, best_ious, suggest_anchors
 from agn_d2.evaluation.coco_results import GroundTruth, read_detections, read_ground_truth
+from agn_d2.evaluation.records import by_image
 from agn_d2.visualization.box_sizes import box_size_figure
 from agn_d2.visualization.figure_files import check_figure_place, write_curves
 
@@ -63,12 +64,13 @@ def at_input_size(
     """Boxes (n, 4) and their images' sizes (n, 2), as the network gets them in testing."""
     (resize,) = build_augmentations(cfg, is_train=False)
     moved, sizes = np.zeros((len(boxes), 4)), np.zeros((len(boxes), 2))
-    for image in np.unique(images):
+    for image, rows in enumerate(by_image(images, len(truth.images))):
+        if not len(rows):
+            continue
         size = truth.images[image].size
         if size is None:
             raise ValueError(f"image {truth.image_ids[image]!r} has no height and width")
         transform = resize.get_transform(np.broadcast_to(np.float32(0), size))
-        rows = images == image
         moved[rows] = transform.apply_box(boxes[rows])
         sizes[rows] = transform.new_h, transform.new_w
     return moved, sizes
@@ -90,11 +92,12 @@ def training_boxes(cfg: CfgNode) -> tuple[np.ndarray, np.ndarray]:
 
 
 def predicted_sizes(cfg: CfgNode, args: argparse.Namespace) -> np.ndarray:
-    """(n, 2) width and height of the detections above the score."""
+    """(n, 2) width and height of the detections above the score that have an area."""
     name = args.dataset or cfg.DATASETS.TEST[0]
     truth = ground_truth(name)
     found = read_detections(args.predictions, truth)
-    kept = found.scores >= args.min_score
+    has_area = (found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)
+    kept = has_area & (found.scores >= args.min_score)
     boxes, _ = at_input_size(cfg, truth, found.boxes[kept], found.images[kept])
     return boxes[:, 2:] - boxes[:, :2]
 

@@ -41,6 +41,7 @@ class CaseCandidates:
         candidates: candidates of the V views.
         chosen: of each view the positions of its candidates among its detections, by falling
             score.
+        cases: (V,) int64, positions of the cases that the views were collected for.
         auxiliary, contralateral: (V,) int64, positions of the partner views among the V, or -1.
         context: (V,) bool, views that only serve others: context views, whose lesions are not
             known, and those of another case, see ``shuffle_partners``.
@@ -49,6 +50,7 @@ class CaseCandidates:
     records: tuple[dict[str, Any], ...]
     candidates: CandidateBatch
     chosen: tuple[np.ndarray, ...]
+    cases: np.ndarray
     auxiliary: Tensor
     contralateral: Tensor
     context: Tensor
@@ -82,8 +84,8 @@ def collect_candidates(
         ValueError: a view with detections has no landmarks; names the file.
     """
     records, links, rows = [], {"auxiliary": [], "contralateral": []}, []
-    context = []
-    for case in cases:
+    context, numbers = [], []
+    for number, case in enumerate(cases):
         own = [case.record(position) for position in range(len(case) + len(case.borrowed))]
         present = [i for i, r in enumerate(own) if view_key(r) in detections]
         place = {position: len(records) + n for n, position in enumerate(present)}
@@ -100,10 +102,12 @@ def collect_candidates(
                 link.append(place.get(partner, -1))
             context.append(position >= len(case) or not record.get("examined", True))
         records += views
+        numbers += [number] * len(views)
     return CaseCandidates(
         tuple(records),
         _pad([fields for fields, _ in rows], limit),
         tuple(chosen for _, chosen in rows),
+        np.array(numbers, dtype=np.int64),
         torch.tensor(links["auxiliary"], dtype=torch.int64),
         torch.tensor(links["contralateral"], dtype=torch.int64),
         torch.tensor(context, dtype=torch.bool),

@@ -17,6 +17,7 @@ from ..data.build import check_landmarks, load_cases
 from ..data.cases import Case
 from ..data.partners import shuffle_partners
 from ..evaluation.coco_results import GroundTruth, read_detections, read_ground_truth
+from ..evaluation.records import by_image
 from ..utils.files import write_json
 from .candidates import MAX_CANDIDATES, ViewDetections, collect_candidates
 from .explanation import Explanation, explain
@@ -43,7 +44,8 @@ class DatasetDetections:
         shuffled: let every image read the views of another patient (``shuffle_partners``).
 
     Raises:
-        ValueError: the file does not fit the data set, or an image has no landmarks.
+        ValueError: the file does not fit the data set, a score is not in 0 .. 1, or an image has no
+            landmarks.
     """
 
     def __init__(
@@ -106,11 +108,19 @@ class DatasetDetections:
 def _by_image(predictions: str | Path, truth: GroundTruth) -> dict[Any, ViewDetections]:
     """The detections of every image of the truth, empty where nothing was found."""
     found = read_detections(predictions, truth)
-    by_image = {}
-    for n, image_id in enumerate(truth.image_ids):
-        of_image = np.flatnonzero(found.images == n)
-        by_image[image_id] = ViewDetections(found.boxes[of_image], found.scores[of_image])
-    return by_image
+    odd = (found.scores < 0) | (found.scores > 1)
+    if odd.any():
+        first = int(odd.argmax())
+        raise ValueError(
+            f"{predictions}: entry {first} (from 0): the relation needs scores from 0 to 1, as "
+            f"probabilities have, got {found.scores[first]:g}"
+        )
+    return {
+        image_id: ViewDetections(found.boxes[of_image], found.scores[of_image])
+        for image_id, of_image in zip(
+            truth.image_ids, by_image(found.images, len(truth.image_ids)), strict=True
+        )
+    }
 
 
 def check_poolable(parts: Sequence[DatasetDetections]) -> None:

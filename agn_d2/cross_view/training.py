@@ -31,6 +31,7 @@ from torch.utils.checkpoint import checkpoint
 from ..data.lesion_pairs import pair_lesions
 from ..evaluation.matching import DEFAULT_IOU, assign_detections
 from ..evaluation.records import Detections, Lesions
+from ..utils.view_names import OTHER_VIEW
 from .candidates import CaseCandidates, ViewDetections, view_key
 from .relation import CandidateRelation
 from .rescoring import CHUNK
@@ -55,7 +56,8 @@ class Targets:
     Attributes:
         lesion: (V, K) int64, which lesion of its film a candidate lies on, numbered over all views;
             -1: none.
-        breast_lesion: likewise, with one number for a lesion that is known in both views.
+        breast_lesion: likewise, with one number for a lesion in all views of its breast. The views
+            of another patient, in the control, are none of the breast.
         counterpart: (V, K, K + 1) bool, for candidates on a lesion whose counterpart is known: the
             auxiliary view's candidates on it, or the last entry where none is; else all False.
         false: (V, K) bool, candidates that are false positives: neither on a lesion nor on an
@@ -99,16 +101,12 @@ def make_targets(
         on[n, : len(chosen)] = number[assigned.lesions]
         false[n, : len(chosen)] = assigned.false
         first[n], count = count, count + int((~lesions.ignored).sum())
-    in_breast = np.arange(count)
+    in_breast = _number_in_breasts(data, first, count)
     counterpart = np.zeros((views, width, width + 1), dtype=bool)
     for n, partner in enumerate(data.auxiliary.tolist()):
         if partner < 0 or "annotations" not in data.records[partner]:
             continue
         other = _counterparts(data.records[n], data.records[partner])
-        # The smaller of the two numbers. A view of another patient, in the control, stands behind
-        # those of the case, so that its lesions are never taken for theirs.
-        for own, its in other.items():
-            in_breast[first[n] + own] = min(first[n] + own, first[partner] + its)
         for k in np.flatnonzero(on[n] >= 0):
             lesion = other.get(int(on[n, k]))
             hits = np.zeros(width, bool) if lesion is None else on[partner] == lesion
@@ -116,6 +114,32 @@ def make_targets(
     lesion = np.where(on >= 0, on + first[:, None], -1)
     breast_lesion = np.append(in_breast, -1)[lesion]
     return Targets(*map(torch.from_numpy, (lesion, breast_lesion, counterpart, false)))
+
+
+def _number_in_breasts(data: CaseCandidates, first: np.ndarray, count: int) -> np.ndarray:
+    """(count,) int64, the smallest number of a lesion in any view of its breast.
+
+    The own views count and not those that are read: in the control, whose loss is so the same.
+
+    Args:
+        data: V views.
+        first: (V,) number of the first lesion of a view.
+        count: lesions of all views.
+    """
+    places = [
+        (case, record["laterality"], record["view"])
+        for case, record in zip(data.cases.tolist(), data.records, strict=True)
+    ]
+    own = {place: n for n, place in reversed(list(enumerate(places))) if not data.context[n]}
+    number = np.arange(count)
+    for n, (case, laterality, view) in enumerate(places):
+        partner = own.get((case, laterality, OTHER_VIEW[view]))
+        if data.context[n] or partner is None:
+            continue
+        for mine, its in _counterparts(data.records[n], data.records[partner]).items():
+            pair = number[[first[n] + mine, first[partner] + its]]
+            number[number == pair.max()] = pair.min()
+    return number
 
 
 def fit_relation(
@@ -185,7 +209,11 @@ def _loss(
     false, links, views = [], [], 0
     for part, targets in data:
         index = torch.nonzero(~part.context)[:, 0]
-        read = [_read(relation, part, targets, some) for some in index.split(CHUNK)]
+        # Read again on the way back: what a reading holds grows with the square of the candidates.
+        read = [
+            checkpoint(_read, relation, part, targets, some, use_reentrant=False)
+            for some in index.split(CHUNK)
+        ]
         logits = torch.cat([logits for logits, _ in read])
         links += [link for _, link in read]
         own = part.candidates[index]

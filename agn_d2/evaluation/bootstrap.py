@@ -34,7 +34,8 @@ def bootstrap_recall(
         level: share of the draws inside the interval, above 0 and below 1.
 
     Returns:
-        lower and upper ends, (K,) float64 each; NaN where no draw has a lesion.
+        lower and upper ends, (K,) float64 each; NaN where no draw has a lesion, or where there is
+        one patient alone.
 
     Raises:
         ValueError: if a length or a number is out of range.
@@ -66,7 +67,7 @@ def bootstrap_recalls(
         seed: random seed of the draws.
 
     Returns:
-        (R, M, K) float64; NaN where a draw has no lesion.
+        (R, M, K) float64; NaN where a draw has no lesion, and where there is one patient alone.
 
     Raises:
         ValueError: if a length or a number is out of range.
@@ -125,12 +126,13 @@ def draw_patients(
         seed: random seed.
 
     Yields:
-        (I,) int64, how often each image was drawn; nothing if no patient counts.
+        (I,) int64, how often each image was drawn; nothing if fewer than two patients count, as
+        one says nothing of others.
     """
     patient_of_image = np.unique(np.asarray(patients, dtype=str), return_inverse=True)[1]
     drawn_from = np.unique(patient_of_image[weights > 0])
     rng = np.random.default_rng(seed)
-    for _ in range(draws if len(drawn_from) else 0):
+    for _ in range(draws if len(drawn_from) > 1 else 0):
         picked = rng.choice(drawn_from, size=len(drawn_from))
         yield np.bincount(picked, minlength=patient_of_image.max() + 1)[patient_of_image]
 
@@ -165,14 +167,14 @@ class _Reader:
         lesions = weights @ self._lesions_per_image
         if not lesions:
             return np.full(len(self._fppi), np.nan)
-        false = _sums(weights[self._false_images]) / weights.sum()
+        false = running_sums(weights[self._false_images]) / weights.sum()
         # How many false positives fit under each FPPI, then the last score that has no more.
         fit = np.searchsorted(false, self._fppi, side="right") - 1
         point = np.searchsorted(self._false_before, fit, side="right") - 1
-        return _sums(weights[self._found_images])[self._found_before[point]] / lesions
+        return running_sums(weights[self._found_images])[self._found_before[point]] / lesions
 
 
-def _sums(values: np.ndarray) -> np.ndarray:
+def running_sums(values: np.ndarray) -> np.ndarray:
     """Sums of the first 0, 1, 2, ... values."""
     sums = np.zeros(len(values) + 1)
     np.cumsum(values, out=sums[1:])

@@ -107,6 +107,8 @@ def _runs(report: dict[str, Any]) -> list[list[Any]]:
 def remarks(report: dict[str, Any]) -> list[str]:
     """What one must know of the tables."""
     lines = [f"{note}." for note in report["notes"]]
+    if not report["rule"]["lesions"]:
+        return [*lines, "There is no lesion: recall is undefined."]
     for name, model in report["models"].items():
         for number, run in enumerate(model["runs"], 1):
             of_several = f" (run {number})" if len(model["runs"]) > 1 else ""

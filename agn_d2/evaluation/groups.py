@@ -102,9 +102,13 @@ def lesion_sizes(truth: GroundTruth) -> tuple[np.ndarray, str]:
 
 
 def pixel_spacing(truth: GroundTruth) -> tuple[np.ndarray, str]:
-    """(I,) factor from pixels to "mm", or 1 to "px" if an image with a lesion has no spacing."""
+    """(I,) factor from pixels to "mm", or 1 to "px" if an image with a lesion has no spacing.
+
+    NaN for other images without a spacing, also for those with an ignored region alone.
+    """
     spacing = np.array([image.mm_per_pixel or np.nan for image in truth.images], dtype=float)
-    if np.isnan(spacing[truth.lesions.images]).any() or np.isnan(spacing).all():
+    with_lesion = truth.lesions.images[~truth.lesions.ignored]
+    if np.isnan(spacing[with_lesion]).any() or np.isnan(spacing).all():
         return np.ones(len(truth.images)), "px"
     return spacing, "mm"
 

@@ -95,3 +95,18 @@ def _as_indices(images: np.ndarray, size: int, what: str) -> np.ndarray:
     if (array < 0).any():
         raise ValueError(f"{what} image index below 0")
     return array
+
+
+def by_image(images: np.ndarray, num_images: int) -> list[np.ndarray]:
+    """What lies on each image.
+
+    Args:
+        images: (n,) int64, an image index of each detection or lesion.
+        num_images: I.
+
+    Returns:
+        I times the positions in ``images`` that name this image, rising.
+    """
+    order = np.argsort(images, kind="stable")
+    ends = np.cumsum(np.bincount(images, minlength=num_images))
+    return np.split(order, ends)[:num_images]

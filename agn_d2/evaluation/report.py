@@ -144,7 +144,9 @@ def format_report(report: dict[str, Any]) -> str:
         lines.append("recall is undefined: there is no lesion")
     elif report["truncated"]:
         lines.append(f"* the curve ends at {report['max_fppi']:.4g} FPPI: its last recall")
-    if interval:
+    if interval and interval["patients"] == 1:
+        lines.append("no interval: one patient says nothing of others")
+    elif interval:
         lines.append(
             f"interval: bootstrap of {interval['patients']} patients, {interval['draws']} draws"
         )

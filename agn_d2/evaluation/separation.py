@@ -11,11 +11,12 @@ Shapes: I images, D detections, R draws.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from .bootstrap import draw_patients, percentile_interval
+from .bootstrap import draw_patients, percentile_interval, running_sums
 from .coco_results import GroundTruth
 from .matching import assign_detections
 from .records import Detections
@@ -28,29 +29,29 @@ class ScoreRanking:
     Args:
         scores: (D,) float64.
         is_mass: (D,) bool.
+        images: (D,) int64, 0 .. I - 1.
     """
 
-    def __init__(self, scores: np.ndarray, is_mass: np.ndarray) -> None:
-        self.order = np.argsort(scores, kind="stable")
-        ranked = scores[self.order]
-        self._is_mass = is_mass[self.order]
-        # The last one of each distinct score: equal scores count half.
-        self._last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)])
+    def __init__(self, scores: np.ndarray, is_mass: np.ndarray, images: np.ndarray) -> None:
+        masses, others = scores[is_mass], scores[~is_mass]
+        order = np.argsort(others, kind="stable")
+        self._mass_images, self._other_images = images[is_mass], images[~is_mass][order]
+        # How many others score lower than each mass, and how many no higher: equal ones count half.
+        self._lower, self._no_higher = (
+            np.searchsorted(others[order], masses, side) for side in ("left", "right")
+        )
 
-    def __call__(self, weights: np.ndarray | None = None) -> float:
+    def __call__(self, weights: np.ndarray) -> float:
         """How often a mass scores higher than an other (ties: half); NaN if one kind is missing.
 
         Args:
-            weights: (D,) how often each counts; None: once.
+            weights: (I,) how often each image counts.
         """
-        weight = np.ones(len(self.order)) if weights is None else weights[self.order]
-        masses = np.diff(np.cumsum(weight * self._is_mass)[self._last], prepend=0.0)
-        others = np.diff(np.cumsum(weight * ~self._is_mass)[self._last], prepend=0.0)
-        pairs = masses.sum() * others.sum()
+        masses, others = weights[self._mass_images], running_sums(weights[self._other_images])
+        pairs = masses.sum() * others[-1]
         if not pairs:
             return float("nan")
-        lower = np.cumsum(others) - others / 2
-        return float(masses @ lower / pairs)
+        return float(masses @ (others[self._lower] + others[self._no_higher]) / (2 * pairs))
 
 
 def separation(masses: np.ndarray, others: np.ndarray) -> float | None:
@@ -58,8 +59,9 @@ def separation(masses: np.ndarray, others: np.ndarray) -> float | None:
 
     0.5: the scores do not tell them apart. None: one of the two is empty.
     """
-    is_mass = np.arange(len(masses) + len(others)) < len(masses)
-    return or_null([ScoreRanking(np.append(masses, others), is_mass)()])[0]
+    scores = np.append(masses, others)
+    each = np.arange(len(scores))
+    return or_null([ScoreRanking(scores, each < len(masses), each)(np.ones(len(scores)))])[0]
 
 
 def candidate_report(
@@ -90,12 +92,18 @@ def candidate_report(
         ``masses`` and ``others`` (how many, of each run), ``low`` and ``high`` with draws, and
         ``difference`` (``value``, ``low``, ``high``) for all but the baseline.
     """
-    drawn = [weights * times for times in draw_patients(truth.patients, weights, draws, seed)]
-    read_at = [weights, *drawn]
-    values, report = {}, {}
+    rankings: dict[str, list[ScoreRanking]] = {}
+    report: dict[str, dict[str, Any]] = {}
     for name, runs in models.items():
-        values[name], masses, others = _read(runs, truth, read_at, iou, hit)
+        rankings[name], masses, others = _rank(runs, truth, weights, iou, hit)
         report[name] = {"masses": masses, "others": others}
+    drawn = (weights * times for times in draw_patients(truth.patients, weights, draws, seed))
+    rows = [
+        [np.mean([ranking(counts) for ranking in of_model]) for of_model in rankings.values()]
+        for counts in chain([weights], drawn)
+    ]
+    values = dict(zip(models, np.array(rows).T, strict=True))
+    for name in models:
         report[name] |= _with_ends("auc", values[name], draws)
     for name in models if baseline is not None else ():
         if name != baseline:
@@ -104,26 +112,25 @@ def candidate_report(
     return report
 
 
-def _read(
+def _rank(
     runs: Sequence[Detections],
     truth: GroundTruth,
-    read_at: Sequence[np.ndarray],
+    weights: np.ndarray,
     iou: float,
     hit: str,
-) -> tuple[np.ndarray, list[int], list[int]]:
-    """(1 + R,) the mean AUC over the runs; of each run the number of masses and of others."""
-    values, masses, others = [], [], []
+) -> tuple[list[ScoreRanking], list[int], list[int]]:
+    """Of each run the ranking, and the number of masses and of others on the counted images."""
+    rankings, masses, others = [], [], []
     for detections in runs:
         assigned = assign_detections(detections, truth.lesions, iou=iou, hit=hit, duplicates="any")
         is_mass = assigned.lesions >= 0
         kept = is_mass | assigned.false
         images, is_mass = detections.images[kept], is_mass[kept]
-        ranking = ScoreRanking(detections.scores[kept], is_mass)
-        values.append([ranking(weights[images]) for weights in read_at])
-        counted = read_at[0][images] > 0
+        rankings.append(ScoreRanking(detections.scores[kept], is_mass, images))
+        counted = weights[images] > 0
         masses.append(int((counted & is_mass).sum()))
         others.append(int((counted & ~is_mass).sum()))
-    return np.mean(values, axis=0), masses, others
+    return rankings, masses, others
 
 
 def _with_ends(key: str, values: np.ndarray, draws: int) -> dict[str, float | None]:

@@ -9,9 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..evaluation.froc import DEFAULT_FPPI, FrocCurve, recall_at_fppi
 from .figure_files import check_format, write_curves
+from .legends import named_legend
 from .line_styles import STYLES
 
 
@@ -71,13 +73,16 @@ def froc_figure(
     right = max(1.0, *fppi) * 1.05
     # Bars of several curves at one FPPI would hide each other: spread them a little.
     spread = (np.arange(len(curves)) - (len(curves) - 1) / 2) * right * 0.008
+    entries = []
     for n, (label, curve) in enumerate(curves.items()):
         interval = (intervals or {}).get(label)
         own_runs = (runs or {}).get(label, ())
         if len(own_runs) > 1:
             _draw_runs(axes, own_runs, n)
             label += f" (mean of {len(own_runs)} runs)"
-        _draw_curve(axes, label, curve, n, np.asarray(fppi, float), right, interval, spread[n])
+        entries.append(
+            _draw_curve(axes, label, curve, n, np.asarray(fppi, float), right, interval, spread[n])
+        )
     axes.set(
         xlim=(0, right),
         ylim=(0, 1.02),
@@ -87,8 +92,14 @@ def froc_figure(
     axes.set_title(rule, fontsize="small", wrap=True)
     axes.grid(color="0.88", linewidth=0.6)
     # Outside: a weak detector's curve runs along the lower edge.
-    figure.legend(
-        loc="outside lower center", ncols=2, fontsize="small", handlelength=3.5, frameon=False
+    named_legend(
+        figure,
+        entries,
+        loc="outside lower center",
+        ncols=2,
+        fontsize="small",
+        handlelength=3.5,
+        frameon=False,
     )
     return figure
 
@@ -111,7 +122,8 @@ def _draw_curve(
     right: float,
     interval: tuple[np.ndarray, np.ndarray] | None,
     shift: float,
-) -> None:
+) -> tuple[str, Line2D]:
+    """Draws one curve; returns its entry of the legend."""
     color, line, marker = STYLES[number % len(STYLES)]
     recall = recall_at_fppi(curve, fppi)
     if not curve.lesions:
@@ -128,6 +140,6 @@ def _draw_curve(
         color=color, linestyle=":", linewidth=0.8,
     )  # fmt: skip
     axes.plot(fppi, recall, color=color, linestyle="none", marker=marker, markersize=5)
-    axes.plot([], [], color=color, linestyle=line, marker=marker, markersize=5, label=label)
     if interval is not None:
         axes.vlines(fppi + shift, *interval, color=color, linewidth=1)
+    return label, Line2D([], [], color=color, linestyle=line, marker=marker, markersize=5)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..cross_view.explanation import Explanation, PartnerEvidence
-from ..evaluation.records import Detections
+from ..evaluation.records import Detections, by_image
 
 # By which the boxes (pixels) and scores of two files may differ through rounding.
 BOX_TOLERANCE = 0.1
@@ -46,9 +46,7 @@ def find_explained(
     """
     numbers = np.full(len(detections.scores), -1)
     reasons: list[Explanation] = []
-    order = np.argsort(detections.images, kind="stable")
-    ends = np.cumsum(np.bincount(detections.images, minlength=len(image_ids)))
-    of_images = np.split(order, ends[:-1])
+    of_images = by_image(detections.images, len(image_ids))
     for image_id, of_image in zip(image_ids, of_images, strict=True):
         known = explained.get(image_id)
         if known is None:
@@ -59,6 +57,7 @@ def find_explained(
         reasons += known
     if not reasons:
         return None
+    order = np.concatenate(of_images)
     here = order[numbers[order] >= 0]
     boxes = np.array([one.bbox for one in reasons])
     boxes[:, 2:] += boxes[:, :2]

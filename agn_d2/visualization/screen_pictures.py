@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,7 +81,9 @@ def write_pictures(
 
 
 def _write_picture(source: Path, target: Path, image_size: tuple[int, int]) -> str | None:
-    if _is_current(source, target, image_size):
+    # The path itself would tell a reader of the page where it lies.
+    origin = hashlib.sha256(os.fsencode(source.resolve())).hexdigest().encode()
+    if _is_current(source, target, image_size, origin):
         return None
     try:
         image = read_gray(source)
@@ -90,17 +95,18 @@ def _write_picture(source: Path, target: Path, image_size: tuple[int, int]) -> s
             f"{source} has {image.shape[1]} x {image.shape[0]} px, the record says "
             f"{width} x {height} px"
         )
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    _, data = cv2.imencode(".jpg", render_picture(image), quality)
-    write_atomically(target, data.tobytes())
+    picture = io.BytesIO()
+    Image.fromarray(render_picture(image)).save(picture, "JPEG", quality=_QUALITY, comment=origin)
+    write_atomically(target, picture.getvalue())
     return None
 
 
-def _is_current(source: Path, target: Path, image_size: tuple[int, int]) -> bool:
-    """Whether the picture is newer than the image, and of the size that the record asks for."""
+def _is_current(source: Path, target: Path, image_size: tuple[int, int], origin: bytes) -> bool:
+    """Whether the picture is of this file, newer, and of the size that the record asks for."""
     if not (source.is_file() and target.is_file()):
         return False
     if target.stat().st_mtime <= source.stat().st_mtime:
         return False
     with Image.open(target) as picture:  # reads the header only
-        return picture.size == picture_size(image_size)[::-1]
+        of_size = picture.size == picture_size(image_size)[::-1]
+        return of_size and picture.info.get("comment") == origin

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from .legends import named_legend
 from .line_styles import STYLES
 from .training_metrics import curve, stage_starts
 
@@ -82,25 +83,28 @@ def stage_change_figure(runs: Mapping[str, Rows], stage: int, before: int, after
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.6])
     own = losses_by_step(rows)
+    entries = {top: [], bottom: []}
     shown = range(start - before, start + after)
     for k, (label, of_run) in enumerate(runs.items()):
-        color, line, _ = STYLES[k]
+        color, line, _ = STYLES[k % len(STYLES)]
         found = losses_by_step(of_run)
         steps = np.array([i for i in shown if i in found and (k == 0 or i >= start)])
         values = np.array([found[i] for i in steps])
         top.plot(steps, values, ".", color=color, markersize=2.5, alpha=0.35)
-        for part, text in ((steps < start, None), (steps >= start, label)):
+        for part in (steps < start, steps >= start):
             # Not across the beginning of the stage, where a jump would be smoothed away.
             smooth = running_median(values[part], WINDOW)
-            top.plot(steps[part], smooth, color=color, linestyle=line, linewidth=1.6, label=text)
+            (drawn,) = top.plot(steps[part], smooth, color=color, linestyle=line, linewidth=1.6)
+        entries[top].append((label, drawn))
         if k:
             both = [i for i in steps if i in own]
             difference = [own[i] - found[i] for i in both]
-            bottom.plot(both, difference, color=color, linewidth=0.9, label=f"{name} - {label}")
+            (drawn,) = bottom.plot(both, difference, color=color, linewidth=0.9)
+            entries[bottom].append((f"{name} - {label}", drawn))
     for axes in (top, bottom):
         axes.axvline(start, color="0.5", linewidth=0.9, linestyle=":")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8, loc="upper right")
+        named_legend(axes, entries[axes], frameon=False, fontsize=8, loc="upper right")
     bottom.axhline(0, color="0.6", linewidth=0.6)
     top.set_ylim(bottom=0)
     top.set_ylabel("total loss of a step")

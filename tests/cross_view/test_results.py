@@ -110,6 +110,18 @@ def write_results(path, detections, first_id=0):
     return path
 
 
+@pytest.mark.parametrize("score", [87, 1.5, -0.2])
+def test_scores_that_are_no_probabilities_are_refused(dataset, tmp_path, score):
+    # All of them would have become 0.9999, or 0.0001: one score, without a word.
+    (image, *_) = dataset["images"]
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps([entry(image["id"], 0.5), entry(image["id"], score)]))
+    with pytest.raises(
+        ValueError, match=rf"results.json: entry 1 \(from 0\).*from 0 to 1.*{score}"
+    ):
+        DatasetDetections("context_test", results)
+
+
 def test_fit_and_validate_with_normals_and_empty_views(dataset, tmp_path):
     register = {}
     for image in dataset["images"]:

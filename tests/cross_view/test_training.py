@@ -1,11 +1,13 @@
 """Targets by hand, and that a fit finds what tells masses from false marks."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 from agn_d2.cross_view import CandidateRelation, training
-from agn_d2.cross_view.candidates import collect_candidates
+from agn_d2.cross_view.candidates import ViewDetections, collect_candidates
 from agn_d2.cross_view.rescoring import rescore
 from agn_d2.cross_view.training import fit_relation, make_targets, smooth_log_fppi
 from agn_d2.data.cases import group_cases
@@ -42,11 +44,34 @@ def test_lesions_of_other_patients_are_none_of_the_breast():
     targets = make_targets(data, found)
     assert sorted(set(targets.breast_lesion.flatten().tolist())) == [-1, 0, 2, 4]
     shuffled = shuffle_partners(cases)
-    control = make_targets(collect_candidates(shuffled, found), found)
-    assert torch.equal(control.breast_lesion, control.lesion)
+    data = collect_candidates(shuffled, found)
+    control = make_targets(data, found)
+    # Two own views of each case, whose mass is one, and two borrowed ones, whose masses are not.
+    assert data.context.tolist() == [False, False, True, True] * 3
+    assert control.lesion.amax(dim=1).tolist() == list(range(12))
+    in_breast = [0, 0, 2, 3, 4, 4, 6, 7, 8, 8, 10, 11]
+    assert control.breast_lesion.amax(dim=1).tolist() == in_breast
     del cases[0].images[1]["annotations"]
     targets = make_targets(collect_candidates(cases, found), found)
     assert sorted(set(targets.breast_lesion.flatten().tolist())) == [-1, 0, 1, 3]
+
+
+@pytest.mark.parametrize("order", itertools.permutations(("cc", "again", "mlo")))
+def test_a_lesion_is_one_in_all_views_of_the_breast_whatever_their_order(breast, order):
+    # CC was taken twice: MLO pairs with the first of them, and both of them with MLO.
+    cases, found = breast
+    mass = box_at(39)
+    views = {r["image_id"]: r for r in (*cases[0].images, record("again", "L", "CC", boxes=[mass]))}
+    found |= {"again": detections((mass, 0.3)), "mlo": detections((box_at(41), 0.5))}
+    cases = group_cases([views[name] for name in order])
+    targets = make_targets(collect_candidates(cases, found), found)
+    assert set(targets.breast_lesion.flatten().tolist()) == {-1, 0}
+
+
+def test_the_control_differs_by_the_views_that_it_reads_alone():
+    # An unfitted relation reads nothing: the control starts from the same loss.
+    cases, found = many_cases()
+    assert loss_of(shuffle_partners(cases), found) == pytest.approx(loss_of(cases, found), rel=1e-5)
 
 
 def test_an_ignored_region_is_no_lesion_and_excuses_what_lies_on_it(breast):
@@ -213,6 +238,24 @@ def test_half_of_the_loss_is_of_the_lesions_of_breasts():
     breasts = slow_loss([0.8, 0.5], [0.6], 4)
     expected = (films + breasts) / 2
     assert loss_of(group_cases(images), found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_fit_holds_nothing_that_grows_with_the_square_of_the_candidates():
+    rng = np.random.default_rng(0)
+    cases, found = many_cases(4)
+    for key, one in found.items():
+        more = [(box_at(*rng.uniform(-40, 40, 2)), s) for s in rng.uniform(0.1, 0.9, 30)]
+        both = [(one.boxes, one.scores), *((np.array([b]), np.array([s])) for b, s in more)]
+        found[key] = ViewDetections(*map(np.concatenate, zip(*both, strict=True)))
+    data = collect_candidates(cases, found)
+    held = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda x: held.append(x.numel()) or x, lambda x: x
+    ):
+        fit_relation(CandidateRelation(), [(data, make_targets(data, found))], steps=1)
+    views, width = data.candidates.valid.shape
+    assert (views, width) == (8, 32)
+    assert 0 < max(held) <= views * width * 2
 
 
 def test_the_loss_flattens_beyond_the_range_of_the_figure():

@@ -44,9 +44,15 @@ def test_images_of_one_patient_are_drawn_together():
     low, high = bootstrap_recall(events, patients, FPPI)
     assert low.tolist() == [0, 0]
     assert high.tolist() == [1, 1]
-    # One patient alone is always drawn.
-    low, high = bootstrap_recall(events, ["a"] * 50, FPPI)
-    assert low.tolist() == high.tolist() == [0.5, 0.5]
+
+
+def test_one_patient_says_nothing_of_others():
+    # Always drawn, it would have an interval of no width, from any number of images.
+    events, _ = one_lesion_an_image(np.arange(50) < 25)
+    assert np.isnan(bootstrap_recall(events, ["a"] * 50, FPPI)).all()
+    # A second one that is not counted is none.
+    weights, patients = np.repeat([1.0, 0.0], 25), ["a"] * 25 + ["b"] * 25
+    assert np.isnan(bootstrap_recall(events, patients, FPPI, image_weights=weights)).all()
 
 
 def test_images_of_weight_0_change_nothing():
@@ -122,7 +128,7 @@ def test_draws_against_the_curve_of_each_draw():
         ]
         generator = np.random.default_rng(case)
         for row in drawn:
-            if not there:
+            if len(there) < 2:
                 assert np.isnan(row).all()
                 continue
             picked = generator.choice(there, size=len(there)).tolist()

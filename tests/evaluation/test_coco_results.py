@@ -1,8 +1,10 @@
 """Reading of COCO files: what is read, and what is refused with which message."""
 
+import numpy as np
 import pytest
 
 from agn_d2.evaluation.coco_results import ImageFacts, read_detections, read_ground_truth
+from agn_d2.evaluation.records import by_image
 
 
 def test_ground_truth(coco_gt, write):
@@ -181,3 +183,10 @@ def test_files_in_each_other_s_place(coco_gt, coco_dt, write):
         read_ground_truth(dt)
     with pytest.raises(ValueError, match="gt.json: predictions must be a list"):
         read_detections(gt, read_ground_truth(gt))
+
+
+def test_detections_by_image():
+    parts = by_image(np.array([2, 0, 2, 0, 3]), 5)
+    assert [part.tolist() for part in parts] == [[1, 3], [], [0, 2], [4], []]
+    assert [part.tolist() for part in by_image(np.zeros(0, int), 2)] == [[], []]
+    assert by_image(np.zeros(0, int), 0) == []

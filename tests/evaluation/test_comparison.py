@@ -190,6 +190,14 @@ def test_text(truth, models):
     assert "interval" not in without and "Difference" not in without
 
 
+def test_without_a_lesion_no_recall_is_claimed(coco_gt, models, write):
+    truth = read_ground_truth(write("none.json", coco_gt | {"annotations": []}))
+    text = comparison_markdown(compare(models, truth, draws=0).report)
+    assert "| all | one | 4 | 0 | – | – |" in text
+    assert "its recall" not in text and "last recall" not in text
+    assert "- There is no lesion: recall is undefined." in text
+
+
 def test_what_the_annotations_do_not_say_is_told(coco_gt, coco_dt, write):
     truth = read_ground_truth(write("gt.json", coco_gt))
     models = {"one": [read_detections(write("dt.json", coco_dt), truth)]}

@@ -111,6 +111,20 @@ def test_sizes_in_pixels_and_millimeters(read):
     assert size_groups(read(images, []))[0] == {}
 
 
+def test_a_region_to_ignore_needs_no_spacing(read):
+    # A mass of 10 px on an image of 0.5 mm a pixel, a region on one that states no spacing.
+    images = [image(0, "a_LCC", mm_per_pixel=0.5), image(1, "b_LCC")]
+    mass = {"id": 1, "image_id": 0, "bbox": [0, 0, 10, 10]}
+    region = {"id": 2, "image_id": 1, "bbox": [0, 0, 10, 10], "iscrowd": 1}
+    truth = read(images, [], annotations=[mass, region])
+    sizes, unit = lesion_sizes(truth)
+    assert unit == "mm" and sizes[0] == 5
+    groups, unit = size_groups(truth, [4, 6])
+    assert unit == "mm" and {k: v.tolist() for k, v in groups.items()} == {
+        "4 - 6 mm": [True, False]
+    }
+
+
 def test_targets(read):
     names = ["a_LCC", "a_LMLO", "a_RCC", "a_RMLO", "b_LCC", "b_LMLO"]
     images = [image(n, name) for n, name in enumerate(names)]

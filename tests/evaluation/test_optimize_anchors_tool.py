@@ -60,6 +60,8 @@ def test_a_figure_with_predictions(tool, boxes, tmp_path, capsys):
     found = [
         {"image_id": 1, "bbox": [1, 2, 9, 9], "score": s, "category_id": 1} for s in (0.9, 0.1)
     ]
+    # One without an area has no place on a logarithmic axis.
+    found.append(found[0] | {"bbox": [1, 2, 0, 9]})
     (tmp_path / "found.json").write_text(json.dumps(found))
     options = ["--figure", str(tmp_path / "sizes.png"), "--predictions"]
     assert tool.main(["--config-file", CONFIG, *options, str(tmp_path / "found.json"), *boxes]) == 0

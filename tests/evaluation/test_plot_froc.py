@@ -1,11 +1,13 @@
 """The figure of FROC curves: files, reproducible, told apart without color."""
 
+from xml.sax.saxutils import escape
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
 from agn_d2.evaluation.froc import FrocCurve
-from agn_d2.visualization.froc import STYLES, plot_froc
+from agn_d2.visualization.froc import STYLES, froc_figure, plot_froc
 
 CURVE = FrocCurve(
     fppi=np.array([0, 0, 0.5, 2.0]),
@@ -44,6 +46,16 @@ def test_several_curves_intervals_and_no_lesion(tmp_path):
     assert "c (no lesion)" in text
     without = plot_froc(curves, tmp_path / "without.svg")[0].read_text()
     assert len(text) > len(without)
+
+
+@pytest.mark.parametrize("name", ["_a", "$a$", "50 $ or $\\a", "a_{b} \\$c", "<b> & c"])
+def test_the_legend_has_every_name_as_it_stands(tmp_path, name):
+    figure = froc_figure({name: NO_LESION, "b": OTHER})
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == [f"{name} (no lesion)", "b"]
+    (written,) = plot_froc({name: NO_LESION}, tmp_path / "froc.svg")
+    assert f">{escape(name)} (no lesion)</text>" in written.read_text()
 
 
 def test_runs_stand_behind_their_mean(tmp_path):

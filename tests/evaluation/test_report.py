@@ -16,6 +16,19 @@ def data(coco_gt, coco_dt, write):
     return read_detections(write("dt.json", coco_dt), truth), truth.lesions
 
 
+def twice(detections, lesions):
+    """The same images once more, for two patients: every draw of them has the same curve."""
+    size = lesions.num_images
+
+    def both(values, further=0):
+        return np.concatenate([values, values + further])
+
+    return (
+        Detections(both(detections.boxes), both(detections.scores), both(detections.images, size)),
+        Lesions(both(lesions.boxes), both(lesions.images, size), 2 * size),
+    )
+
+
 def test_default_report(data):
     report, curve = evaluate_froc(*data)
     assert report == {
@@ -49,12 +62,13 @@ def test_lesion_images_only(data):
 
 
 def test_bootstrap_in_the_report(data):
-    report, _ = evaluate_froc(*data, fppi=(1,), patients=["a"] * 4, draws=10, seed=3)
+    patients = [*"aaaabbbb"]
+    report, _ = evaluate_froc(*twice(*data), fppi=(1,), patients=patients, draws=10, seed=3)
     assert report["bootstrap"] == {
         "draws": 10,
         "level": 0.95,
         "seed": 3,
-        "patients": 1,
+        "patients": 2,
         "low": [0.5],
         "high": [0.5],
         "mean_low": pytest.approx(3.25 / 7),
@@ -62,21 +76,24 @@ def test_bootstrap_in_the_report(data):
     }
     text = format_report(report)
     assert " 50.00 -  50.00" in text and " 46.43   46.43 -  46.43" in text
+    assert "interval: bootstrap of 2 patients, 10 draws" in text
+    report, _ = evaluate_froc(*data, fppi=(1,), patients=["a"] * 4, draws=10)
+    assert report["recall"] == [0.5] and report["bootstrap"]["low"] == [None]
+    assert "no interval: one patient says nothing of others" in format_report(report)
     with pytest.raises(ValueError, match="needs the patient of each image"):
         evaluate_froc(*data, draws=10)
 
 
 def test_bootstrap_of_lesion_images_only():
-    # A false positive and then a hit in one image, nothing in the other; one patient.
+    # A false positive and then a hit in one image, nothing in the other; so of two patients.
     lesions = Lesions([[0, 0, 10, 10]], [0], 2)
     detections = Detections([[50, 50, 60, 60], [0, 0, 10, 10]], [0.9, 0.8], [0, 0])
     for only, recall in ((False, 1), (True, 0)):  # 1/2 or 1/1 false positives an image
         report, _ = evaluate_froc(
-            detections,
-            lesions,
+            *twice(detections, lesions),
             fppi=(0.5,),
             lesion_images_only=only,
-            patients=["a", "a"],
+            patients=["a", "a", "b", "b"],
             draws=5,
         )
         assert report["recall"] == [recall]

@@ -1,9 +1,13 @@
 """The area under the ROC curve, by hand and pair by pair."""
 
+import tracemalloc
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
+from agn_d2.evaluation.records import Detections, Lesions
 from agn_d2.evaluation.separation import ScoreRanking, candidate_report, separation
 
 
@@ -24,7 +28,7 @@ def test_weights_are_repetitions():
         for mass in repeated[0][repeated[1]]
         for other in repeated[0][~repeated[1]]
     ]
-    assert ScoreRanking(scores, is_mass)(times) == pytest.approx(np.mean(pairs))
+    assert ScoreRanking(scores, is_mass, np.arange(40))(times) == pytest.approx(np.mean(pairs))
 
 
 @pytest.fixture
@@ -69,3 +73,20 @@ def test_duplicates_count_and_the_mean_is_over_the_runs(coco_gt, truth, write):
         "masses": [0],
         "others": [0],
     }
+
+
+def test_draws_are_not_held_all_at_once():
+    size, draws = 20_000, 200
+    boxes = np.tile([0.0, 0.0, 10.0, 10.0], (size, 1))
+    truth = SimpleNamespace(
+        lesions=Lesions(boxes[:100], np.arange(100), size),
+        patients=[f"P{n // 4}" for n in range(size)],
+    )
+    found = Detections(boxes, np.linspace(1, 0, size), np.arange(size))
+    tracemalloc.start()
+    one = report({"a": [found]}, truth, np.ones(size), draws=draws)["a"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert one["auc"] == one["low"] == 1.0
+    # The weights of all draws are 32 MB; those of one and the arrays of the matching some.
+    assert peak < 16e6

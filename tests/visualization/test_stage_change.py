@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agn_d2.visualization.line_styles import STYLES
 from agn_d2.visualization.stage_change import (
     change_table,
     running_median,
@@ -50,7 +51,8 @@ def test_running_median():
 def test_the_difference_is_drawn_step_by_step():
     figure = stage_change_figure({"a": rows(start=0), "b": rows(0.5)}, 2, before=30, after=50)
     top, bottom = figure.axes
-    (difference,) = [line for line in bottom.lines if line.get_label() == "a - b"]
+    difference = bottom.lines[0]
+    assert [text.get_text() for text in bottom.get_legend().get_texts()] == ["a - b"]
     assert np.array_equal(difference.get_xdata(), np.arange(60, 110))
     assert np.allclose(difference.get_ydata(), -0.5)
     # The running median does not reach across the beginning.
@@ -58,6 +60,15 @@ def test_the_difference_is_drawn_step_by_step():
     assert medians[0].get_xdata()[-1] == 59
     assert set(medians[0].get_ydata()) == {1.0}
     assert set(medians[1].get_ydata()) == {2.0}
+
+
+def test_more_controls_than_line_styles_and_any_names():
+    names = ["_a", "$b$", *(f"c{n}" for n in range(len(STYLES)))]
+    runs = {name: rows(start=0) for name in names}
+    top, bottom = stage_change_figure(runs, 2, before=30, after=50).axes
+    assert [text.get_text() for text in top.get_legend().get_texts()] == names
+    differences = [text.get_text() for text in bottom.get_legend().get_texts()]
+    assert differences == [f"_a - {name}" for name in names[1:]]
 
 
 def test_the_tool(tmp_path, capsys):
