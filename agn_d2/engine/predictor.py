@@ -52,11 +52,17 @@ class Predictor:
         cfg: the model's config, with ``MODEL.WEIGHTS``; it is copied, not changed.
 
     Raises:
+        TypeError: not a config, but the name of one, say.
         FileNotFoundError: MODEL.WEIGHTS cannot be read.
         ValueError: no MODEL.WEIGHTS, or weights of no trained model of this config.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
+        if not isinstance(cfg, CfgNode):
+            raise TypeError(
+                f"expected a config, got {cfg!r:.80}; agn_d2.load_cfg(YAML, [KEY, VALUE, ...]) "
+                "makes one, and Predictor.from_pretrained(NAME) takes a model of the zoo"
+            )
         cfg = cfg.clone()
         cfg.defrost()
         resolve_device(cfg)

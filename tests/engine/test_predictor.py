@@ -270,3 +270,8 @@ def test_explanations_can_be_indexed_with_the_detections(weights, relation):
 def test_a_model_without_a_relation_explains_nothing(weights):
     with pytest.raises(ValueError, match="MODEL.CROSS_VIEW.RELATION"):
         Predictor(config(weights))({"L-CC": breast(0)}, explain=True)
+
+
+def test_a_name_in_the_place_of_a_config_is_answered_by_what_takes_names():
+    with pytest.raises(TypeError, match=r"got 'model.yaml'; .*load_cfg.*from_pretrained"):
+        Predictor("model.yaml")
