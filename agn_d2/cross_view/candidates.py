@@ -15,7 +15,7 @@ from .geometry import breast_coordinates, breast_height, pixel_lengths
 from .relation import CandidateBatch
 
 # Scores are kept off 0 and 1, whose logits are infinite.
-SCORE_MARGIN = 1e-4
+SCORE_MARGIN = 1e-6
 MAX_CANDIDATES = 64
 
 

@@ -97,6 +97,12 @@ def test_scores_of_0_and_1_have_finite_logits():
     assert np.isfinite(score_logits(np.array([0.0, 1.0]))).all()
 
 
+def test_sure_scores_keep_their_order():
+    """Of detectors whose scores crowd at 1."""
+    logits = score_logits(np.array([0.99999, 0.9999, 0.99998], dtype=np.float32))
+    assert logits.argsort().tolist() == [1, 2, 0]
+
+
 def test_a_view_without_landmarks_is_named(breast):
     cases, found = breast
     cases[0].images[1]["landmarks"] = None

@@ -112,7 +112,7 @@ def write_results(path, detections, first_id=0):
 
 @pytest.mark.parametrize("score", [87, 1.5, -0.2])
 def test_scores_that_are_no_probabilities_are_refused(dataset, tmp_path, score):
-    # All of them would have become 0.9999, or 0.0001: one score, without a word.
+    # All of them would have become one score, next to 1 or to 0, without a word.
     (image, *_) = dataset["images"]
     results = tmp_path / "results.json"
     results.write_text(json.dumps([entry(image["id"], 0.5), entry(image["id"], score)]))
