@@ -24,10 +24,15 @@ class AreaResizeTransform(T.ResizeTransform):
 
     def apply_image(self, img: np.ndarray, interp: int | None = None) -> np.ndarray:
         """(H, W) or (H, W, C) of any dtype -> resized."""
-        if interp is None:
-            shrinks = self.new_h < self.h or self.new_w < self.w
-            interp = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cv2.resize(img, (self.new_w, self.new_h), interpolation=interp)
+        if interp is not None:
+            return cv2.resize(img, (self.new_w, self.new_h), interpolation=interp)
+        # Where one axis grows OpenCV's INTER_AREA averages along neither, and shifts the image.
+        smaller = min(self.new_w, self.w), min(self.new_h, self.h)
+        if smaller != (self.w, self.h):
+            img = cv2.resize(img, smaller, interpolation=cv2.INTER_AREA)
+        if smaller != (self.new_w, self.new_h):
+            img = cv2.resize(img, (self.new_w, self.new_h), interpolation=cv2.INTER_LINEAR)
+        return img
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
         return cv2.resize(segmentation, (self.new_w, self.new_h), interpolation=cv2.INTER_NEAREST)

@@ -14,6 +14,19 @@ def test_stretch_takes_the_mean_of_each_area():
     assert np.allclose(transform.apply_coords(np.array([[4.0, 2.0]])), [[2.0, 1.0]])
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_an_axis_that_shrinks_is_averaged_while_the_other_one_grows(axis):
+    # Gray values are positions of pixel centers: 0.5 to 15.5 along the axis, which becomes 4 long.
+    image = np.broadcast_to(np.arange(16, dtype=np.float32) + 0.5, (3, 16))
+    image = np.ascontiguousarray(image.T if axis == 0 else image)
+    size = (4, 6) if axis == 0 else (6, 4)
+    resized = ResizeTo(size).get_transform(image).apply_image(image)
+    assert resized.shape == size
+    # By hand: a new pixel covers four old ones, whose centers have the mean 4 j + 2.
+    expected = np.broadcast_to([2.0, 6.0, 10.0, 14.0], (6, 4))
+    assert np.allclose(resized.T if axis == 0 else resized, expected)
+
+
 def test_fit_keeps_the_aspect_ratio():
     image = np.zeros((200, 50), np.float32)
     assert ResizeTo((100, 100), "fit").get_transform(image).apply_image(image).shape == (100, 25)
