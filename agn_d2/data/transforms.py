@@ -35,7 +35,9 @@ class AreaResizeTransform(T.ResizeTransform):
         return img
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        return cv2.resize(segmentation, (self.new_w, self.new_h), interpolation=cv2.INTER_NEAREST)
+        # INTER_NEAREST takes the first pixel of those that a new one covers, not the middle one.
+        size = (self.new_w, self.new_h)
+        return cv2.resize(segmentation, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
     def inverse(self) -> AreaResizeTransform:
         return AreaResizeTransform(self.new_h, self.new_w, self.h, self.w)

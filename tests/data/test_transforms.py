@@ -27,6 +27,14 @@ def test_an_axis_that_shrinks_is_averaged_while_the_other_one_grows(axis):
     assert np.allclose(resized.T if axis == 0 else resized, expected)
 
 
+def test_a_mask_is_read_at_the_middle_of_each_new_pixel():
+    mask = np.zeros((15, 15), np.uint8)
+    mask[1:10, 6:15] = 1
+    resized = ResizeTo((3, 3)).get_transform(mask).apply_segmentation(mask)
+    # By hand: the middles of the new pixels are the old rows and columns 2, 7 and 12.
+    assert resized.tolist() == [[0, 1, 1], [0, 1, 1], [0, 0, 0]]
+
+
 def test_fit_keeps_the_aspect_ratio():
     image = np.zeros((200, 50), np.float32)
     assert ResizeTo((100, 100), "fit").get_transform(image).apply_image(image).shape == (100, 25)
