@@ -213,7 +213,8 @@ def _has_lesion(image: dict[str, Any]) -> bool:
 
 def build_validation_loader(cfg: CfgNode, dataset_name: str) -> DataLoader:
     """As at test time, whole cases and no augmentation, but with ``instances`` for the losses."""
-    options = CaseMapper.from_config(cfg, is_train=False) | {"is_train": True}
+    options = CaseMapper.from_config(cfg, is_train=False)
+    options |= {"is_train": True, "node_jitter_by_name": True}
     return build_test_loader(cfg, dataset_name, CaseMapper(**options))
 
 

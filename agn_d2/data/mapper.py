@@ -42,6 +42,8 @@ class CaseMapper:
         layout: (N_cc, N_mlo); None: no nodes and no context views (a detector without AGN).
         mask_format: "polygon" or "bitmask".
         node_jitter, node_jitter_mode: see ``jitter_nodes``.
+        node_jitter_by_name: an image's name decides the directions of the jitter; None: in
+            testing, while training draws them.
         tone: how the gray values of DICOM files are made.
     """
 
@@ -56,6 +58,7 @@ class CaseMapper:
         mask_format: str = "bitmask",
         node_jitter: float = 0.0,
         node_jitter_mode: str = "view",
+        node_jitter_by_name: bool | None = None,
         augmentation_draw: str = "view",
         tone: Tone | None = None,
     ) -> None:
@@ -69,6 +72,8 @@ class CaseMapper:
         self.layout = None if layout is None else NodeLayout.parse(layout)
         self.mask_format = mask_format
         self.node_jitter, self.node_jitter_mode = node_jitter, node_jitter_mode
+        by_name = not is_train if node_jitter_by_name is None else node_jitter_by_name
+        self.node_jitter_by_name = by_name
         self.augmentation_draw = augmentation_draw
         self.tone = tone
 
@@ -149,7 +154,7 @@ class CaseMapper:
         nodes = place_nodes(record["landmarks"], self.layout)
         if self.node_jitter != 0:
             # By name alone: the folder must not decide a test's directions.
-            seed = None if self.is_train else Path(record["file_name"]).name
+            seed = Path(record["file_name"]).name if self.node_jitter_by_name else None
             nodes = jitter_nodes(
                 nodes, record["landmarks"], self.node_jitter, self.node_jitter_mode, seed=seed
             )

@@ -7,7 +7,12 @@ import torch
 from detectron2.data import DatasetCatalog
 from detectron2.data import transforms as T
 
-from agn_d2.data.build import CaseDataset, examinable_views
+from agn_d2.data.build import (
+    CaseDataset,
+    build_test_loader,
+    build_validation_loader,
+    examinable_views,
+)
 from agn_d2.data.cases import group_cases
 from agn_d2.data.mapper import CaseMapper
 from agn_d2.data.sampler import CaseItem
@@ -146,6 +151,21 @@ def test_jitter_moves_nodes_but_not_boxes(cases, is_train):
         distance = np.hypot(*(item - still).T)
         np.testing.assert_allclose(distance, 0.1 * np.ptp(rows), rtol=1e-4)
     assert np.array_equal(*moved) != is_train  # drawn anew in training, fixed in test
+
+
+def test_a_validation_moves_the_nodes_of_an_image_alike_each_time(toy_datasets):
+    cfg = load_cfg(None, ["INPUT.NODE_JITTER", "0.2", "DATALOADER.NUM_WORKERS", "0"])
+    loaders = (
+        build_validation_loader(cfg, "phantom_train"),
+        build_validation_loader(cfg, "phantom_train"),
+        build_test_loader(cfg, "phantom_train"),
+    )
+    first, again, tested = (
+        torch.cat([item["examined_view"].nodes for inputs in loader for item in inputs])
+        for loader in loaders
+    )
+    assert torch.equal(first, again)
+    assert torch.equal(first, tested)
 
 
 def test_context_views_are_read_for_others_only(cases):
