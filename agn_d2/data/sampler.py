@@ -30,7 +30,7 @@ class CaseBatchSampler(Sampler[list[CaseItem]]):
     Every pass over the cases has a new order. The cases of a pass are dealt out to the ranks
     without repeats. A case with more examined images than a batch holds is cut into parts; the
     views of the other parts still serve as context. Cases are packed first-fit from a short
-    queue, so that batches come out full.
+    queue; where none of it fits, the next one is cut, so that each batch is full.
 
     Args:
         examinable: for each case the positions of its examinable views, views of one breast
@@ -94,14 +94,15 @@ class CaseBatchSampler(Sampler[list[CaseItem]]):
             while size < self.images_per_batch:
                 if len(queue) < self.QUEUE:
                     queue.extend(itertools.islice(stream, self.QUEUE - len(queue)))
-                fitting = next(
-                    (i for i in queue if size + len(i.examined) <= self.images_per_batch), None
-                )
-                if fitting is None:
-                    break
-                queue.remove(fitting)
-                batch.append(fitting)
-                size += len(fitting.examined)
+                room = self.images_per_batch - size
+                place = next((n for n, i in enumerate(queue) if len(i.examined) <= room), 0)
+                item = queue.pop(place)
+                if len(item.examined) > room:
+                    # A batch that is not full would make epochs longer than their iterations say.
+                    queue.insert(0, replace(item, examined=item.examined[room:]))
+                    item = replace(item, examined=item.examined[:room])
+                batch.append(item)
+                size += len(item.examined)
             yield batch
 
     def _stream(self) -> Iterator[CaseItem]:

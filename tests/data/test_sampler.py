@@ -21,9 +21,26 @@ def images(batch):
 
 def test_batches_are_full_and_never_too_full():
     batches = take(CaseBatchSampler(EXAMINABLE, 4, seed=0), 200)
-    sizes = Counter(len(images(batch)) for batch in batches)
-    assert max(sizes) == 4
-    assert sizes[4] >= 198
+    assert {len(images(batch)) for batch in batches} == {4}
+
+
+@pytest.mark.parametrize(("views", "size"), [(4, 6), (2, 3), (3, 4)])
+def test_batches_are_full_where_no_whole_cases_fill_them(views, size):
+    sampler = CaseBatchSampler([list(range(views))] * 12, size, seed=0)
+    assert sampler.images_per_pass == 12 * views
+    # 5 epochs, as their length is worked out: images of a pass / images of a batch.
+    batches = take(sampler, 5 * 12 * views // size)
+    assert {len(images(batch)) for batch in batches} == {size}
+    seen = Counter(image for batch in batches for image in images(batch))
+    assert len(seen) == 12 * views
+    assert set(seen.values()) == {5}
+
+
+def test_what_is_left_of_a_cut_case_comes_next():
+    sampler = CaseBatchSampler([[0, 1, 2, 3]] * 3, 6, shuffle=False, seed=0)
+    first, second = ([(i.case, i.examined) for i in batch] for batch in take(sampler, 2))
+    assert first == [(0, (0, 1, 2, 3)), (1, (0, 1))]
+    assert second == [(1, (2, 3)), (2, (0, 1, 2, 3))]
 
 
 def test_every_image_is_seen_equally_often():
