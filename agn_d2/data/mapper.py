@@ -12,6 +12,7 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
+from detectron2.structures.masks import polygons_to_bitmask
 
 from ..dicom.tone import Tone
 from ..landmarks.nodes import NodeLayout, place_nodes
@@ -193,4 +194,9 @@ def _tighten(annotation: dict[str, Any], size: tuple[int, int]) -> None:
     segmentation = annotation.get("segmentation")
     if segmentation is not None and len(segmentation):
         height, width = size
-        annotation["bbox"] = np.clip(tight_box(segmentation), 0, [width, height, width, height])
+        limits = [width, height, width, height]
+        box = tight_box(segmentation)
+        if isinstance(segmentation, list) and np.any(box != np.clip(box, 0, limits)):
+            # What the edge leaves of a polygon may be lower and narrower than the cut box.
+            box = tight_box(polygons_to_bitmask(segmentation, height, width))
+        annotation["bbox"] = np.clip(box, 0, limits)

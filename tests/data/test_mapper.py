@@ -261,6 +261,19 @@ def test_a_mass_that_leaves_the_image_is_no_instance(cases):
     assert len(item["instances"]) == 0
 
 
+@pytest.mark.parametrize("with_masks", [True, False])
+def test_the_box_of_a_mask_that_the_edge_cuts_is_that_of_what_is_left(cases, with_masks):
+    (record,) = cases["P3"].images
+    diamond = [9, 48, 14, 43, 19, 48, 14, 53]
+    record["annotations"][0] |= {"bbox": [9, 43, 10, 10], "segmentation": [diamond]}
+    # About the center (32, 48) of a view of 64 x 96.
+    (item,) = mapper(AffineTransform(96, 64, 0.0, 2.0), with_masks=with_masks)(cases["P3"])
+    # Twice as large, its middle goes from (14, 48) to (-4, 48) and its corners to 10 px from there.
+    # Of its right corner, at x = 6, the edge x = 0 leaves 6 px to both sides.
+    expected = torch.tensor([[0.0, 42.0, 6.0, 54.0]])
+    assert torch.allclose(item["instances"].gt_boxes.tensor, expected, atol=1.0)
+
+
 def geometry(item):
     """Where the nodes of a view went, as shares of the image."""
     return item["examined_view"].nodes.numpy()
