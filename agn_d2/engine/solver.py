@@ -57,7 +57,6 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         model,
         base_lr=cfg.SOLVER.BASE_LR,
         weight_decay_norm=cfg.SOLVER.WEIGHT_DECAY_NORM,
-        bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
         weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
         lr_factor_func=_learning_rate_factor(cfg, model),
     )
@@ -92,7 +91,10 @@ def _learning_rate_factor(cfg: CfgNode, model: nn.Module) -> Callable[[str], flo
     }
 
     def factor(name: str) -> float:
-        return next((f for prefix, f in factors.items() if name.startswith(prefix)), 1.0)
+        of_part = next((f for prefix, f in factors.items() if name.startswith(prefix)), 1.0)
+        # Detectron2's own bias_lr_factor would take the place of the part's.
+        is_bias = name.rpartition(".")[2] == "bias"
+        return of_part * (cfg.SOLVER.BIAS_LR_FACTOR if is_bias else 1.0)
 
     return factor
 

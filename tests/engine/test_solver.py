@@ -41,6 +41,16 @@ def test_learning_rate_factors():
     assert rate_of(optimizer, model.head.weight) == pytest.approx(1.0)
 
 
+def test_factors_of_biases_and_of_parts_multiply():
+    model = Toy()
+    options = ("SOLVER.BACKBONE_MULTIPLIER", "0.1", "SOLVER.BIAS_LR_FACTOR", "2.0")
+    optimizer = build_optimizer(cfg(*options), model)
+    assert rate_of(optimizer, model.backbone.bottom_up.weight) == pytest.approx(0.1)
+    assert rate_of(optimizer, model.backbone.bottom_up.bias) == pytest.approx(0.2)
+    assert rate_of(optimizer, model.head.weight) == pytest.approx(1.0)
+    assert rate_of(optimizer, model.head.bias) == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"), [("SGD", torch.optim.SGD), ("ADAMW", torch.optim.AdamW)]
 )
