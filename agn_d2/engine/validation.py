@@ -159,6 +159,10 @@ def validation_losses(model: nn.Module, loader: DataLoader, seed: int = 0) -> di
         ``val_loss_...`` by name and their sum ``val_loss``.
     """
     modes = {module: module.training for module in model.modules()}
+    # The storage below stands at iteration 0, at which VIS_PERIOD draws: one picture a batch.
+    periods = {module: module.vis_period for module in modes if hasattr(module, "vis_period")}
+    for module in periods:
+        module.vis_period = 0
     normalizer = read_normalizer(model)
     # Heads compute losses in training mode only.
     model.train()
@@ -180,6 +184,8 @@ def validation_losses(model: nn.Module, loader: DataLoader, seed: int = 0) -> di
                     sums[name] = sums.get(name, 0.0) + float(loss) * len(inputs)
     for module, mode in modes.items():
         module.training = mode
+    for module, period in periods.items():
+        module.vis_period = period
     write_normalizer(model, normalizer)
     gathered = comm.all_gather((sums, images))
     total = sum(count for _, count in gathered)

@@ -104,3 +104,16 @@ def test_a_validation_leaves_the_running_number_of_positives_alone():
     before = model.loss_normalizer
     validation_losses(model, [make_case()])
     assert model.loss_normalizer == before
+
+
+def test_a_validation_draws_no_pictures(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(EventStorage, "put_image", lambda storage, name, image: drawn.append(name))
+    model = make_model("VIS_PERIOD", "1")
+    losses(model, make_case())
+    assert drawn
+    drawn.clear()
+    validation_losses(model, [make_case(), make_case()])
+    assert drawn == []
+    losses(model, make_case())
+    assert drawn
