@@ -47,6 +47,8 @@ class ModelEMA(HookBase):
             self.average = {name: tensor.clone() for name, tensor in self._tensors().items()}
 
     def after_step(self) -> None:
+        # A finished training that was resumed with more steps trains raw weights again.
+        self._finished = False
         self.steps += 1
         decay = min(self.decay, self.steps / (9 + self.steps))
         current = list(self._tensors().values())
@@ -83,6 +85,7 @@ class ModelEMA(HookBase):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.steps = state_dict["steps"]
+        self._finished = state_dict.get("finished", False)
         own = self._tensors()
         self.average = {
             name: tensor.to(own[name].device).clone()

@@ -101,6 +101,25 @@ def test_a_resumed_average_goes_on_as_if_undisturbed():
     assert second.average["0.weight"].tolist() == whole.average["0.weight"].tolist()
 
 
+def test_a_finished_training_that_is_resumed_is_evaluated_as_it_was_saved():
+    model, hook = make_hook(max_iter=1)
+    step(model, hook, 4.0)
+    model[1].running_mean.fill_(7.0)  # as PreciseBN does after the last step
+    weights, state = model.state_dict(), hook.state_dict()
+    model, resumed = make_hook(max_iter=1)
+    model.load_state_dict(weights)
+    resumed.load_state_dict(state)
+    with resumed.applied():
+        assert model[1].running_mean.tolist() == [7.0]
+    # With more steps it goes on: the raw weights are trained, the average is evaluated.
+    resumed.trainer = SimpleNamespace(iter=1, max_iter=3)
+    step(model, resumed, 9.0)
+    with resumed.applied():
+        assert model[0].weight[0, 0].item() == pytest.approx(2 / 11 * 3.7 + 9 / 11 * 9.0)
+    assert model[0].weight[0, 0].item() == 9.0
+    assert not resumed.state_dict()["finished"]
+
+
 def test_a_decay_that_is_no_share_is_refused():
     with pytest.raises(ValueError, match="SOLVER.EMA.DECAY .* got 1"):
         ModelEMA(nn.Linear(1, 1), 1)
