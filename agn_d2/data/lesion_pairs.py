@@ -38,7 +38,8 @@ def nipple_distances(points: np.ndarray, landmarks: Landmarks) -> np.ndarray:
 def pair_lesions(cc: dict[str, Any], mlo: dict[str, Any]) -> list[tuple[int, int]]:
     """Pair the lesions of the two views of a breast.
 
-    - Where all lesions of both views have a ``lesion_id``, equal ids are pairs.
+    - Where all lesions of both views have a ``lesion_id``, equal ids are pairs; of several boxes
+      with one id in a view the first stands for the lesion.
     - Otherwise those with the most similar distance to the nipple: compression moves a mass
       along an arc around the nipple, so this distance, in breast heights, is what both views
       share. Each lesion is taken once; one lesion in each view is always a pair.
@@ -51,7 +52,8 @@ def pair_lesions(cc: dict[str, Any], mlo: dict[str, Any]) -> list[tuple[int, int
     """
     ids_cc, ids_mlo = ([a.get("lesion_id") for a in _lesions(i)] for i in (cc, mlo))
     if None not in ids_cc and None not in ids_mlo:
-        return [(ids_cc.index(i), ids_mlo.index(i)) for i in ids_cc if i in ids_mlo]
+        both = (i for i in dict.fromkeys(ids_cc) if i in ids_mlo)
+        return [(ids_cc.index(i), ids_mlo.index(i)) for i in both]
     depth_cc, depth_mlo = (
         nipple_distances(lesion_centers(image), image["landmarks"]) for image in (cc, mlo)
     )

@@ -41,6 +41,12 @@ def test_ids_decide_where_all_have_one():
     ) == [(0, 1), (1, 0)]
 
 
+def test_an_id_of_several_boxes_is_one_pair():
+    cc = image("CC", [(40, 48), (10, 48), (20, 48)], ["a", "a", "b"])
+    mlo = image("MLO", [(10, 48), (40, 48), (30, 48)], ["b", "a", "a"])
+    assert pair_lesions(cc, mlo) == [(0, 1), (2, 0)]
+
+
 def test_an_id_of_one_view_only_has_no_partner():
     assert pair_lesions(
         image("CC", [(40, 48), (10, 48)], ["a", "b"]), image("MLO", [(40, 48)], ["b"])
