@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,13 @@ def toy_landmarks(view: str, height: int = HEIGHT, width: int = WIDTH) -> Landma
     if view == "MLO":
         line = [[0.4 * width, 0], [0, 0.6 * height]]
     return Landmarks(view, "left", [0.7 * width, height / 2], line, contour, (height, width))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_can_be_interrupted() -> None:
+    """A background job of a shell ignores SIGINT, and the programs that it starts inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

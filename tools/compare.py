@@ -22,9 +22,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from detectron2.data import MetadataCatalog
-
-from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.data.builtin import builtin_metadata
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.froc import DEFAULT_FPPI
@@ -86,9 +84,7 @@ def annotations_of(dataset: str | None) -> Path:
     """The annotation file of a data set below DETECTRON2_DATASETS."""
     if dataset is None:
         raise ValueError("give --gt, or --dataset")
-    if dataset not in register_builtin_datasets():
-        raise ValueError(f"{dataset!r} is no data set below DETECTRON2_DATASETS; give --gt")
-    return Path(MetadataCatalog.get(dataset).json_file)
+    return Path(builtin_metadata(dataset, "--gt").json_file)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -20,10 +20,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from detectron2.data import MetadataCatalog
-
 from agn_d2.cross_view.explanation_file import read_explanations
-from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.data.builtin import builtin_metadata
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.froc import DEFAULT_FPPI
@@ -80,11 +78,7 @@ def find_data(
         return name or args.gt.stem, args.gt, args.images, landmarks
     if name is None:
         raise ValueError("give --dataset, or --gt and --images")
-    if name not in register_builtin_datasets():
-        raise ValueError(
-            f"{name!r} is no data set below DETECTRON2_DATASETS; give --gt and --images"
-        )
-    data = MetadataCatalog.get(name)
+    data = builtin_metadata(name, "--gt and --images")
     landmarks = Path(data.landmarks_file) if data.landmarks_file else None
     return name, args.gt or Path(data.json_file), args.images or Path(data.image_root), landmarks
 

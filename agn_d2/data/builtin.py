@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, Metadata, MetadataCatalog
 
 from ..utils.paths import datasets_root
 from .multi_view_coco import register_multi_view_coco
@@ -64,6 +64,21 @@ def check_registered(names: Iterable[str], key: str = "") -> None:
                 "agn_d2.data.register_builtin_datasets() first"
             )
         raise ValueError(f"{begin}unknown data set {name!r}. {describe_root(root)}")
+
+
+def builtin_metadata(name: str, instead: str) -> Metadata:
+    """What is known of a data set below DETECTRON2_DATASETS, which is registered with the others.
+
+    Args:
+        name: its registered name.
+        instead: what a user can give in its place; ends the message.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in register_builtin_datasets():
+        raise ValueError(f"{name!r} is no data set below DETECTRON2_DATASETS; give {instead}")
+    return MetadataCatalog.get(name)
 
 
 def describe_root(root: Path) -> str:

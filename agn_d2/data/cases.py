@@ -115,11 +115,10 @@ def _check(image: dict[str, Any]) -> None:
         else:
             continue
         # Detectron2's register_coco_instances drops them from a file that has them.
-        missing = image.get(key) is None
-        remedy = "; agn_d2.data.register_multi_view_coco reads it from a COCO file" * missing
+        remedy = "; agn_d2.data.register_multi_view_coco reads it from a COCO file"
         raise ValueError(
             f"{image.get('file_name', image)}: {key!r} is {image.get(key)!r}, expected {wanted}"
-            f"{remedy}"
+            f"{remedy if image.get(key) is None else ''}"
         )
 
 
