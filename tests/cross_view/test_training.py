@@ -51,12 +51,18 @@ def test_lesions_of_other_patients_are_none_of_the_breast():
     assert control.lesion.amax(dim=1).tolist() == list(range(12))
     in_breast = [0, 0, 2, 3, 4, 4, 6, 7, 8, 8, 10, 11]
     assert control.breast_lesion.amax(dim=1).tolist() == in_breast
+    # Where the own MLO was not looked at, the borrowed one does not take its place in the breast.
+    looked_at = {key: one for key, one in found.items() if key != cases[0].images[1]["image_id"]}
+    data = collect_candidates(shuffled[:1], looked_at)
+    assert data.context.tolist() == [False, True, True]
+    control = make_targets(data, looked_at)
+    assert control.breast_lesion.amax(dim=1).tolist() == [0, 1, 2]
     del cases[0].images[1]["annotations"]
     targets = make_targets(collect_candidates(cases, found), found)
     assert sorted(set(targets.breast_lesion.flatten().tolist())) == [-1, 0, 1, 3]
 
 
-@pytest.mark.parametrize("order", itertools.permutations(("cc", "again", "mlo")))
+@pytest.mark.parametrize("order", list(itertools.permutations(("cc", "again", "mlo"))))
 def test_a_lesion_is_one_in_all_views_of_the_breast_whatever_their_order(breast, order):
     # CC was taken twice: MLO pairs with the first of them, and both of them with MLO.
     cases, found = breast

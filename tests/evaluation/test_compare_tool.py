@@ -68,13 +68,15 @@ def test_runs_are_found_by_their_folders(tool, coco_gt, coco_dt, tmp_path, monke
     content = json.loads((tmp_path / "out" / "comparison.json").read_text())
     models = content["parts"][0]["models"]
     assert [models[name]["recall"] for name in "AB"] == [[0.5], [0.0]]
-    dump(folder / "other_test" / "coco_instances_results.json", coco_dt)
+    for parent in (folder, tmp_path / "three" / "inference"):
+        dump(parent / "other_test" / "coco_instances_results.json", coco_dt)
     capsys.readouterr()
     for arguments, message in [
         (runs, "results of other_test, toy_test; say which with --dataset"),
         ([*runs, "--dataset", "other_test"], f"{tmp_path / 'one'}: no results of other_test"),
         ([runs[1], "--dataset", "other_test"], "'other_test' is no data set below"),
         ([f"A={folder / 'toy_test' / 'coco_instances_results.json'}"], "give --gt, or --dataset"),
+        ([runs[0], f"C={tmp_path / 'three'}"], "of different data sets: other_test, toy_test"),
     ]:
         assert tool.main([*arguments, "--output", str(tmp_path / "bad")]) == 2
         assert message in capsys.readouterr().err
