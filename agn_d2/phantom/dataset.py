@@ -62,13 +62,16 @@ def make_phantom(
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    out = Path(out_dir)
+    # The data set is renamed into place: a link to it stays one, and "." has a name.
+    out = Path(os.path.realpath(out_dir))
     check_writable_folder(out.parent, out)
     header = {"phantom_version": PHANTOM_VERSION, "params": params.to_dict()}
     if _is_made(out, header, overwrite):
         logger.info("%s: already made with these parameters", out)
         return out
     work = out.parent / f"{out.name}.partial"
+    if out.exists():
+        _clear(_old(out))
     _open_work_folder(work, header)
     _write_cases(work, params, workers)
     _collect(work, params)
@@ -127,16 +130,17 @@ def _open_work_folder(work: Path, header: dict[str, Any]) -> None:
         if there.is_file() and _read_json(there) == header:
             logger.info("%s: taking up a run that was stopped", work)
             return
-        _remove_own(work)
+        _clear(work)
     for folder in ("images", "annotations", "cases"):
         (work / folder).mkdir(parents=True, exist_ok=True)
     write_json(work / _PARAMS_FILE, header)
 
 
-def _remove_own(folder: Path) -> None:
-    """Delete a phantom, and the folder itself, but nothing that is not ours."""
-    _refuse_foreign(folder)
-    shutil.rmtree(folder)
+def _clear(folder: Path) -> None:
+    """Delete a phantom, and the folder itself, if it is there; but nothing that is not ours."""
+    if folder.exists():
+        _refuse_foreign(folder)
+        shutil.rmtree(folder)
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -147,12 +151,15 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _put_in_place(work: Path, out: Path) -> None:
     """Rename the finished folder; what it replaces goes last, so that one of them always stands."""
-    old = out.parent / f"{out.name}.old"
     if out.exists():
-        os.replace(out, old)
+        os.replace(out, _old(out))
     os.replace(work, out)
-    if old.exists():
-        _remove_own(old)
+    _clear(_old(out))
+
+
+def _old(out: Path) -> Path:
+    """Where a data set that is replaced stands until the new one is in its place."""
+    return out.parent / f"{out.name}.old"
 
 
 def _write_cases(work: Path, params: PhantomParams, workers: int) -> None:

@@ -181,3 +181,40 @@ def test_the_tool_has_a_demo_and_cbis_views(tool, tmp_path):
     params = json.loads((tmp_path / "p" / "phantom.json").read_text())["params"]
     assert params["mass_contrast"] == [0.4, 0.7]
     assert params["view_shares"] == [21.0, 3.0, 464.0, 5.0, 200.0]
+
+
+def test_a_folder_that_is_a_link_stays_one(tmp_path):
+    (tmp_path / "large disk").mkdir()
+    (tmp_path / "phantom").symlink_to("large disk")
+    small = replace(PARAMS, cases=1)
+    for seed in (1, 2):
+        make_phantom(tmp_path / "phantom", replace(small, seed=seed), overwrite=True)
+        assert (tmp_path / "phantom").is_symlink()
+        assert (tmp_path / "large disk" / "phantom.json").is_file()
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["large disk", "phantom"]
+
+
+def test_the_folder_may_be_named_by_where_one_is(tmp_path, monkeypatch):
+    (tmp_path / "phantom").mkdir()
+    monkeypatch.chdir(tmp_path / "phantom")
+    make_phantom(".", replace(PARAMS, cases=1))
+    assert [p.name for p in tmp_path.iterdir()] == ["phantom"]
+    assert (tmp_path / "phantom" / "phantom.json").is_file()
+
+
+def test_what_a_killed_replacement_left_is_removed(tmp_path):
+    """Killed while it removed the old data set, when the new one was in place already."""
+    small = replace(PARAMS, cases=1)
+    make_phantom(tmp_path / "phantom", replace(small, seed=1))
+    make_phantom(tmp_path / "phantom.old", small)
+    make_phantom(tmp_path / "phantom", replace(small, seed=2), overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["phantom"]
+
+
+def test_a_foreign_folder_in_the_way_is_told_before_the_work(tmp_path, monkeypatch):
+    make_phantom(tmp_path / "phantom", replace(PARAMS, cases=1))
+    (tmp_path / "phantom.old").mkdir()
+    (tmp_path / "phantom.old" / "thesis.tex").touch()
+    monkeypatch.setattr(dataset, "generate_case", None)
+    with pytest.raises(ValueError, match=r"phantom\.old: not a phantom's: thesis\.tex"):
+        make_phantom(tmp_path / "phantom", replace(PARAMS, cases=2), overwrite=True)
