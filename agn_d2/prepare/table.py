@@ -13,6 +13,7 @@ Columns, in any order and case:
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -73,15 +74,26 @@ def read_table(
     grouped: dict[str, list[tuple[str, Row]]] = {}
     for where, row in rows:
         grouped.setdefault(required(where, row, "file"), []).append((where, row))
-    names = distinct_names([images / file for file in grouped])
+    names = _film_names([images / file for file in grouped])
     films, left_out = [], []
     for file, of_film in grouped.items():
-        stem = safe_name(names[images / file].replace("/", "_"))
+        stem = names[images / file]
         try:
             films.append(_film(stem, images, file, of_film, boxes, wishes or Wishes()))
         except _NotUsed as error:
             left_out.append((file, str(error)))
     return Source(name, images, tuple(films), left_out=tuple(left_out))
+
+
+def _film_names(files: Sequence[Path]) -> dict[Path, str]:
+    """A name of its own for each image; folders show as "_" unless another file has the name."""
+    names = distinct_names(files)
+    flat = {file: name.replace("/", "_") for file, name in names.items()}
+    taken = Counter(flat.values())
+    return {
+        file: safe_name(name if taken[flat[file]] > 1 else flat[file])
+        for file, name in names.items()
+    }
 
 
 class _NotUsed(Exception):

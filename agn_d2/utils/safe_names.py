@@ -66,8 +66,9 @@ def distinct_names(files: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:
 
     Returns:
         Each of the files -> its name without the ending, if no other has it; else the path below
-        the folder that the files of this name share, with its ending if need be. Joined to a
-        folder it lies in or below it.
+        the folder that the files of this name share, with its ending if need be. Where that does
+        not tell all apart, the paths with their endings below the folder that all files share.
+        Joined to a folder it lies in or below it.
     """
     paths = {Path(file): Path(file).resolve() for file in files}
     by_stem: dict[str, set[Path]] = {}
@@ -76,6 +77,9 @@ def distinct_names(files: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:
     names: dict[Path, str] = {}
     for same_stem in by_stem.values():
         names |= _names_apart(same_stem)
+    if len(set(names.values())) < len(names):  # a.png and a.dcm keep their endings: a.png.jpg
+        shared = os.path.commonpath({path.parent for path in names})
+        names = {path: path.relative_to(shared).as_posix() for path in names}
     return {file: names[path] for file, path in paths.items()}
 
 

@@ -328,3 +328,19 @@ def test_bad_tables_end_in_one_line(source, tmp_path, capsys, old, new, message)
     assert prepare("table", "--table", table, "--images", images, "--out", out) == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_films_of_a_folder_and_of_an_underscore_are_two(tmp_path):
+    """x/a.png beside y/a.png is x_a, and so would x_a.png be: one would replace the other."""
+    files = ["x/a.png", "y/a.png", "x_a.png"]
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        assert cv2.imwrite(str(tmp_path / file), film())
+    rows = "".join(f"{file},,P{n},L,CC\n" for n, file in enumerate(files))
+    write_text(tmp_path / "mine.csv", "file,box,patient,side,view\n" + rows)
+    found = read_table(tmp_path / "mine.csv", tmp_path)
+    assert {film.path: film.name for film in found.films} == {
+        "x/a.png": "x%2Fa",
+        "y/a.png": "y_a",
+        "x_a.png": "x_a",
+    }

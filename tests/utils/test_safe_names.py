@@ -69,6 +69,14 @@ def test_distinct_names_are_as_short_as_they_can_be(tmp_path):
     assert [names[path] for path in paths] == ["a/CC", "b/CC", "MLO", "c/d/CC.jpg", "c/d/CC.tif"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_name_with_an_ending_is_not_that_of_another_file(tmp_path, order):
+    """a.png and a.dcm keep their endings, and a.png.jpg without its own would be a.png too."""
+    paths = [tmp_path / file for file in ("a.png", "a.dcm", "a.png.jpg")][::order]
+    names = distinct_names(paths)
+    assert [names[path] for path in paths] == ["a.png", "a.dcm", "a.png.jpg"][::order]
+
+
 def test_distinct_names_do_not_lead_out_of_the_folder(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
