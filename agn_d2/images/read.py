@@ -68,6 +68,8 @@ def read_gray(path: str | os.PathLike[str], tone: Tone | None = None) -> np.ndar
     image = _decode(data, header, path)
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{path} cannot be read as an 8- or 16-bit image")
+    if header.zero_is_white and image.dtype == np.uint16:  # of 8 bits OpenCV inverts them
+        image = np.iinfo(np.uint16).max - image
     if not header.transparent:
         return image
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import tifffile
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
@@ -52,6 +52,7 @@ class ImageHeader:
         page: its number in the file; of several pages the largest one, the first of equals.
         pages: of the file.
         transparent: whether it may hold transparent pixels.
+        zero_is_white: whether it is a TIFF that says so.
     """
 
     height: int
@@ -59,6 +60,7 @@ class ImageHeader:
     page: int = 0
     pages: int = 1
     transparent: bool = False
+    zero_is_white: bool = False
 
 
 def pixel_limit() -> int:
@@ -117,8 +119,13 @@ def _tiff_header(data: bytes) -> ImageHeader | None:
         if not sizes:
             return None
         number = max(range(len(sizes)), key=lambda n: (sizes[n][0] * sizes[n][1], -n))
+        page = file.pages[number]
         return ImageHeader(
-            *sizes[number], number, len(sizes), transparent=bool(file.pages[number].extrasamples)
+            *sizes[number],
+            number,
+            len(sizes),
+            transparent=bool(page.extrasamples),
+            zero_is_white=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
         )
 
 
@@ -138,6 +145,7 @@ def read_opacity(data: bytes, page: int = 0) -> np.ndarray:
     try:
         with _opened(data) as image:
             image.seek(page)
+            image = ImageOps.exif_transpose(image)  # as OpenCV turns the gray values
             if image.mode.startswith("I"):  # 16 bits: one gray value stands for transparent
                 opaque = np.asarray(image) != image.info["transparency"]
                 return np.where(opaque, 255, 0).astype(np.uint8)

@@ -141,3 +141,23 @@ def test_an_alpha_channel_that_cannot_be_read_is_no_fault_of_the_drive(tmp_path)
     tifffile.imwrite(path, pixels, photometric="minisblack", extrasamples=["unassalpha"])
     with pytest.raises(ValueError, match=r"a\.tif: its alpha channel cannot be read"):
         read_gray(path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_tiff_whose_zero_is_white_is_read_as_it_is_seen(tmp_path, dtype, pages):
+    top = np.iinfo(dtype).max
+    stored = np.linspace(0, top, 12, dtype=dtype).reshape(3, 4)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for page in [stored[:2, :2], stored][-pages:]:  # a thumbnail first
+            file.write(page, photometric="miniswhite")
+    assert np.array_equal(read_gray(tmp_path / "a.tif"), top - stored)
+
+
+def test_an_image_to_be_turned_is_turned_with_its_transparency(tmp_path):
+    gray = Image.fromarray(np.array([[10, 20, 30], [40, 50, 60]], np.uint8))
+    opacity = Image.fromarray(np.array([[255, 255, 0], [255, 255, 255]], np.uint8))
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the first row is the right side
+    Image.merge("LA", (gray, opacity)).save(tmp_path / "a.png", exif=turned)
+    assert read_gray(tmp_path / "a.png").tolist() == [[40, 10], [50, 20], [60, 0]]
