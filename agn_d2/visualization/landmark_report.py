@@ -36,7 +36,7 @@ from ..utils.files import check_writable
 from ..utils.walk import files_below
 from .landmark_distributions import distribution_figure, figure_svg
 from .pages import write_page
-from .screen_pictures import picture_path, write_pictures
+from .screen_pictures import picture_path, pictures_folder, write_pictures
 
 _CONTOUR_POINTS = 96  # of the drawn skin line
 
@@ -102,7 +102,7 @@ def build_report(
         page=page,
         images=len(landmarks),
         problems=problems,
-        without_record=_without_record(images, landmarks),
+        without_record=_without_record(images, landmarks, pictures_folder(output)),
         unknown_corrections=unknown,
     )
     entries = _entries(detected, landmarks, corrections, NodeLayout.parse(layout))
@@ -113,8 +113,9 @@ def build_report(
     return report
 
 
-def _without_record(images: Path, landmarks: Mapping[str, Landmarks]) -> list[str]:
-    files = (path for path in files_below(images) if is_image(path))
+def _without_record(images: Path, landmarks: Mapping[str, Landmarks], pictures: Path) -> list[str]:
+    """Image files without a record; the pictures of the page, if they lie below, are none."""
+    files = (path for path in files_below(images, skip=pictures) if is_image(path))
     names = {path.relative_to(images).as_posix() for path in files}
     return sorted(names - set(landmarks))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from joblib import Parallel, delayed
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from ..images import read_gray
@@ -26,9 +26,14 @@ _QUALITY = 85
 _SPAN = (1.0, 99.8)  # percentiles of the gray values that become black and white
 
 
+def pictures_folder(output: Path) -> Path:
+    """Folder of the pictures of a page."""
+    return output / "images"
+
+
 def picture_path(output: Path, name: str) -> Path:
     """Where the picture of an image lies."""
-    return output / "images" / f"{name}.jpg"
+    return pictures_folder(output) / f"{name}.jpg"
 
 
 def picture_size(image_size: tuple[int, int]) -> tuple[int, int]:
@@ -67,7 +72,16 @@ def write_pictures(
 
     Returns:
         file name -> why there is no picture, of those that cannot be read or have another size.
+
+    Raises:
+        ValueError: the pictures would lie among the images.
     """
+    folder = pictures_folder(output)
+    if folder.resolve() == images.resolve():
+        raise ValueError(
+            f"{output}: the pictures of the page, {folder}, would lie among the images; choose "
+            "another folder for the page"
+        )
     jobs = Parallel(n_jobs=workers, backend="threading", return_as="generator")(
         delayed(_write_picture)(images / name, picture_path(output, name), size)
         for name, size in sizes.items()
@@ -107,6 +121,9 @@ def _is_current(source: Path, target: Path, image_size: tuple[int, int], origin:
         return False
     if target.stat().st_mtime <= source.stat().st_mtime:
         return False
-    with Image.open(target) as picture:  # reads the header only
-        of_size = picture.size == picture_size(image_size)[::-1]
-        return of_size and picture.info.get("comment") == origin
+    try:
+        with Image.open(target) as picture:  # reads the header only
+            of_size = picture.size == picture_size(image_size)[::-1]
+            return of_size and picture.info.get("comment") == origin
+    except UnidentifiedImageError:
+        return False

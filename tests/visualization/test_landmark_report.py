@@ -166,6 +166,15 @@ def test_what_is_missing_or_does_not_fit_is_told(data_set):
 
 
 @pytest.mark.usefixtures("no_figure")
+def test_pictures_of_a_page_below_the_images_are_no_images(data_set):
+    images = data_set / "toy & co" / "images"
+    landmarks = read_landmarks(data_set / "landmarks.json")
+    for _ in range(2):
+        report = build_report(landmarks, images, images / "page")
+        assert (report.problems, report.without_record) == ({}, [])
+
+
+@pytest.mark.usefixtures("no_figure")
 def test_a_picture_of_another_frame_is_not_kept(data_set):
     build(data_set)
     records = read_landmarks(data_set / "landmarks.json")

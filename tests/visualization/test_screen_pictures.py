@@ -38,3 +38,19 @@ def test_a_picture_of_another_folder_is_not_taken_for_up_to_date(folders):
     assert write(folders, "first")[2] == written
     left, right, _ = write(folders, "second")
     assert right and not left
+
+
+def test_a_broken_picture_is_written_again(folders):
+    """A power cut may leave an empty file; the page is not the poorer for it."""
+    _, _, written = write(folders, "first")
+    picture_path(folders / "page", "a.png").write_bytes(b"")
+    left, right, again = write(folders, "first")
+    assert left and not right
+    assert again > written
+
+
+def test_pictures_are_not_written_among_the_images(folders):
+    (folders / "first").rename(folders / "images")
+    with pytest.raises(ValueError, match="images.*would lie among the images"):
+        write_pictures({"a.png": SIZE}, folders / "images", folders)
+    assert [path.name for path in (folders / "images").iterdir()] == ["a.png"]
