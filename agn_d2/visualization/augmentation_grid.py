@@ -55,7 +55,7 @@ def augmentation_grid(
     size = (0.3 + PICTURE_HEIGHT * aspect * len(columns), 0.6 + PICTURE_HEIGHT * len(rows))
     figure = Figure(figsize=size, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=9, parse_math=False)
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
     for row, (name, pictures) in enumerate(rows.items()):
         grid[row, 0].set_ylabel(name, fontsize=8)

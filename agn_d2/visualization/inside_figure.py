@@ -41,7 +41,8 @@ def features_figure(title: str, insides: Sequence[ViewInside]) -> Figure:
         figsize=(1.75 * columns, 2.6 * len(ordered) + 0.7), layout="constrained", facecolor="black"
     )
     figure.get_layout_engine().set(rect=(0, 0.06 / len(ordered), 1, 1 - 0.06 / len(ordered)))
-    figure.suptitle(f"{title}, level {insides[0].level}", color="white", fontsize=11)
+    name = f"{title}, level {insides[0].level}"
+    figure.suptitle(name, color="white", fontsize=11, parse_math=False)
     spans = {name: map_span(insides, shared) for name, (_, shared) in PANELS.items()}
     grid = figure.subplots(len(ordered), columns, squeeze=False)
     for row, inside in zip(grid, ordered, strict=True):
@@ -88,6 +89,7 @@ def correspondence_figure(
         f"{title}, level {insides[0].level}: strongest {lines} node pairs of BGN",
         color="white",
         fontsize=11,
+        parse_math=False,
     )
     grid = figure.subplots(1, columns, squeeze=False)[0]
     for axes, pair in zip(grid, pairs, strict=False):

@@ -168,7 +168,7 @@ def node_figure(
     for axes, name in zip(panels, names, strict=True):
         axes.set_title(name, fontsize=11)
         axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     return figure
 
 

@@ -65,7 +65,7 @@ def stages_figure(stages: PectoralStages, title: str = "") -> Figure:
         axes.add_collection(lines, autolim=False)
         axes.set_xlabel(f"{len(segments)} segments", fontsize=9)
     _draw_line(panels[7], stages)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     return figure
 
 

@@ -46,8 +46,9 @@ def prior_figure(prior: CorrespondencePrior, bandwidth: float = 0.0) -> Figure:
         bar = heat.colorbar(image, ax=axes, orientation="horizontal", shrink=0.8, pad=0.02)
         bar.locator = MaxNLocator(4)
         bar.ax.tick_params(labelsize=9)
+    name = prior.dataset.replace("$", r"\$")  # no formula, unlike H^g
     figure.suptitle(
-        f"$H^g$ of {prior.dataset}, PL({layout.cc}, {layout.mlo}): "
+        f"$H^g$ of {name}, PL({layout.cc}, {layout.mlo}): "
         f"{prior.counts.sum():.0f} masses seen in both views",
         fontsize=12,
     )

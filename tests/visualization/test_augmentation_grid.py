@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from agn_d2.visualization.augmentation_grid import InputPicture, augmentation_grid
+from agn_d2.visualization.figure_files import write_figure
 
 from ..programs import load_program
 
@@ -42,6 +43,11 @@ def test_a_row_that_is_too_short_is_named():
         augmentation_grid("case", ["a", "b"], {"L-CC": [picture()]})
     with pytest.raises(ValueError, match="no view"):
         augmentation_grid("case", ["a"], {})
+
+
+def test_a_case_with_dollars_is_no_formula(tmp_path):
+    figure = augmentation_grid("P$_$1", ["a"], {"L-CC": [picture()]})
+    write_figure(figure, tmp_path / "a.png", dpi=20)
 
 
 def load_tool():

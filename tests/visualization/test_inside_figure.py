@@ -5,6 +5,7 @@ import pytest
 
 from agn_d2.landmarks.nodes import NodeLayout, place_nodes
 from agn_d2.structures import ViewInside
+from agn_d2.visualization.figure_files import write_figure
 from agn_d2.visualization.inside_figure import (
     cells_in_breast,
     correspondence_figure,
@@ -91,3 +92,9 @@ def test_strongest_pairs():
 def test_a_case_without_a_pair_says_so():
     (axes,) = correspondence_figure("P1", [inside("L", "CC")], LAYOUT).axes
     assert [text.get_text() for text in axes.texts] == ["no breast with both views"]
+
+
+def test_a_case_with_dollars_is_no_formula(tmp_path):
+    views = [inside("L", "CC")]
+    write_figure(features_figure("P$_$1", views), tmp_path / "a.png", dpi=20)
+    write_figure(correspondence_figure("P$_$1", views, LAYOUT), tmp_path / "b.png", dpi=20)

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from agn_d2.landmarks.nodes import NodeLayout, guide_lines, place_nodes
+from agn_d2.visualization.figure_files import write_figure
 from agn_d2.visualization.node_regions import (
     GROUP_COLOURS,
     node_colors,
@@ -109,3 +110,9 @@ def test_many_nodes_have_no_numbers():
 def test_landmarks_of_another_image_are_refused():
     with pytest.raises(ValueError, match=r"\(96, 64\).*\(64, 96\)"):
         node_figure(np.zeros((64, 96), np.uint8), toy_landmarks("CC"))
+
+
+def test_a_file_name_with_dollars_is_no_formula(tmp_path):
+    landmarks = toy_landmarks("CC")
+    figure = node_figure(np.zeros((96, 64), np.uint8), landmarks, k=1, title="a$^$.png")
+    write_figure(figure, tmp_path / "a.png", dpi=20)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from agn_d2.landmarks.thesis.pectoral import find_pectoral_stages, pectoral_line
+from agn_d2.visualization.figure_files import write_figure
 from agn_d2.visualization.pectoral_stages import stages_figure
 
 BOX = (20, 10, 420, 910)
@@ -56,3 +57,7 @@ def test_a_region_too_small_is_drawn_too(box):
     figure = stages_figure(find_pectoral_stages(np.zeros((1024, 640), np.uint8), box))
     assert len(figure.axes) == 8
     assert bool(figure.axes[0].texts) == (box[2] == 0)
+
+
+def test_a_file_name_with_dollars_is_no_formula(tmp_path):
+    write_figure(stages_figure(stages(), "a$^$.png"), tmp_path / "a.png", dpi=20)

@@ -1,5 +1,7 @@
 """The heat map of H^g."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,8 @@ def test_what_is_no_layout_is_refused():
         prior_figure(made_up(12, 17))
     with pytest.raises(ValueError, match="bandwidth"):
         prior_figure(made_up(), -1)
+
+
+def test_a_data_set_with_dollars_is_no_formula(tmp_path):
+    prior = replace(made_up(), dataset="my$^$set")
+    write_figure(prior_figure(prior), tmp_path / "a.png", dpi=20)
