@@ -95,9 +95,8 @@ def write_pictures(
 
 
 def _write_picture(source: Path, target: Path, image_size: tuple[int, int]) -> str | None:
-    # The path itself would tell a reader of the page where it lies.
-    origin = hashlib.sha256(os.fsencode(source.resolve())).hexdigest().encode()
-    if _is_current(source, target, image_size, origin):
+    origin = _origin(source) if source.is_file() else b""
+    if _is_current(target, image_size, origin):
         return None
     try:
         image = read_gray(source)
@@ -115,11 +114,17 @@ def _write_picture(source: Path, target: Path, image_size: tuple[int, int]) -> s
     return None
 
 
-def _is_current(source: Path, target: Path, image_size: tuple[int, int], origin: bytes) -> bool:
-    """Whether the picture is of this file, newer, and of the size that the record asks for."""
-    if not (source.is_file() and target.is_file()):
-        return False
-    if target.stat().st_mtime <= source.stat().st_mtime:
+def _origin(source: Path) -> bytes:
+    """What tells a version of a file, whether it is newer than the picture or older."""
+    stat = source.stat()
+    version = f"{source.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}"
+    # The path itself would tell a reader of the page where it lies.
+    return hashlib.sha256(os.fsencode(version)).hexdigest().encode()
+
+
+def _is_current(target: Path, image_size: tuple[int, int], origin: bytes) -> bool:
+    """Whether the picture is of this version, and of the size that the record asks for."""
+    if not target.is_file():
         return False
     try:
         with Image.open(target) as picture:  # reads the header only

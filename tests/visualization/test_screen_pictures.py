@@ -40,6 +40,14 @@ def test_a_picture_of_another_folder_is_not_taken_for_up_to_date(folders):
     assert right and not left
 
 
+def test_a_picture_of_an_older_version_is_not_taken_for_up_to_date(folders):
+    """A release that is unpacked again has the times of its making."""
+    assert write(folders, "first")[:2] == (True, False)
+    (folders / "second" / "a.png").replace(folders / "first" / "a.png")
+    os.utime(folders / "first" / "a.png", (9e8, 9e8))
+    assert write(folders, "first")[:2] == (False, True)
+
+
 def test_a_broken_picture_is_written_again(folders):
     """A power cut may leave an empty file; the page is not the poorer for it."""
     _, _, written = write(folders, "first")
