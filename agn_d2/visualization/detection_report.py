@@ -101,7 +101,8 @@ def build_report(
 
     Raises:
         ValueError: an image without name or size, a name that leads out of the folder, two ids
-            that would share a file, or explanations of other detections.
+            that would share a file, pictures that would lie among the images, or explanations of
+            other detections.
         OSError: the page cannot be written.
     """
     images, output = Path(images), Path(output)

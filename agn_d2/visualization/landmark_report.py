@@ -82,8 +82,8 @@ def build_report(
         workers: threads, -1 for one per core.
 
     Raises:
-        ValueError: no records, a file name that leads out of the folder, or as
-            ``apply_corrections``.
+        ValueError: no records, a file name that leads out of the folder, pictures that would lie
+            among the images, or as ``apply_corrections``.
         OSError: the page cannot be written.
     """
     images, output = Path(images), Path(output)
