@@ -31,23 +31,50 @@ def test_features_have_the_strides_and_channels_they_announce():
         assert feature.shape == (2, shapes[name].channels, 64 // stride, 96 // stride)
 
 
+def test_a_network_without_stochastic_depth_needs_no_rate_and_takes_none():
+    assert TimmBottomUp("ghostnet_050", 1).output_shape()["res5"].stride == 32
+    with pytest.raises(ValueError, match=r"DROP_PATH_RATE is 0\.1, but ghostnet_050 has no stoch"):
+        TimmBottomUp("ghostnet_050", 1, drop_path_rate=0.1)
+
+
+def test_the_rate_of_the_stochastic_depth_is_the_one_it_is_told():
+    def rates(**options):
+        net = TimmBottomUp("test_convnext", 1, **options)
+        return [m.drop_prob for m in net.modules() if type(m).__name__ == "DropPath"]
+
+    assert max(rates(drop_path_rate=0.3)) == pytest.approx(0.3)
+    assert not any(rates())
+
+
 def test_no_activation_makes_autograd_copy_its_input():
     bottom_up = TimmBottomUp("tf_efficientnet_lite0", 1)
     activations = [m for m in bottom_up.modules() if isinstance(m, torch.nn.ReLU6)]
     assert len(activations) > 20 and not any(m.inplace for m in activations)
 
 
+# The second one's extractor has other names for its parts than the model.
+@pytest.mark.parametrize("name", [NAME, "test_convnext"])
 @torch.no_grad()
-def test_weights_of_a_whole_model_from_a_file(rgb_model, tmp_path):
+def test_weights_of_a_whole_model_from_a_file(name, tmp_path):
+    torch.manual_seed(1)
+    rgb_model = timm.create_model(name, pretrained=False)
     path = tmp_path / "model.pt"
     torch.save({"state_dict": rgb_model.state_dict()}, path)
-    bottom_up = TimmBottomUp(NAME, 1)
-    load_timm_weights(bottom_up.net, read_timm_weights(str(path), NAME), stem_to_gray="sum")
+    bottom_up = TimmBottomUp(name, 1)
+    load_timm_weights(bottom_up.net, read_timm_weights(str(path), name), stem_to_gray="sum")
     image = torch.rand(1, 1, 64, 64)
     rgb_model.eval()
     expected = rgb_model.forward_intermediates(image.expand(-1, 3, -1, -1), intermediates_only=True)
     deepest = bottom_up.eval()(image)["res5"]
     torch.testing.assert_close(deepest, expected[-1], rtol=1e-4, atol=1e-5)
+
+
+def test_an_extractor_may_hold_the_whole_model():
+    net = torch.nn.ModuleDict({"model": torch.nn.Conv2d(1, 2, 1)})
+    state = torch.nn.Conv2d(3, 2, 1).state_dict()
+    load_timm_weights(net, state, stem_to_gray="sum")
+    expected = {"model.weight": state["weight"].sum(1, keepdim=True), "model.bias": state["bias"]}
+    torch.testing.assert_close(dict(net.state_dict()), expected)
 
 
 @pytest.mark.parametrize("name", PACKAGED_MODELS)

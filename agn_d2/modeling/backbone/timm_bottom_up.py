@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 from pathlib import Path
@@ -36,8 +37,8 @@ class TimmBottomUp(Backbone):
 
     Raises:
         ImportError: timm is not installed.
-        ValueError: timm has no such model, it lacks a stride between 4 and 32, or its features
-            are not laid out NCHW.
+        ValueError: timm has no such model, it lacks a stride between 4 and 32, its features are
+            not laid out NCHW, or it has no stochastic depth and is told a rate.
     """
 
     def __init__(
@@ -47,13 +48,7 @@ class TimmBottomUp(Backbone):
         timm = _import_timm()
         if not timm.is_model(model_name):
             raise ValueError(f"timm has no model {model_name!r}; timm.list_models() names them")
-        net = timm.create_model(
-            model_name,
-            features_only=True,
-            in_chans=in_channels,
-            pretrained=False,
-            drop_path_rate=drop_path_rate,
-        )
+        net = _create_extractor(model_name, in_channels, drop_path_rate)
         reductions, channels = net.feature_info.reduction(), net.feature_info.channels()
         self._positions: dict[str, int] = {}
         for stage, stride in enumerate((4, 8, 16, 32), start=2):
@@ -78,6 +73,28 @@ class TimmBottomUp(Backbone):
         """(B, C, H, W) -> name -> (B, C_s, H / stride, W / stride)."""
         outputs = self.net(x)
         return {name: outputs[position] for name, position in self._positions.items()}
+
+
+def _create_extractor(model_name: str, in_channels: int, drop_path_rate: float) -> nn.Module:
+    create = functools.partial(
+        _import_timm().create_model,
+        model_name,
+        features_only=True,
+        in_chans=in_channels,
+        pretrained=False,
+    )
+    # Always told where it can be: some networks have a rate of their own.
+    try:
+        return create(drop_path_rate=drop_path_rate)
+    except TypeError as error:
+        if "drop_path_rate" not in str(error):
+            raise
+        if drop_path_rate:
+            raise ValueError(
+                f"MODEL.TIMM.DROP_PATH_RATE is {drop_path_rate}, but {model_name} has no "
+                "stochastic depth: set it 0"
+            ) from error
+        return create()
 
 
 def _work_out_of_place(net: nn.Module) -> None:
@@ -130,11 +147,14 @@ def load_timm_weights(net: nn.Module, state: dict[str, Tensor], *, stem_to_gray:
     Raises:
         ValueError: a tensor of the extractor is missing or of another shape.
     """
+    # Some extractors hold the model by the name "model"; many join the first two names of a part:
+    # stages_0.blocks is stages.0.blocks of the model.
+    joined = {_join(name): tensor for name, tensor in state.items()}
     loaded = {}
     for name, parameter in net.state_dict().items():
-        if name not in state:
+        tensor = state.get(name.removeprefix("model."), joined.get(_join(name)))
+        if tensor is None:
             raise ValueError(f"The checkpoint lacks {name}, {tuple(parameter.shape)}")
-        tensor = state[name]
         if tensor.dim() == 4 and tensor.shape[1] == 3 and parameter.shape[1] == 1:
             tensor = gray_stem(tensor, stem_to_gray)
         if tensor.shape != parameter.shape:
@@ -144,6 +164,10 @@ def load_timm_weights(net: nn.Module, state: dict[str, Tensor], *, stem_to_gray:
             )
         loaded[name] = tensor
     net.load_state_dict(loaded)
+
+
+def _join(name: str) -> str:
+    return name.replace(".", "_")
 
 
 def _packaged_weights(model_name: str) -> dict[str, Tensor]:
