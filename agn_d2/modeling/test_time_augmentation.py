@@ -55,7 +55,9 @@ class MultiViewWithTTA(nn.Module):
         backbone = getattr(model, "backbone", None)
         self.divisor = getattr(backbone, "size_divisibility", 0) or 1
         self.merge_iou = aug.MERGE_IOU
-        self.limit = cfg.TEST.DETECTIONS_PER_IMAGE
+        # As in Detectron2 a negative number is no limit.
+        limit = cfg.TEST.DETECTIONS_PER_IMAGE
+        self.limit = limit if limit >= 0 else None
         self.model = model
         self.train(model.training)
 

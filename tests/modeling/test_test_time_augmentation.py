@@ -222,6 +222,20 @@ def test_scales_that_are_none_are_refused(scales):
         augmented(cfg, make_model())
 
 
+@pytest.mark.parametrize(("limit", "expected"), [("2", 2), ("-1", 3)])
+def test_a_negative_number_of_detections_is_no_limit(limit, expected):
+    class Three(nn.Module):
+        """Three masses, each its own mirror image along both axes."""
+
+        def forward(self, inputs):
+            boxes = [[90, 40, 110, 60], [80, 30, 120, 70], [50, 20, 150, 80]]
+            return [{"instances": found(boxes, [0.9, 0.8, 0.7])} for _ in inputs]
+
+    cfg = make_cfg(*ON, "TEST.DETECTIONS_PER_IMAGE", limit)
+    (merged,) = detect(MultiViewWithTTA(cfg, Three()), make_case()[:1])
+    assert len(merged) == expected
+
+
 def test_a_mirrored_case_gives_the_mirrored_detections():
     model = randomize_graph(make_model())
     tta = MultiViewWithTTA(make_cfg(*ON), model)
