@@ -15,9 +15,9 @@ from ..structures import MultiViewBatch, check_inputs, distinct_views, pad_nodes
 
 
 class MultiViewMixin:
-    """Hands a ``MultiViewBatch`` to the backbone of any Detectron2 meta-architecture.
+    """Hands a ``MultiViewBatch`` to the backbone of any Detectron2 detector.
 
-    Every meta-architecture calls ``images = self.preprocess_image(batched_inputs)`` and then
+    Every detector calls ``images = self.preprocess_image(batched_inputs)`` and then
     ``self.backbone(images.tensor)``, and its heads read only ``images.image_sizes``. So this
     one method is all that changes: ``images.tensor`` becomes the distinct views of the batch
     with their links, ``images.image_sizes`` stays that of the examined images.
@@ -93,6 +93,13 @@ def check_views_are_read(cfg: CfgNode, model: nn.Module) -> None:
             f"MODEL.AGN.ENABLED is True, but MODEL.META_ARCHITECTURE {cfg.MODEL.META_ARCHITECTURE} "
             "gives its backbone single images: take MultiViewRCNN, MultiViewRetinaNet, "
             "MultiViewFCOS or a class of yours with MultiViewMixin, or set MODEL.AGN.ENABLED False"
+        )
+    if not hasattr(super(MultiViewMixin, model), "preprocess_image"):
+        # Detectron2's ProposalNetwork and SemanticSegmentor batch their images in forward().
+        raise ValueError(
+            f"MODEL.AGN.ENABLED is True, but MODEL.META_ARCHITECTURE {cfg.MODEL.META_ARCHITECTURE} "
+            "has no preprocess_image, by which MultiViewMixin gives its backbone the views: derive "
+            "it from a detector that has, or set MODEL.AGN.ENABLED False"
         )
 
 

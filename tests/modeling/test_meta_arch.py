@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.modeling import META_ARCH_REGISTRY, ProposalNetwork
 from detectron2.utils.events import EventStorage
 
 from agn_d2.engine import AGNTrainer
+from agn_d2.modeling import MultiViewMixin
 from agn_d2.modeling.fusion import FUSIONS
 from agn_d2.structures import View
 
@@ -84,6 +85,17 @@ def test_a_graph_that_nothing_reads_is_refused(key, value, message):
         AGNTrainer.build_model(make_cfg(*options))
     plain = AGNTrainer.build_model(make_cfg(*options, "MODEL.AGN.ENABLED", "False"))
     assert losses(plain, make_case()).keys() >= {"loss_cls", "loss_rpn_cls"}
+
+
+def test_a_meta_architecture_that_batches_its_images_itself_is_refused():
+    class ViewlessProposals(MultiViewMixin, ProposalNetwork):
+        pass
+
+    META_ARCH_REGISTRY.register(ViewlessProposals)
+    options = ("MODEL.META_ARCHITECTURE", "ViewlessProposals")
+    with pytest.raises(ValueError, match="ViewlessProposals has no preprocess_image"):
+        AGNTrainer.build_model(make_cfg(*options))
+    AGNTrainer.build_model(make_cfg(*options, "MODEL.AGN.ENABLED", "False"))
 
 
 def test_names_are_registered():
