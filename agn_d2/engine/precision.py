@@ -87,10 +87,20 @@ class _InBfloat16(nn.Module):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training):
             return super().forward(*args, **kwargs)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The class is made when it is wanted: a pickle cannot find it by its name."""
+        return _blank, (type(self).__bases__[1],), self.__dict__
+
 
 @functools.cache
 def _mixed_precision(kind: type[nn.Module]) -> type[nn.Module]:
     return type(kind.__name__, (_InBfloat16, kind), {})
+
+
+def _blank(kind: type[nn.Module]) -> nn.Module:
+    """A model of mixed precision that has nothing yet."""
+    mixed = _mixed_precision(kind)
+    return mixed.__new__(mixed)
 
 
 def _onednn_takes_bfloat16() -> bool:

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import pickle
 import platform
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from agn_d2.engine.setup import load_cfg
 from agn_d2.engine.trainer import AGNTrainer
 from agn_d2.modeling import MultiViewRCNN
 
-from ..modeling.tiny_model import detect, make_case, make_model
+from ..modeling.tiny_model import assert_same_detections, detect, make_case, make_model
 
 
 def pretend(monkeypatch, capabilities, *, kernels="AVX512", onednn=True):
@@ -138,3 +139,10 @@ def test_a_copy_of_a_model_of_mixed_precision_runs_its_own_weights():
     scores = {round(s, 3) for one in detect(copied, make_case()) for s in one.scores.tolist()}
     assert scores == {0.5}
     assert len({round(s, 3) for s in detect(model, make_case())[0].scores.tolist()}) > 3
+
+
+def test_a_model_of_mixed_precision_goes_through_pickle():
+    model = speed_up_on_cpu(make_model(), amp=True)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert type(loaded) is type(model)
+    assert_same_detections(detect(loaded, make_case()), detect(model, make_case()))
