@@ -101,7 +101,8 @@ class AGNTrainer(CaseTrainer):
             freeze_all_but(self.net, self._trained[stage])
             # Parts that the last stage held in eval mode; StageHook holds those of this one.
             self.net.train()
-            self.net.backbone.leave_out_agn = not self._graph_has_begun(stage)
+            if hasattr(self.net, "backbone"):
+                self.net.backbone.leave_out_agn = not self._graph_has_begun(stage)
         optimizer = self.build_optimizer(cfg, self.net)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self._trainer.model = parallel(self.net)

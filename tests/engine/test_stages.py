@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from detectron2.engine import HookBase
+from detectron2.modeling import META_ARCH_REGISTRY
 
 from agn_d2.engine import AGNTrainer
 from agn_d2.engine.setup import load_cfg
@@ -104,6 +105,23 @@ def test_stages_train_what_they_say_and_a_kill_changes_nothing(toy_datasets, tmp
     lines = [json.loads(line) for line in (tmp_path / "whole/metrics.json").open()]
     assert lines[-1]["stage"] == 2
     assert lines[-1]["epoch"] == pytest.approx(4)
+
+
+@META_ARCH_REGISTRY.register()
+class HeadAlone(torch.nn.Module):
+    """A detector that has no part by the name of backbone."""
+
+    def __init__(self, cfg):
+        super().__init__()
+        self.head = torch.nn.Linear(2, 2)
+        self.body = torch.nn.Linear(2, 2)
+
+
+def test_a_detector_without_a_backbone_has_stages_too(toy_datasets, tmp_path):
+    options = ("MODEL.META_ARCHITECTURE", "HeadAlone", "MODEL.AGN.ENABLED", "False")
+    stages = [{"NAME": "heads", "EPOCHS": 1, "LR": 0.001, "TRAIN": ["heads"]}]
+    trainer = AGNTrainer(small_cfg(tmp_path, *options, stages=stages))
+    assert trainer.net.head.weight.requires_grad and not trainer.net.body.weight.requires_grad
 
 
 def plan(stages, images=1107, batch=2):
