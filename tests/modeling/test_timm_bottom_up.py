@@ -98,6 +98,10 @@ def test_what_cannot_serve_is_refused(rgb_model, tmp_path):
         read_timm_weights("package", NAME)
     with pytest.raises(FileNotFoundError, match=r"MODEL\.TIMM\.WEIGHTS: no file .*none\.pt"):
         read_timm_weights(str(tmp_path / "none.pt"), NAME)
+    for content in (b"abc", b""):
+        (tmp_path / "damaged.pt").write_bytes(content)
+        with pytest.raises(ValueError, match=r"WEIGHTS: .*damaged\.pt is no whole checkpoint"):
+            read_timm_weights(str(tmp_path / "damaged.pt"), NAME)
 
     state = rgb_model.state_dict()
     net = TimmBottomUp(NAME, 1).net

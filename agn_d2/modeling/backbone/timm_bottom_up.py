@@ -137,7 +137,16 @@ def read_timm_weights(source: str, model_name: str) -> dict[str, Tensor]:
             f"MODEL.TIMM.WEIGHTS: no file {source!r}; give a checkpoint of {model_name}, "
             "'package', 'timm' (needs a network) or '' for random weights"
         )
-    state = torch.load(source, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(source, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    # Of damaged bytes torch raises nearly anything: IndexError, EOFError, RuntimeError, ...
+    except Exception as error:
+        raise ValueError(
+            f"MODEL.TIMM.WEIGHTS: {source} is no whole checkpoint: cut off, empty, or of another "
+            f"kind ({type(error).__name__}); fetch it again, or give another"
+        ) from error
     return state.get("state_dict", state)
 
 
