@@ -1,6 +1,8 @@
 """The files of the zoo: that they are whole, and what is said of those that are not."""
 
 import hashlib
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,25 @@ def test_shipped_files_are_whole_and_small(name):
     assert card.startswith(f"# {name}\n")
     for heading in ("Not for", "Data and license", "Recipe", "Figures"):
         assert f"\n## {heading}" in card, heading
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_git_for_windows_leaves_the_files_as_they_are(tmp_path):
+    """It turns line ends into CRLF unless it is told not to, and no checksum would hold."""
+    root = Path(__file__).resolve().parents[2]
+    shutil.copy(root / ".gitattributes", tmp_path)
+    (relation,) = files.ROOT.glob("*/relation.json")
+    shutil.copy(relation, tmp_path)
+
+    def git(*arguments):
+        command = ["git", "-c", "core.autocrlf=true", *arguments]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    git("add", ".")
+    (tmp_path / "relation.json").unlink()
+    git("checkout", "--", "relation.json")
+    assert (tmp_path / "relation.json").read_bytes() == relation.read_bytes()
 
 
 def test_index_and_folders_name_the_same_models():
