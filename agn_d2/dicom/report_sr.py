@@ -134,11 +134,14 @@ def _evidence(path: str | os.PathLike[str]) -> Dataset:
     if missing := [keyword for keyword in _REFERENCE if not data.get(keyword)]:
         raise ValueError(f"{path}: no {', '.join(missing)}, by which a report names an image")
     _empty_what_is_no_value(data)
+    # highdicom writes the report in that of the image, and refuses the Japanese ones. (pydicom has
+    # the texts of the image from the one that was read.)
+    data.SpecificCharacterSet = "ISO_IR 192"
     return data
 
 
 def _empty_what_is_no_value(data: Dataset) -> None:
-    """An odd sex, date or character set of an archive must not cost the report."""
+    """An odd sex or date of an archive must not cost the report."""
     if data.PatientSex not in _SEXES:
         data.PatientSex = ""
     for keyword, kind in _TIMES.items():
@@ -146,8 +149,6 @@ def _empty_what_is_no_value(data: Dataset) -> None:
             kind(str(data.get(keyword) or ""))
         except ValueError:
             setattr(data, keyword, "")
-    if not data.get("SpecificCharacterSet"):
-        data.pop("SpecificCharacterSet", None)
 
 
 def _count(source: Dataset, image: ReportedImage, algorithm: Any) -> Any:

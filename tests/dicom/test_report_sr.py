@@ -108,6 +108,27 @@ def test_odd_entries_of_an_archive_are_left_empty(tmp_path):
     assert report.PatientID == "SECRET-ID"
 
 
+@pytest.mark.parametrize(
+    ("character_set", "name"),
+    [
+        ("ISO_IR 100", "Müller^Jürgen"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"),
+        ("ISO_IR 192", "Jiří^Č"),
+    ],
+)
+def test_texts_are_unicode_whatever_those_of_the_images_are(tmp_path, character_set, name):
+    tags = {"SpecificCharacterSet": character_set, "PatientName": name}
+    path = write(tmp_path / "a.dcm", mammogram(film(0, 64, 48), **tags))
+    assert pydicom.dcmread(path).PatientName == name
+    images = [ReportedImage(path, "L", [{"box": [1, 2, 30, 40], "score": 0.5}])]
+    structured_report(images, version="1", model="módel.pth").save_as(tmp_path / "sr.dcm")
+    report = pydicom.dcmread(tmp_path / "sr.dcm")
+    assert report.PatientName == name
+    content = (tmp_path / "sr.dcm").read_bytes()
+    assert all(text.encode() in content for text in (name, "módel.pth"))
+    assert report.SpecificCharacterSet == "ISO_IR 192"
+
+
 def test_an_image_that_no_report_can_name_is_refused(tmp_path):
     path = write(tmp_path / "a.dcm", mammogram(film(0, 64, 48), StudyInstanceUID=""))
     with pytest.raises(ValueError, match=r"a\.dcm: no StudyInstanceUID, by which"):
