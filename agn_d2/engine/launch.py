@@ -13,8 +13,10 @@ import torch
 import torch.distributed as dist
 from detectron2.engine import launch
 from detectron2.utils import comm
+from torch.multiprocessing import ProcessRaisedException
 
 from ..data.worker_errors import without_worker_traceback
+from ..utils.command_line import EXPECTED, describe
 
 # What torchrun tells each process it starts.
 TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -40,10 +42,13 @@ def launch_processes(main: Callable[[argparse.Namespace], Any], args: argparse.N
 
     Raises:
         ValueError: torchrun and ``--num-gpus`` both ask for several processes, or torchrun
-            starts more on this machine than it has CUDA devices.
+            starts more on this machine than it has CUDA devices; or bad input, which a process
+            that was started here has met.
     """
     main = functools.partial(_with_plain_errors, main)
     if not started_by_torchrun():
+        if args.num_gpus > 1 or args.num_machines > 1:
+            main = functools.partial(_with_errors_of_one_line, main)
         try:
             return launch(
                 main,
@@ -57,6 +62,12 @@ def launch_processes(main: Callable[[argparse.Namespace], Any], args: argparse.N
             # Python would wait for them at its end, and they for each other.
             for child in multiprocessing.active_children():
                 child.terminate()
+            raise
+        except ProcessRaisedException as error:
+            # Its text is the traceback of the process.
+            kind, _, line = str(error).rstrip().rpartition("\n")[2].partition(": ")
+            if kind == ValueError.__name__:
+                raise ValueError(line) from error
             raise
     if args.num_gpus > 1 or args.num_machines > 1:
         raise ValueError("torchrun starts the processes: leave --num-gpus and --num-machines away")
@@ -87,3 +98,13 @@ def _with_plain_errors(main: Callable[[argparse.Namespace], Any], args: argparse
         if plain is error:
             raise
         raise plain from error
+
+
+def _with_errors_of_one_line(
+    main: Callable[[argparse.Namespace], Any], args: argparse.Namespace
+) -> Any:
+    """``main(args)``; bad input is a ValueError whose text is one line, the last of a traceback."""
+    try:
+        return main(args)
+    except EXPECTED as error:
+        raise ValueError(describe(error)) from error

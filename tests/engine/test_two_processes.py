@@ -1,14 +1,17 @@
 """Two processes (torchrun, gloo) train and evaluate as one process does on the same cases."""
 
 import argparse
+import errno
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from traceback import format_exc
 
 import pytest
 import torch
+from torch.multiprocessing import ProcessRaisedException
 
 from agn_d2.engine import AGNTrainer, setup_cfg
 from agn_d2.engine.launch import TORCHRUN, launch_processes
@@ -148,3 +151,36 @@ def test_torchrun_and_num_gpus_together_are_refused(monkeypatch):
     args = argparse.Namespace(num_gpus=2, num_machines=1)
     with pytest.raises(ValueError, match="torchrun starts the processes"):
         launch_processes(lambda _: None, args)
+
+
+def unreadable(args):
+    raise FileNotFoundError(errno.ENOENT, "No such file", args.file)
+
+
+def faulty(args):
+    raise RuntimeError("a fault of the program")
+
+
+@pytest.mark.parametrize(
+    ("main", "kind", "message"),
+    [
+        (unreadable, ValueError, "^a.json: no such file or folder$"),
+        (faulty, ProcessRaisedException, "Traceback(.|\n)*RuntimeError: a fault of the program"),
+    ],
+)
+def test_bad_input_of_a_started_process_is_told_without_its_traceback(
+    monkeypatch, main, kind, message
+):
+    """As ``torch.multiprocessing.spawn`` hands it over, whose processes take seconds to start."""
+
+    def spawned(main, *numbers, args, **options):
+        try:
+            main(*args)
+        except Exception:
+            text = f"\n\n-- Process 1 terminated with the following error:\n{format_exc()}"
+            raise ProcessRaisedException(text, 1, 17) from None
+
+    monkeypatch.setattr("agn_d2.engine.launch.launch", spawned)
+    numbers = {"num_gpus": 2, "num_machines": 1, "machine_rank": 0, "dist_url": "auto"}
+    with pytest.raises(kind, match=message):
+        launch_processes(main, argparse.Namespace(file="a.json", **numbers))
