@@ -78,6 +78,8 @@ def at_input_size(
 
 def training_boxes(cfg: CfgNode) -> tuple[np.ndarray, np.ndarray]:
     """Those of DATASETS.TRAIN, and the sizes of their images."""
+    if not cfg.DATASETS.TRAIN:
+        raise ValueError("DATASETS.TRAIN is empty: name the data sets that the anchors shall fit")
     parts = []
     for name in cfg.DATASETS.TRAIN:
         truth = ground_truth(name)
@@ -93,7 +95,9 @@ def training_boxes(cfg: CfgNode) -> tuple[np.ndarray, np.ndarray]:
 
 def predicted_sizes(cfg: CfgNode, args: argparse.Namespace) -> np.ndarray:
     """(n, 2) width and height of the detections above the score that have an area."""
-    name = args.dataset or cfg.DATASETS.TEST[0]
+    name = args.dataset or next(iter(cfg.DATASETS.TEST), None)
+    if name is None:
+        raise ValueError("DATASETS.TEST is empty: say by --dataset what the predictions are of")
     truth = ground_truth(name)
     found = read_detections(args.predictions, truth)
     has_area = (found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)

@@ -77,3 +77,11 @@ def test_what_cannot_be_done_is_one_line(tool, boxes, capsys):
     assert "optimize_anchors: unknown data set 'nowhere_train'" in capsys.readouterr().err
     assert tool.main([*options, "MODEL.META_ARCHITECTURE", "MultiViewFCOS"]) == 2
     assert "MultiViewFCOS is no R-CNN" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["DATASETS.TRAIN", "DATASETS.TEST"])
+def test_no_data_set_at_all_is_told_by_its_key(tool, boxes, tmp_path, capsys, key):
+    (tmp_path / "found.json").write_text("[]")
+    options = ["--figure", tmp_path / "sizes.svg", "--predictions", tmp_path / "found.json"]
+    assert tool.main(["--config-file", CONFIG, *map(str, options), *boxes, key, "()"]) == 2
+    assert f"optimize_anchors: {key} is empty: " in capsys.readouterr().err
