@@ -8,6 +8,7 @@ Shape legend: B images, Q queries, M boxes.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -202,7 +203,9 @@ def build_detr(cfg: CfgNode) -> nn.Module:
     )
     model = DetrForObjectDetection(config)
     if detr.PRETRAINED:
-        name, _, revision = detr.PRETRAINED.partition("@")
+        name, revision = detr.PRETRAINED, ""
+        if not Path(name).is_dir():
+            name, _, revision = name.partition("@")
         source = DetrForObjectDetection.from_pretrained(name, revision=revision or "main")
         load_pretrained(model, source.state_dict(), cfg.MODEL.STEM_TO_GRAY)
         return model

@@ -197,8 +197,9 @@ def test_pretrained_weights_with_a_color_stem(model):
 
 
 def test_pretrained_folder(model, tmp_path):
-    model.detr.save_pretrained(tmp_path / "saved")
-    again = build_model(tiny_cfg("MODEL.DETR.PRETRAINED", str(tmp_path / "saved")))
+    # "name@revision" is one of the hub only.
+    model.detr.save_pretrained(tmp_path / "saved@home")
+    again = build_model(tiny_cfg("MODEL.DETR.PRETRAINED", str(tmp_path / "saved@home")))
     own, given = again.detr.state_dict(), model.detr.state_dict()
     for name in own:
         torch.testing.assert_close(own[name], given[name])
