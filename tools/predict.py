@@ -113,10 +113,11 @@ class Run:
             inputs = _fingerprint(files)
         except (OSError, ValueError):
             return False
+        if not isinstance(record, dict) or record.get("run") != self.settings | {"inputs": inputs}:
+            return False
         # What could not be read may be readable now, as on a network drive. What is damaged stays
         # so until the file changes, which the fingerprint tells; it is spoken of again.
-        whole = not any(one.get("later", one["bad"]) for one in record["left_out"])
-        if not whole or record.get("run") != self.settings | {"inputs": inputs}:
+        if any(one.get("later", one["bad"]) for one in record["left_out"]):
             return False
         for one in record["left_out"]:
             if one["bad"]:
@@ -143,6 +144,10 @@ class Run:
             identity=args.identity,
         )
         self.complete &= not any(one.bad for one in examination.left_out)
+        # What an earlier run has left is of other settings or files. The JSON file goes first:
+        # where it is, everything is.
+        for suffix in ("json", "png", "sr.dcm"):
+            self._path(files.name, suffix).unlink(missing_ok=True)
         if not args.no_pictures:
             figure = examination_figure(examination, record, min_score=args.score, bits=args.bits)
             write_figure(figure, self._path(files.name, "png"), dpi=100)

@@ -369,3 +369,44 @@ def test_a_file_with_the_name_of_a_key_is_a_file(tool, tmp_path, monkeypatch):
     Path("L.CC").touch()
     args = tool.parse_args(["--config-file", "c", "--images", "L.CC", "l.cc.png", "--output", "o"])
     assert args.images == [Path("L.CC"), Path("l.cc.png")]
+
+
+def test_what_an_earlier_run_left_of_an_examination_is_removed(predict, folder, tmp_path):
+    """A picture and a report that this run does not write are of another model or options."""
+    pytest.importorskip("highdicom.sr", reason="the extra 'sr' is not installed")
+    output = tmp_path / "out"
+    assert predict(folder / "one", output, "--sr") == 0
+    assert {"".join(path.suffixes) for path in output.iterdir()} == {
+        *(".json", ".csv", ".png", ".sr.dcm")
+    }
+    assert predict(folder / "one", output, "--min-score", "0.9", "--no-pictures") == 0
+    assert {"".join(path.suffixes) for path in output.iterdir()} == {".json", ".csv"}
+
+
+def test_an_interrupted_run_leaves_no_results_that_count_as_whole(
+    predict, tool, folder, tmp_path, monkeypatch
+):
+    """Picture and boxes would be of two runs, and a third one would take them for done."""
+    output = tmp_path / "out"
+    assert predict(folder / "one", output) == 0
+    (picture,) = output.glob("*.png")
+    first = picture.read_bytes()
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tool, "write_results", stop)
+        assert predict(folder / "one", output, "--score", "0.9") == 130
+    assert picture.read_bytes() != first
+    assert predict(folder / "one", output) == 0
+    assert picture.read_bytes() == first
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"left_out": 1}'])
+def test_a_json_file_of_another_program_is_no_result(predict, folder, tmp_path, content):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "p.json").write_text(content)
+    assert predict(folder / "p_R_CC.png", output, "--no-pictures") == 0
+    assert results(output)["p"]["examination"] == "p"
