@@ -90,7 +90,9 @@ def write_results(record: Mapping[str, Any], stem: Path) -> None:
 
     The JSON file comes last: where it is, everything is.
     """
-    write_atomically(stem.with_name(f"{stem.name}.csv"), _csv(record).encode("utf-8"))
+    # A file name that is no UTF-8 keeps its bytes.
+    table = _csv(record).encode("utf-8", "surrogateescape")
+    write_atomically(stem.with_name(f"{stem.name}.csv"), table)
     write_json(stem.with_name(f"{stem.name}.json"), record, indent=1)
 
 

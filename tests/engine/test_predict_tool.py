@@ -410,3 +410,16 @@ def test_a_json_file_of_another_program_is_no_result(predict, folder, tmp_path, 
     (output / "p.json").write_text(content)
     assert predict(folder / "p_R_CC.png", output, "--no-pictures") == 0
     assert results(output)["p"]["examination"] == "p"
+
+
+def test_a_file_name_that_is_no_unicode_is_written_as_it_is(predict, folder, tmp_path):
+    """As Latin-1 names of old archives, which are no UTF-8."""
+    odd = folder / "one" / os.fsdecode(b"Ren\xe9e")
+    odd.mkdir()
+    (folder / "one" / "IM0").rename(odd / "IM0")
+    output = tmp_path / "out"
+    assert predict(folder, output, "--no-pictures") == 0
+    (table,) = output.glob("exam-*.csv")
+    assert b",one/Ren\xe9e/IM0," in table.read_bytes()
+    (record,) = (one for name, one in results(output).items() if name != "p")
+    assert os.fsencode(record["images"][0]["file"]) == b"one/Ren\xe9e/IM0"
