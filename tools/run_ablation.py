@@ -77,7 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = plan_runs(rows, args.seeds, args.output, args.opts)
     check_writable_folder(args.output)
     for run in runs:
-        read_result(run)  # Refuses before any training what it would refuse later.
+        # Refuse before any training what would be refused later.
+        run.describe()
+        read_result(run)
     command = [sys.executable, str(args.trainer), "--num-gpus", str(args.num_gpus)]
     commit = source_version(Path(__file__).parent)
     results = []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..config import add_agn_config
 from ..data.builtin import check_registered, register_builtin_datasets
 from ..model_zoo.files import get_checkpoint_url, get_config_file, list_models
 from .inference_setup import configure_for_inference
-from .renamed_keys import RenamingCfgNode
+from .renamed_keys import RenamingCfgNode, rename_keys
 
 logger = logging.getLogger(__name__)
 
@@ -72,11 +73,35 @@ def load_cfg(
         add_config(cfg)
     if config_file and not PathManager.isfile(config_file):
         raise FileNotFoundError(f"No config file {config_file}")
-    try:
+    with _named_faults(config_file):
         reader = RenamingCfgNode(cfg)
         if config_file:
             reader.merge_from_file(config_file, allow_unsafe=False)
         reader.merge_from_list(overrides)
+    return CfgNode(reader)
+
+
+def read_config_file(config_file: str) -> dict[str, Any]:
+    """What a YAML and its ``_BASE_`` say, by the present names; the keys need not be known.
+
+    Raises:
+        FileNotFoundError, ValueError: as from ``load_cfg``.
+    """
+    if not PathManager.isfile(config_file):
+        raise FileNotFoundError(f"No config file {config_file}")
+    with _named_faults(config_file):
+        keys = CfgNode.load_yaml_with_base(config_file)
+        if not isinstance(keys, dict):
+            raise TypeError(f"it is a {type(keys).__name__}")
+        rename_keys(keys, config_file)
+    return keys
+
+
+@contextlib.contextmanager
+def _named_faults(config_file: str | None) -> Iterator[None]:
+    """A fault that is found within in a config becomes an error that names the file."""
+    try:
+        yield
     except (AssertionError, KeyError) as error:
         raise ValueError(f"config: {error.args[0] if error.args else error}") from error
     except yaml.constructor.ConstructorError as error:
@@ -97,7 +122,6 @@ def load_cfg(
         raise ValueError(f"config: {error}") from error
     except RecursionError as error:
         raise ValueError(f"config: {config_file}: _BASE_ leads back to itself") from error
-    return CfgNode(reader)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ up from its last checkpoint; ``run.json`` says what run that was.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import subprocess
@@ -19,12 +20,15 @@ import yaml
 from fvcore.common.config import BASE_KEY
 
 from ..coco.reading import read_json
+from ..engine.setup import read_config_file
 from ..utils.command_line import run_program
 from ..utils.files import write_json
 
 logger = logging.getLogger(__name__)
 
 RESULT_FILE, RUN_FILE, LOG_FILE = "result.json", "run.json", "run.log"
+# Of a run: tells whether its config has been edited since.
+DIGEST = "config_digest"
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,15 @@ class Run:
         return ["--config-file", self.row.config_file, *flags, *options]
 
     def describe(self) -> dict[str, Any]:
-        """What makes this run another one than the next."""
+        """What makes this run another one than the next.
+
+        Raises:
+            FileNotFoundError, ValueError: a fault of the config.
+        """
         return {
             "row": self.row.name,
             "config_file": Path(self.row.config_file).name,
+            DIGEST: _digest(self.row.config_file),
             "options": [*self.row.options, *self.options],
             "seed": self.seed,
         } | ({"eval_only": True} if self.eval_only else {})
@@ -99,7 +108,7 @@ def read_row(path: str | Path, base: str | Path | None = None) -> Row:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: with a base: the YAML is empty or no mapping.
+        ValueError: with a base: no YAML, or it is empty or no mapping.
     """
     path = Path(path)
     for file in filter(None, (path, base)):
@@ -107,7 +116,10 @@ def read_row(path: str | Path, base: str | Path | None = None) -> Row:
             raise FileNotFoundError(f"No config file {file}")
     if base is None:
         return Row(path.stem, str(path))
-    content = yaml.safe_load(path.read_text())
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: no plain YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: not a config: {content!r}")
     own = {key: value for key, value in content.items() if key not in (BASE_KEY, "OUTPUT_DIR")}
@@ -120,6 +132,13 @@ def _flatten(node: dict[str, Any], prefix: str = "") -> Iterable[str]:
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield from (f"{prefix}{key}", str(value))
+
+
+def _digest(config_file: str) -> str:
+    """Of what a config and its ``_BASE_`` say, wherever they lie and however they are laid out."""
+    keys = read_config_file(config_file)
+    text = json.dumps({**keys, "OUTPUT_DIR": None}, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def plan_runs(
@@ -162,7 +181,8 @@ def execute(run: Run, command: Sequence[str], commit: str | None = None) -> dict
         return done
     run.folder.mkdir(parents=True, exist_ok=True)
     resume = run.can_resume
-    write_json(run.folder / RUN_FILE, run.describe(), indent=1)
+    described = run.describe()
+    write_json(run.folder / RUN_FILE, described, indent=1)
     logger.info("%s: %s", run, "resumed" if resume else "started")
     start = time.monotonic()
     with (run.folder / LOG_FILE).open("a") as log:
@@ -170,7 +190,7 @@ def execute(run: Run, command: Sequence[str], commit: str | None = None) -> dict
     if status != 0:
         logger.error("%s: exit status %d, see %s", run, status, run.folder / LOG_FILE)
         return None
-    result = run.describe() | {
+    result = described | {
         "commit": commit,
         "resumed": resume,
         "seconds": round(time.monotonic() - start, 1),
@@ -199,7 +219,11 @@ def _read_own(run: Run, name: str) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     content = read_json(file)
+    if not isinstance(content, dict):
+        raise ValueError(f"{file}: is no description of a run; remove it, or take another --output")
     wanted = run.describe()
+    if DIGEST not in content:  # of a former version
+        del wanted[DIGEST]
     other = [key for key, value in wanted.items() if content.get(key) != value]
     if other:
         differences = ", ".join(f"{k} was {content.get(k)}, now {wanted[k]}" for k in other)

@@ -129,6 +129,46 @@ def test_all_runs_are_looked_at_before_one_is_trained(ablation):
     assert ablation.calls.read_text() == calls
 
 
+def test_results_of_a_config_that_was_edited_are_not_taken_for_its_own(ablation, tmp_path, capsys):
+    (tmp_path / "base.yaml").write_text("SOLVER: {MAX_ITER: 5}\n")
+    row = tmp_path / "first.yaml"
+    row.write_text("_BASE_: base.yaml\nMODEL: {AGN: {ENABLED: True}}\n")
+    assert ablation(seeds=["1"]) == 0
+    # The same in other words, and in a folder of its own.
+    row.write_text("# On.\nMODEL:\n  AGN:\n    ENABLED: True\n_BASE_: sub/base.yaml\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "base.yaml").rename(tmp_path / "sub/base.yaml")
+    assert ablation(seeds=["1"]) == 0
+    assert len(ablation.calls.read_text().splitlines()) == 2
+    (tmp_path / "sub/base.yaml").write_text("SOLVER: {MAX_ITER: 6}\n")
+    assert ablation(seeds=["1"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert re.match("run_ablation: .*first/seed_1/result.json belongs to another.*config_", error)
+    # A former version did not write it.
+    file = ablation.output / "first/seed_1/result.json"
+    content = json.loads(file.read_text())
+    del content["config_digest"]
+    file.write_text(json.dumps(content))
+    assert ablation(seeds=["1"]) == 0
+
+
+@pytest.mark.parametrize("content", ["MODEL: [1, 2", "MODEL: !!python/name:os.system"])
+def test_a_row_that_is_no_yaml_is_named(ablation, tmp_path, capsys, content):
+    (tmp_path / "second.yaml").write_text(content)
+    for base in ([], ["--base", str(tmp_path / "first.yaml")]):
+        assert ablation(*base) == 2
+        (error,) = capsys.readouterr().err.splitlines()
+        assert error.startswith("run_ablation: ") and "second.yaml" in error
+    assert not ablation.calls.exists()
+
+
+def test_a_file_in_the_place_of_a_result_is_named(ablation, capsys):
+    (ablation.output / "first/seed_1").mkdir(parents=True)
+    (ablation.output / "first/seed_1/result.json").write_text("[]")
+    assert ablation() == 2
+    assert "first/seed_1/result.json: is no description of a run" in capsys.readouterr().err
+
+
 def leaves(node, prefix=""):
     for key, value in node.items():
         name = f"{prefix}{key}"
