@@ -36,7 +36,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import agn_d2  # noqa: F401  registers what data sets need
-from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.data.builtin import SPLITS, annotation_file, register_builtin_datasets
 from agn_d2.experiments.ablation import Row, read_row, source_version
 from agn_d2.experiments.cross_validation import execute_runs
 from agn_d2.experiments.cross_validation_table import TableOptions, row_states, write_table
@@ -120,8 +120,22 @@ def make_folds(args: argparse.Namespace) -> Path:
     with locked(args.output / ".folds.lock"):
         if not pooled.is_file():
             write_folds(root, args.dataset, args.folds)
+    warn_of_outdated(pooled, root / args.dataset)
     register_builtin_datasets()
     return pooled
+
+
+def warn_of_outdated(pooled: Path, source: Path) -> None:
+    """Folds hold the annotations of their data set as they were when the folds were made."""
+    made = pooled.stat().st_mtime
+    files = [file for split in SPLITS if (file := annotation_file(source, split)).is_file()]
+    newer = [file for file in files if file.stat().st_mtime > made]
+    if newer:
+        logging.warning(
+            "%s is newer than the folds, which keep the annotations of before; if it has changed, "
+            "make them anew (tools/make_folds.py) and take another --output",
+            newer[0],
+        )
 
 
 @command_line_tool

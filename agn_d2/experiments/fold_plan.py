@@ -157,9 +157,9 @@ def _counts_prior(cfg: CfgNode) -> bool:
 
 
 def _data_options(row: Row, folds: Folds, fold: int) -> tuple[str, ...]:
-    train = f"('{folds.name(fold)}_train',)"
+    train, test = (str((name,)) for name in (f"{folds.name(fold)}_train", folds.test_set(fold)))
     # A fold has no validation set: that of the whole data set has images of every fold.
-    options = ("DATASETS.TRAIN", train, "DATASETS.TEST", f"('{folds.test_set(fold)}',)")
+    options = ("DATASETS.TRAIN", train, "DATASETS.TEST", test)
     options = (*options, "TEST.VALIDATION.EPOCHS", "0.0")
     if not _counts_prior(_load(row)):
         return options

@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from detectron2.engine import default_argument_parser
 
 from agn_d2.cross_view.training import fit_relation
 from agn_d2.data.builtin import register_builtin_datasets
-from agn_d2.engine.setup import setup_cfg
+from agn_d2.engine.setup import load_cfg, setup_cfg
 from agn_d2.experiments.ablation import RESULT_FILE, Row, read_row
 from agn_d2.experiments.cross_validation import LOCK, execute_runs
 from agn_d2.experiments.fold_plan import Folds, check_plan, plan_folds
@@ -183,6 +184,14 @@ def test_pooled_results_of_an_earlier_version_are_made_anew(validate):
     assert validate.table()["models"] == table["models"] and old.read_text() != "[]"
 
 
+def test_folds_of_a_data_set_that_was_prepared_anew_are_told(validate, toy_folds, caplog):
+    assert validate(rows=()) == 0
+    assert "newer than the folds" not in caplog.text
+    os.utime(toy_folds / "toy_folds2/annotations/test.json", (1, 1))
+    assert validate(rows=()) == 0
+    assert "toy/annotations/train.json is newer than the folds" in caplog.text
+
+
 def test_nothing_complete_is_no_comparison(validate):
     for fold in (1, 2):
         (validate.output / f"die_detector_{fold}").touch()
@@ -290,6 +299,14 @@ def test_a_row_without_a_prior_keeps_none(tmp_path):
 def test_a_detector_with_a_graph_has_the_prior_of_its_fold_too(tmp_path):
     runs = plan_folds(read_row(BASE), [], Folds("toy", 2), [1], tmp_path)
     assert runs[1].options[-1] == "toy_fold2of2/annotations/prior_{layout}.json"
+
+
+def test_a_data_set_with_an_apostrophe_in_its_name(tmp_path):
+    detector = read_row(DETECTOR)
+    run, _ = plan_folds(detector, [], Folds("st john's", 2), [1], tmp_path)
+    datasets = load_cfg(run.row.config_file, run.options).DATASETS
+    assert datasets.TRAIN == ("st john's_fold1of2_train",)
+    assert datasets.TEST == ("st john's_fold1of2_test",)
 
 
 def test_a_control_needs_no_control_of_its_own(tmp_path):
