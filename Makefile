@@ -15,7 +15,7 @@ ARGS ?=
 PY := PYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" "$(VENV)/bin/python"
 
 # make demo: which trained model it shows, where it writes, and how its training is configured.
-DEMO_MODEL ?= faster_rcnn_EffLite0_FPN_cbis_ddsm
+DEMO_MODEL ?= cross_view_EffLite2_FPN_cbis_ddsm
 DEMO_OUTPUT ?= output/demo
 DEMO_DATASETS ?= $(DEMO_OUTPUT)/datasets
 DEMO_CONFIG ?= configs/agrcnn_phantom_demo.yaml

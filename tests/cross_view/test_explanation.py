@@ -166,7 +166,7 @@ def test_the_tool_explains_what_it_writes(toy_datasets, tmp_path, capsys):
     assert one.auxiliary.image_id == 6
     # Odds of 0.6 against 1 for none.
     assert one.auxiliary.candidates[0].weight == pytest.approx(1.5 / 2.5)
-    zoo = "--relation=zoo://cross_view_EffLite0_FPN_cbis_ddsm/relation.json"
+    zoo = "--relation=zoo://cross_view_EffLite2_FPN_cbis_ddsm/relation.json"
     assert tool.main([*arguments, zoo, "--results", f"phantom_test{given}"]) == 0
     assert json.loads((tmp_path / "new.json").read_text()) != rescored
     both = [f"phantom_{split}{given}" for split in ("test", "val")]

@@ -55,17 +55,18 @@ def test_a_missing_or_damaged_file_is_named(tmp_path):
 
 
 def test_the_shipped_relation_is_fitted():
-    relation = read_relation("zoo://cross_view_EffLite0_FPN_cbis_ddsm/relation.json")
+    relation = read_relation("zoo://cross_view_EffLite2_FPN_cbis_ddsm/relation.json")
     # A larger share of the evidence where the counterpart would be: more likely a mass.
     evidence, share = relation.auxiliary.change.weight[0].tolist()
     assert share > 0.5 > abs(evidence)
 
 
 def test_the_shipped_model_hears_the_other_view():
-    model = agn_d2.Predictor.from_pretrained("cross_view_EffLite0_FPN_cbis_ddsm")
-    # The detector as this model reads with it: four times.
-    cfg = agn_d2.model_zoo.get_config("faster_rcnn_EffLite0_FPN_cbis_ddsm")
+    model = agn_d2.Predictor.from_pretrained("cross_view_EffLite2_FPN_cbis_ddsm")
+    # The detector as this model reads with it: eight times.
+    cfg = agn_d2.model_zoo.get_config("faster_rcnn_EffLite2_FPN_cbis_ddsm")
     cfg.TEST.AUG.ENABLED = True
+    cfg.TEST.AUG.SCALES = (0.82, 1.0)
     alone = agn_d2.Predictor(cfg)
     views = generate_case(
         7, 2, replace(PhantomParams(), size=320, mass_count_shares=(0.0, 1.0))
