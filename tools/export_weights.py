@@ -19,7 +19,7 @@ from pathlib import Path
 
 import agn_d2  # noqa: F401  registers zoo://
 from agn_d2.engine.checkpoint import read_state
-from agn_d2.engine.checkpoint_file import SAFETENSORS, write_half
+from agn_d2.utils.checkpoint_file import SAFETENSORS, write_half
 
 
 @command_line_tool

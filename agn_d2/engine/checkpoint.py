@@ -13,8 +13,8 @@ from detectron2.config import CfgNode
 from torch import nn
 
 from ..modeling.gray_stem import gray_stem
+from ..utils.checkpoint_file import read_model_file, write_checkpoint_file
 from ..utils.files import write_atomically
-from .checkpoint_file import read_model_file, write_checkpoint_file
 from .checkpoint_fit import (
     check_anything_fits,
     check_backbone,

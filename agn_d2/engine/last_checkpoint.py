@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from .checkpoint_file import read_checkpoint_file
+from ..utils.checkpoint_file import read_checkpoint_file
 
 logger = logging.getLogger(__name__)
 

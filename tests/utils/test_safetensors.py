@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from agn_d2.engine.checkpoint import AGNCheckpointer
-from agn_d2.engine.checkpoint_file import read_checkpoint_file, write_half
+from agn_d2.utils.checkpoint_file import read_checkpoint_file, write_half
 
 from ..programs import load_program
 

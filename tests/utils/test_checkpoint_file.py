@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from agn_d2.engine.checkpoint_file import (
+from agn_d2.utils.checkpoint_file import (
     read_checkpoint_file,
     read_model_file,
     write_checkpoint_file,

@@ -16,7 +16,7 @@ from safetensors.torch import load_file as load_safetensors
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
-from ..utils.files import write_atomically
+from .files import write_atomically
 
 SAFETENSORS = ".safetensors"
 
