@@ -80,3 +80,17 @@ def test_one_thread_takes_torchvisions_way(monkeypatch):
 def test_a_detector_on_the_cpu_pools_in_parallel():
     model = nn.Sequential(nn.Conv2d(1, 1, 1), ROIAlign((7, 7), 0.25, 0))
     assert type(speed_up_on_cpu(model, amp=False)[1]) is ParallelROIAlign
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_gradient_is_laid_out_as_the_features(monkeypatch, dtype, layout, threads):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    weights = torch.ones(2, 5, 12, 9, dtype=dtype).contiguous(memory_format=layout)
+    features = weights.requires_grad_() * 1  # a leaf's gradient would be laid out anew
+    laid_out = []
+    features.register_hook(lambda grad: laid_out.append(grad.is_contiguous(memory_format=layout)))
+    boxes = torch.tensor([[0.0, 1, 2, 20, 30], [1, 3, 4, 25, 35]])
+    ParallelROIAlign((4, 3), 0.25, 0)(features, boxes).sum().backward()
+    assert laid_out == [True]
