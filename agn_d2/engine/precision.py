@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from torch import nn
+from torch import Tensor, nn
 
 from ..modeling.parallel_roi_align import pool_in_parallel
 
@@ -61,9 +61,10 @@ def speed_up_on_cpu(model: nn.Module, *, amp: bool) -> nn.Module:
     """Prepare a model for training on the CPU, in place.
 
     Convolutions of a CPU like the channels-last layout, and RoIAlign runs on all threads. With
-    ``amp`` the forward pass of training runs in bfloat16 where autocast deems it safe; weights,
-    gradients and inference stay float32, and bfloat16 has the range of float32, so no loss scaling
-    is needed. (Detectron2's ``AMPTrainer`` works on CUDA only.)
+    ``amp`` the forward pass of training runs in bfloat16 where autocast deems it safe, but for
+    depthwise convolutions that are faster in float32; weights, gradients and inference stay
+    float32, and bfloat16 has the range of float32, so no loss scaling is needed. (Detectron2's
+    ``AMPTrainer`` works on CUDA only.)
 
     Args:
         model: a detector on the CPU.
@@ -75,32 +76,60 @@ def speed_up_on_cpu(model: nn.Module, *, amp: bool) -> nn.Module:
     model.to(memory_format=torch.channels_last)
     pool_in_parallel(model)
     if amp:
+        for module in model.modules():
+            if _is_slow_in_bfloat16(module):
+                module.__class__ = _with_precision(_InFloat32, type(module))
         # Of the class, not of the instance: a copy of the model would run the original.
-        model.__class__ = _mixed_precision(type(model))
+        model.__class__ = _with_precision(_InBfloat16, type(model))
     return model
 
 
-class _InBfloat16(nn.Module):
-    """Goes before a detector's class: the forward pass of its training in bfloat16."""
+def _is_slow_in_bfloat16(module: nn.Module) -> bool:
+    """Depthwise convolutions whose gradients oneDNN has no fast way to in bfloat16.
+
+    5 x 5 the gradient of the weights takes four times as long as in float32, with stride 2 that of
+    the input three times.
+    """
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.groups == module.in_channels > 1
+        and (max(module.kernel_size) > 3 or max(module.stride) > 1)
+    )
+
+
+class _Precision(nn.Module):
+    """Goes before a module's class and says in which precision its forward pass runs."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The class is made when it is wanted: a pickle cannot find it by its name."""
+        return _blank, type(self).__bases__, self.__dict__
+
+
+class _InBfloat16(_Precision):
+    """A detector: mixed precision in training."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training):
             return super().forward(*args, **kwargs)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """The class is made when it is wanted: a pickle cannot find it by its name."""
-        return _blank, (type(self).__bases__[1],), self.__dict__
+
+class _InFloat32(_Precision):
+    """A layer of a detector in mixed precision: float32 inside, the type of its input outside."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float()).to(x.dtype)
 
 
 @functools.cache
-def _mixed_precision(kind: type[nn.Module]) -> type[nn.Module]:
-    return type(kind.__name__, (_InBfloat16, kind), {})
+def _with_precision(precision: type[_Precision], kind: type[nn.Module]) -> type[nn.Module]:
+    return type(kind.__name__, (precision, kind), {})
 
 
-def _blank(kind: type[nn.Module]) -> nn.Module:
-    """A model of mixed precision that has nothing yet."""
-    mixed = _mixed_precision(kind)
-    return mixed.__new__(mixed)
+def _blank(precision: type[_Precision], kind: type[nn.Module]) -> nn.Module:
+    """A module of that precision that has nothing yet."""
+    made = _with_precision(precision, kind)
+    return made.__new__(made)
 
 
 def _onednn_takes_bfloat16() -> bool:

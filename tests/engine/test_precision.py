@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from timm.layers import Conv2dSame
 from torch import nn
 
 from agn_d2.engine import precision
@@ -146,3 +147,49 @@ def test_a_model_of_mixed_precision_goes_through_pickle():
     loaded = pickle.loads(pickle.dumps(model))
     assert type(loaded) is type(model)
     assert_same_detections(detect(loaded, make_case()), detect(model, make_case()))
+
+
+LAYERS = [
+    # Kernel, stride, groups, in float32 in a training of mixed precision.
+    (5, 1, 4, True),
+    (3, 2, 4, True),
+    (3, 1, 4, False),
+    (5, 2, 1, False),
+    (5, 2, 2, False),
+]
+
+
+@pytest.mark.parametrize("kind", [nn.Conv2d, Conv2dSame])
+@pytest.mark.parametrize(("kernel", "stride", "groups", "wide"), LAYERS)
+def test_depthwise_convolutions_that_bfloat16_slows_down_run_in_float32(
+    kind, kernel, stride, groups, wide
+):
+    torch.manual_seed(0)
+    layer = kind(4, 4, kernel, stride=stride, groups=groups)
+    narrow, reference = nn.Conv2d(1, 4, 1), copy.deepcopy(layer)
+    model = speed_up_on_cpu(nn.Sequential(narrow, layer), amp=True)
+    assert isinstance(model[1], kind)
+    given = []
+    model[0].register_forward_hook(lambda module, inputs, output: given.append(output))
+    out = model(torch.rand(2, 1, 9, 8))
+    (x,) = given
+    assert x.dtype == out.dtype == torch.bfloat16
+    expected = reference(x.detach().float())
+    # bfloat16 would round the weights too.
+    assert torch.equal(out, expected.bfloat16()) == wide
+    grad = torch.rand(out.shape).bfloat16()
+    out.backward(grad)
+    expected.backward(grad.float())
+    assert layer.weight.grad.dtype == torch.float32
+    exact = torch.allclose(layer.weight.grad, reference.weight.grad, rtol=1e-5)
+    assert exact == wide
+    assert narrow.weight.grad.abs().sum() > 0
+
+
+def test_layers_in_float32_go_through_pickle_and_copy():
+    layers = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 4, 5, groups=4))
+    model = speed_up_on_cpu(layers, amp=True)
+    x = torch.rand(1, 1, 8, 8)
+    for again in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert type(again[1]) is type(model[1]) and isinstance(again[1], nn.Conv2d)
+        assert torch.equal(again(x), model(x))
