@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dicom.header import PROCESSING
+from ..dicom.header import PROCESSING, Header
 from ..dicom.reader import is_dicom, read_dicom
 from ..dicom.tone import Tone
 from ..images import read_gray, seeming_bits, to_float
@@ -186,8 +186,8 @@ def _resolve_bits(record: dict[str, Any], bits: int | None, knows_scale: bool) -
         )
 
 
-def _read_dicom(path: str, view: tuple[str, str], tone: Tone | None) -> np.ndarray:
-    """Gray values of a DICOM file that was given as a view; a warning where it says another."""
+def _read_dicom(path: str, view: tuple[str, str], tone: Tone | None) -> tuple[np.ndarray, Header]:
+    """A DICOM file that was given as a view; a warning where its header says another."""
     image = read_dicom(path, tone)
     stated, said = image.header.stated, "-".join(view)
     if image.header.intent == PROCESSING:
@@ -198,18 +198,23 @@ def _read_dicom(path: str, view: tuple[str, str], tone: Tone | None) -> np.ndarr
     named = (stated.side or view[0], stated.view or view[1])
     if named != view:
         logger.warning("%s: given as %s, but its header says %s", path, said, "-".join(named))
-    return image.pixels
+    return image.pixels, image.header
 
 
 def _record(key: Hashable, image: Any, view: tuple[str, str], tone: Tone | None) -> dict[str, Any]:
-    name = "-".join(view)
+    name, header = "-".join(view), None
     if isinstance(image, ExaminationImage):
-        name, pixels = image.path, image.pixels
+        name, pixels, header = image.path, image.pixels, image.header
     elif isinstance(image, (str, os.PathLike)):
         name = str(Path(image))
-        pixels = _read_dicom(name, view, tone) if is_dicom(name) else read_gray(name)
+        if is_dicom(name):
+            pixels, header = _read_dicom(name, view, tone)
+        else:
+            pixels = read_gray(name)
     else:
         pixels = _gray_array(key, image)
+    # The relation compares lengths of two views: in millimeters, as in a prepared data set.
+    spacing = None if header is None else header.spacing.square
     return {
         "file_name": name,
         "image_id": "-".join(view),
@@ -218,7 +223,7 @@ def _record(key: Hashable, image: Any, view: tuple[str, str], tone: Tone | None)
         "laterality": view[0],
         "view": view[1],
         "pixels": pixels,
-    }
+    } | ({} if spacing is None else {"pixel_size": spacing})
 
 
 def _gray_array(key: Hashable, image: Any) -> np.ndarray:

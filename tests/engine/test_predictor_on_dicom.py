@@ -9,6 +9,7 @@ import torch
 from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, Instances
 
+from agn_d2.cross_view.candidates import ViewDetections, collect_candidates
 from agn_d2.data.breast_crop import uncropped
 from agn_d2.data.examination_files import read_examination
 from agn_d2.dicom.tone import Tone
@@ -158,3 +159,27 @@ def test_planted_marks_come_back_where_they_are(weights, tmp_path, crop, resize,
     assert np.abs(boxes - expected[np.argsort(expected[:, 1])]).max() < 1.01
     assert found.image_size == pixels.shape
     assert uncropped(found, {}) is found
+
+
+def test_a_relation_measures_in_the_millimeters_that_the_headers_state(weights, tmp_path):
+    """As it does on a data set that was prepared of the same files (mm_per_pixel)."""
+    for number, (name, tags) in enumerate(
+        {
+            "LCC": {"ImagerPixelSpacing": [0.1, 0.1]},
+            "LMLO": {"ImagerPixelSpacing": [0.05, 0.05]},
+            "RCC": {"ImagerPixelSpacing": [0.1, 0.2]},
+        }.items()
+    ):
+        tags |= {"ImageLaterality": name[0], "ViewPosition": name[1:]}
+        write(tmp_path / f"{name}.dcm", mammogram(film(number), **tags))
+    ours = predictor(weights)
+    examination = ours.read_examination([tmp_path / "LCC.dcm", tmp_path / "LMLO.dcm"])
+    paths = {"L-CC": tmp_path / "LCC.dcm", "L-MLO": tmp_path / "LMLO.dcm"}
+    box = ViewDetections(np.array([[10.0, 20.0, 50.0, 60.0]]), np.array([0.5]))
+    for case, _ in (ours.read(examination), ours.read(paths)):
+        assert [image["pixel_size"] for image in case.images] == [0.1, 0.05]
+        found = collect_candidates([case], {"L-CC": box, "L-MLO": box}).candidates
+        assert found.size[:, 0].tolist() == pytest.approx([4.0, 2.0])
+    # No one length of a pixel, and none in an array: the breast's height is the unit then.
+    odd, _ = ours.read({"R-CC": tmp_path / "RCC.dcm", "L-CC": film(0)})
+    assert not any("pixel_size" in image for image in odd.images)
