@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ from .hooks import GraphPictures
 from .loss_normalizer import read_normalizer, write_normalizer
 from .memory import keep_freed_memory
 from .output_folder import output_lock, set_aside
-from .parallel import parallel
+from .parallel import parallel, share_buffers
 from .progress import Progress
 from .resume import rates_of_config, resolve_state
 from .solver import check_solver
@@ -140,9 +140,15 @@ class AGNTrainer(CaseTrainer):
         results = self.test(cfg, self.net)
         return losses | flatten_results_dict(results if comm.is_main_process() else {})
 
-    def evaluated_weights(self) -> contextlib.AbstractContextManager[None]:
-        """While it lasts the model has the weights that count: the average, if one is kept."""
-        return contextlib.nullcontext() if self.ema is None else self.ema.applied()
+    @contextlib.contextmanager
+    def evaluated_weights(self) -> Iterator[None]:
+        """While it lasts the model has the weights that count: the average, if one is kept.
+
+        All processes have those of the first one, statistics of batch normalization too.
+        """
+        with contextlib.nullcontext() if self.ema is None else self.ema.applied():
+            share_buffers(self.net)
+            yield
 
     def stop_early(self) -> None:
         """Let this step be the last one."""

@@ -2,12 +2,16 @@
 
 import os
 import socket
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
+
+from agn_d2.engine import AGNTrainer
+from agn_d2.engine.ema import ModelEMA
 
 from ..modeling.test_agn import LINKS, STRIDES, C, make_batch, make_layer, make_network
 from ..modeling.tiny_model import losses, make_case, make_model, randomize_graph, without
@@ -76,6 +80,23 @@ def detector_gradients(rank):
     return {n: g for n, g in gradients(module).items() if g is not None}
 
 
+def evaluated_buffers(rank, decay=None):
+    """Statistics of batch normalization before, during and after an evaluation."""
+    net = torch.nn.BatchNorm2d(2, momentum=1.0)
+    ema = None
+    if decay is not None:
+        ema = ModelEMA(net, decay)
+        ema.before_train()
+    net(torch.full((1, 2, 1, 2), 1.0 + rank))
+    if ema is not None:
+        ema.trainer = SimpleNamespace(iter=0, max_iter=9)
+        ema.after_step()
+    means = [net.running_mean.clone()]
+    with AGNTrainer.evaluated_weights(SimpleNamespace(net=net, ema=ema)):
+        means.append(net.running_mean.clone())
+    return [*means, net.running_mean.clone(), net.num_batches_tracked.clone()]
+
+
 def work(rank, port, folder):
     """One of the two processes; starting them takes longer than what they do."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -84,6 +105,8 @@ def work(rank, port, folder):
     try:
         found = {name: graph_gradients(rank, links) for name, links in CASES.items()}
         found["detector"] = detector_gradients(rank)
+        found["buffers"] = evaluated_buffers(rank)
+        found["average"] = evaluated_buffers(rank, decay=0.5)
         torch.save(found, folder / f"{rank}.pt")
     finally:
         dist.destroy_process_group()
@@ -125,3 +148,15 @@ def test_a_detector_trains_when_batches_lack_auxiliary_or_contralateral_views(fo
         torch.testing.assert_close(gradient, second[name], msg=name)
         if name.startswith("backbone.agn."):
             assert gradient.any(), name
+
+
+def test_all_processes_evaluate_the_model_that_is_saved(found):
+    """Its batch normalization has the statistics of the first process, not of each its own."""
+    for rank in range(WORLD):
+        before, during, _, steps = found[rank]["buffers"]
+        assert (before.tolist(), during.tolist()) == ([1.0 + rank] * 2, [1.0, 1.0])
+        assert steps == 1
+        # Of the average: a tenth of the start, 0, is left after the first step.
+        before, during, after, _ = found[rank]["average"]
+        torch.testing.assert_close(during, torch.full((2,), 0.9))
+        assert before.tolist() == after.tolist() == [1.0 + rank] * 2
