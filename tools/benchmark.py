@@ -123,7 +123,9 @@ def describe(args: argparse.Namespace) -> dict[str, str | int]:
     """The machine and the software, for the record."""
     cuda = args.device.startswith("cuda")
     return {
-        "device": torch.cuda.get_device_name() if cuda else platform.processor() or "CPU",
+        "device": torch.cuda.get_device_name(args.device)
+        if cuda
+        else platform.processor() or "CPU",
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "agn_d2": agn_d2.__version__,

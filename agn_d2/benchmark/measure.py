@@ -28,7 +28,7 @@ def interleaved_times(
         runs: name -> function.
         warmup: rounds that are not counted.
         repeats: rounds that are.
-        device: "cpu" or "cuda", which is waited for.
+        device: "cpu", "cuda" or one of several ("cuda:1"), which is waited for.
         clock: seconds; ``time.process_time`` counts those of the CPU.
     """
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -51,12 +51,12 @@ def peak_memory(run: Callable[[], None], device: str) -> float | None:
     """
     gc.collect()
     if device.startswith("cuda"):
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
         run()
-        torch.cuda.synchronize()
-        return (torch.cuda.max_memory_allocated() - before) / MIB
+        torch.cuda.synchronize(device)
+        return (torch.cuda.max_memory_allocated(device) - before) / MIB
     if not _CLEAR.exists():
         return None
     # Memory that malloc holds back would hide what the run needs.
@@ -69,7 +69,7 @@ def peak_memory(run: Callable[[], None], device: str) -> float | None:
 
 def _wait(device: str) -> None:
     if device.startswith("cuda"):
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
 
 
 def _status_kib(key: str) -> int:

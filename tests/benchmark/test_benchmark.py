@@ -112,6 +112,26 @@ def test_peak_memory_sees_what_is_freed_before_the_end():
     assert 60 < peak_memory(run, "cpu") - small < 80
 
 
+def test_the_gpu_that_runs_is_the_one_that_is_waited_for_and_measured(monkeypatch):
+    asked = []
+    for name, value in {
+        "synchronize": None,
+        "reset_peak_memory_stats": None,
+        "memory_allocated": 2**20,
+        "max_memory_allocated": 3 * 2**20,
+    }.items():
+
+        def answer(device=None, name=name, value=value):
+            asked.append((name, device))
+            return value
+
+        monkeypatch.setattr(torch.cuda, name, answer)
+    interleaved_times({"a": lambda: None}, warmup=0, repeats=1, device="cuda:1")
+    assert peak_memory(lambda: None, "cuda:1") == 2
+    assert {name for name, _ in asked} >= {"synchronize", "max_memory_allocated"}
+    assert {device for _, device in asked} == {"cuda:1"}
+
+
 def test_ratio_is_taken_within_a_round():
     # A round that was slow for both says nothing: ratios 2, 1, 1.5, 1, 4.
     ratio, (low, high) = time_ratio([2, 10, 3, 2, 8], [1, 10, 2, 2, 2])
