@@ -41,12 +41,18 @@ def launch_processes(main: Callable[[argparse.Namespace], Any], args: argparse.N
         what ``main`` returns, where it ran in this process.
 
     Raises:
-        ValueError: torchrun and ``--num-gpus`` both ask for several processes, or torchrun
-            starts more on this machine than it has CUDA devices; or bad input, which a process
-            that was started here has met.
+        ValueError: torchrun and ``--num-gpus`` both ask for several processes, or either for more
+            on this machine than it has CUDA devices; or bad input, which a process that was
+            started here has met.
     """
     main = functools.partial(_with_plain_errors, main)
     if not started_by_torchrun():
+        # Without CUDA they run on the CPU.
+        if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
+            raise ValueError(
+                f"--num-gpus is {args.num_gpus}, but this machine has "
+                f"{torch.cuda.device_count()} CUDA devices"
+            )
         if args.num_gpus > 1 or args.num_machines > 1:
             main = functools.partial(_with_errors_of_one_line, main)
         try:

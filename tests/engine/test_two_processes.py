@@ -153,6 +153,19 @@ def test_torchrun_and_num_gpus_together_are_refused(monkeypatch):
         launch_processes(lambda _: None, args)
 
 
+def test_more_gpus_than_there_are_is_said_before_a_process_is_started(monkeypatch):
+    """Detectron2 asserts it in each of them."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    started = []
+    monkeypatch.setattr("agn_d2.engine.launch.launch", lambda *a, **k: started.append(a[1]))
+    numbers = {"num_machines": 1, "machine_rank": 0, "dist_url": "auto"}
+    launch_processes(lambda _: None, argparse.Namespace(num_gpus=2, **numbers))
+    with pytest.raises(ValueError, match="--num-gpus is 3, but this machine has 2 CUDA devices"):
+        launch_processes(lambda _: None, argparse.Namespace(num_gpus=3, **numbers))
+    assert started == [2]
+
+
 def unreadable(args):
     raise FileNotFoundError(errno.ENOENT, "No such file", args.file)
 
