@@ -106,10 +106,14 @@ class _Precision(nn.Module):
 
 
 class _InBfloat16(_Precision):
-    """A detector: mixed precision in training."""
+    """A detector: mixed precision in steps of training, float32 in evaluations.
+
+    A validation computes losses, in training mode but without gradients.
+    """
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training):
+        enabled = self.training and torch.is_grad_enabled()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
             return super().forward(*args, **kwargs)
 
 

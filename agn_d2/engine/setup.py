@@ -262,7 +262,17 @@ def _value(cfg: CfgNode, key: str) -> Any:
 
 
 def resolve_device(cfg: CfgNode) -> None:
-    """Fall back on the CPU where there is no CUDA device, with a warning."""
+    """Fall back on the CPU where there is no CUDA device, with a warning.
+
+    Raises:
+        ValueError: MODEL.DEVICE is none that PyTorch knows.
+    """
+    try:
+        torch.device(cfg.MODEL.DEVICE)
+    except RuntimeError:
+        raise ValueError(
+            f"MODEL.DEVICE must be cpu, cuda or cuda:N, got {cfg.MODEL.DEVICE!r}"
+        ) from None
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         logger.warning("No CUDA device: running on the CPU, which takes far longer.")
         cfg.MODEL.DEVICE = "cpu"

@@ -120,7 +120,9 @@ def test_the_trainers_model_computes_in_the_chosen_precision(monkeypatch, has, d
     cfg = load_cfg(None, ["MODEL.DEVICE", "cpu", "SOLVER.AMP.ENABLED", "True"])
     model = AGNTrainer.build_model(cfg)
     assert model(torch.ones(1, 2)).dtype == dtype
-    # Inference stays float32.
+    # A validation measures losses in training mode; it stays float32, as inference does.
+    with torch.no_grad():
+        assert model(torch.ones(1, 2)).dtype == torch.float32
     assert model.eval()(torch.ones(1, 2)).dtype == torch.float32
 
 

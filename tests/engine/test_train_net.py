@@ -153,6 +153,11 @@ def test_without_a_gpu_it_says_so_and_takes_the_cpu(toy_datasets, monkeypatch, c
     assert "No CUDA device" in caplog.text
 
 
+def test_a_device_that_pytorch_does_not_know_is_refused(toy_datasets):
+    with pytest.raises(ValueError, match="MODEL.DEVICE must be cpu, cuda or cuda:N, got 'gpu'"):
+        setup("MODEL.DEVICE", "gpu")
+
+
 def test_num_gpus_0_is_the_cpu_also_beside_a_gpu(toy_datasets, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     devices = [
