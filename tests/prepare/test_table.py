@@ -11,6 +11,8 @@ import pytest
 
 from agn_d2.data.cases import count_links, group_cases
 from agn_d2.dicom.acceptance import Wishes
+from agn_d2.prepare import core_step
+from agn_d2.prepare.core_film import write_film
 from agn_d2.prepare.table import read_table
 from agn_d2.utils.files import write_text
 
@@ -235,6 +237,44 @@ def test_a_second_run_does_nothing_and_a_changed_row_its_film(source, tmp_path, 
         assert prepare(*arguments) == 0
         said.append(capsys.readouterr().out.splitlines()[-1].split(";")[0])
     assert said == [f"prepared now: {n} films" for n in (7 + 1, 0, 1)]
+
+
+def test_a_run_that_ends_half_way_leaves_no_old_boxes_on_new_images(source, tmp_path, monkeypatch):
+    """Mirrored, an image has the size that it had: nobody would see that its boxes are wrong."""
+    table, images = source
+    out = tmp_path / "mine"
+    arguments = ["table", "--table", table, "--images", images, "--out", out]
+    assert prepare(*arguments) == 0
+    written = []
+
+    def interrupted(*given):
+        if written:
+            raise KeyboardInterrupt
+        written.append(given)
+        return write_film(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(core_step, "write_film", interrupted)
+        assert prepare(*arguments, "--chest-wall", "right") == 130
+    assert not list((out / "annotations").glob("t*.json"))
+    assert prepare(*arguments, "--chest-wall", "right") == 0
+    assert all(image["mirrored"] for image in split_of(out, "train")["images"])
+
+
+def test_a_film_more_leaves_the_annotations_there_until_it_is_done(source, tmp_path, monkeypatch):
+    table, images = source
+    out = tmp_path / "mine"
+    arguments = ["table", "--table", table, "--images", images, "--out", out]
+    assert prepare(*arguments) == 0
+    write_text(table, table.read_text() + "more.png;;M;L;CC;test;;\n")
+    assert cv2.imwrite(str(images / "more.png"), film())
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(core_step, "write_film", interrupted)
+    assert prepare(*arguments) == 130
+    load(out, "test")
 
 
 @pytest.mark.parametrize("flags", [(), ("--keep",)])
