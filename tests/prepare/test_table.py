@@ -346,6 +346,7 @@ def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
         (";Box;", ";Where;", "no boxes; expected a column box, or x0, y0, x1, y1"),
         ("40 70 60 100", "40 70 60", "line 2: box is '40 70 60', expected four numbers"),
         ("40 70 60 100", "40 70 20 10", "has no width or height; expected x0 < x1"),
+        ("40 70 60 100", "0.4 0.25 0.5 0.3", "line 2: the box (0.4, 0.25, 0.5, 0.3) lies within one"),
         ("40 70 60 100", "40 70 6o 100", "line 2: 2 is '6o', expected a number"),
         ("left;CC;training;m1", "up;CC;training;m1", "lines 2, 3: side of one/a.png is"),
         ("A;;L MLO", "A;up;MLO", "line 4: side is 'up', which names none"),
