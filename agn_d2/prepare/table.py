@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..data.file_names import parse_name
-from ..dicom.acceptance import Wishes, reason_to_leave_out, view_of
+from ..dicom.acceptance import LATERAL, Wishes, reason_to_leave_out
 from ..dicom.header import read_header
 from ..dicom.reader import has_dicom_suffix, has_mark
 from ..dicom.views import parse_view_text
@@ -174,8 +174,8 @@ def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
         side = told.side
     if optional(row, "view") is not None:
         view = told.view
-        if view in ("ML", "LM") and wishes.lateral:
-            view = "MLO"
+    if view in LATERAL and wishes.lateral:
+        view = "MLO"
     if optional(row, "patient") is not None:
         # Who names the patients says as well which films belong together.
         patient, case = row["patient"], None
@@ -208,10 +208,8 @@ def _of_file(path: Path, wishes: Wishes) -> Place:
     if reason is not None:
         raise _NotUsed(reason)
     patient, study = header.identity.examination
-    side, view = header.stated.side, header.stated.view
-    if side is not None and view is not None:
-        side, view = view_of(header, wishes)
-    return _code("patient", patient), _code("exam", study), side, view
+    stated = header.stated
+    return _code("patient", patient), _code("exam", study), stated.side, stated.view
 
 
 def _code(what: str, uid: str) -> str | None:

@@ -218,6 +218,14 @@ def test_a_study_is_an_examination(source):
     assert third == fourth and third[1] is None
 
 
+def test_a_lateral_view_is_taken_for_mlo_whoever_tells_its_side(tmp_path):
+    write(tmp_path / "1.dcm", mammogram(film(), ViewPosition="LM", ImageLaterality=None))
+    table = tmp_path / "mine.csv"
+    write_text(table, "file,box,side\n1.dcm,30 60 50 90,right\n")
+    (found,) = read_table(table, tmp_path, wishes=Wishes(lateral=True)).films
+    assert (found.laterality, found.view) == ("R", "MLO")
+
+
 def test_keep_examines_the_film_whose_lesion_is_lost(source, tmp_path):
     table, images = source
     out = tmp_path / "mine"
