@@ -13,6 +13,7 @@ Columns, in any order and case:
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -73,7 +74,8 @@ def read_table(
     boxes = BoxColumns(table, columns, box_format)
     grouped: dict[str, list[tuple[str, Row]]] = {}
     for where, row in rows:
-        grouped.setdefault(required(where, row, "file"), []).append((where, row))
+        file = _as_on_disk(required(where, row, "file"), images)
+        grouped.setdefault(file, []).append((where, row))
     names = _film_names([images / file for file in grouped])
     films, left_out = [], []
     for file, of_film in grouped.items():
@@ -83,6 +85,18 @@ def read_table(
         except _NotUsed as error:
             left_out.append((file, str(error)))
     return Source(name, images, tuple(films), left_out=tuple(left_out))
+
+
+def _as_on_disk(file: str, images: Path) -> str:
+    """A file under the name that it has below the images, whatever system wrote the table.
+
+    Windows writes ``a\\b.png``; macOS parts accents from their letters, others do not.
+    """
+    for text in (file, file.replace("\\", "/")):
+        for name in (text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))):
+            if (images / name).is_file():
+                return Path(name).as_posix()
+    return Path(file).as_posix()
 
 
 def _film_names(files: Sequence[Path]) -> dict[Path, str]:

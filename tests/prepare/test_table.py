@@ -379,6 +379,26 @@ def test_bad_tables_end_in_one_line(source, tmp_path, capsys, old, new, message)
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("on_disk", "in_table"),
+    [
+        ("a/Zoe\u0308.png", "a/Zo\u00eb.png"),
+        ("a/Zo\u00eb.png", "a/Zoe\u0308.png"),
+        ("a/b.png", r"a\b.png"),
+        (r"a\b.png", r"a\b.png"),
+        ("a/b.png", "./a//b.png"),
+    ],
+)
+def test_a_file_is_found_whatever_system_wrote_the_table(tmp_path, on_disk, in_table):
+    (tmp_path / on_disk).parent.mkdir(exist_ok=True)
+    (tmp_path / on_disk).write_bytes(b"no picture")
+    table = tmp_path / "mine.csv"
+    rows = [f"{name},{box},P,L,CC" for name, box in ((in_table, "1 2 9 9"), (on_disk, "1 5 9 9"))]
+    write_text(table, "\n".join(["file,box,patient,side,view", *rows]))
+    (found,) = read_table(table, tmp_path).films
+    assert found.path == on_disk and len(found.lesions) == 2
+
+
 def test_films_of_a_folder_and_of_an_underscore_are_two(tmp_path):
     """x/a.png beside y/a.png is x_a, and so would x_a.png be: one would replace the other."""
     files = ["x/a.png", "y/a.png", "x_a.png"]
