@@ -184,6 +184,10 @@ def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
     side_cell = optional(row, "side")
     if side_cell is not None:
         side = parse_view_text(side_cell).side
+        if None not in (side, told.side) and side != told.side:
+            raise ValueError(
+                f"{where}: side is {side_cell!r}, but view is {row['view']!r}, of the other breast"
+            )
     elif told.side is not None:
         side = told.side
     if optional(row, "view") is not None:

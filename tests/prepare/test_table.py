@@ -357,6 +357,7 @@ def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
         ("40 70 60 100", "0.4 0.25 0.5 0.3", "line 2: the box (0.4, 0.25, 0.5, 0.3) lies within one"),
         ("40 70 60 100", "40 70 6o 100", "line 2: 2 is '6o', expected a number"),
         ("left;CC;training;m1", "up;CC;training;m1", "lines 2, 3: side of one/a.png is"),
+        ("A;;L MLO", "A;R;LMLO", "line 4: side is 'R', but view is 'LMLO', of the other breast"),
         ("A;;L MLO", "A;up;MLO", "line 4: side is 'up', which names none"),
         ("cc;training", "cc;learning", "split is 'learning', expected train, val or test"),
         (";Bits\n", ";Examined\n", "line 5: examined is '12', expected 1 or 0, yes or no"),
