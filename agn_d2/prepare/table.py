@@ -77,13 +77,17 @@ def read_table(
         file = _as_on_disk(required(where, row, "file"), images)
         grouped.setdefault(file, []).append((where, row))
     names = _film_names([images / file for file in grouped])
-    films, left_out = [], []
+    films, codes, left_out = [], [], []
     for file, of_film in grouped.items():
         stem = names[images / file]
         try:
-            films.append(_film(stem, images, file, of_film, boxes, wishes or Wishes()))
+            film, code = _film(stem, images, file, of_film, boxes, wishes or Wishes())
         except _NotUsed as error:
             left_out.append((file, str(error)))
+            continue
+        films.append(film)
+        codes.append(code)
+    _check_patients(table, films, codes)
     return Source(name, images, tuple(films), left_out=tuple(left_out))
 
 
@@ -131,11 +135,13 @@ def _film(
     rows: Sequence[tuple[str, Row]],
     boxes: BoxColumns,
     wishes: Wishes,
-) -> SourceFilm:
+) -> tuple[SourceFilm, str | None]:
+    """A film, and the patient that its header tells, as a code."""
     where, first = rows[0]
     _check_alike(rows)
+    film, code = _place(where, first, images / file, wishes)
     film = replace(
-        _place(where, first, images / file, wishes),
+        film,
         name=stem,
         path=file,
         split=split_of(where, first),
@@ -154,7 +160,7 @@ def _film(
         if box is not None:
             lesions.append(SourceLesion(str(len(lesions) + 1), box, (), optional(row, "lesion")))
     stated = {key: value for key, value in facts.items() if value is not None}
-    return replace(film, facts=stated, lesions=tuple(lesions))
+    return replace(film, facts=stated, lesions=tuple(lesions)), code
 
 
 def _check_alike(rows: Sequence[tuple[str, Row]]) -> None:
@@ -170,10 +176,30 @@ def _check_alike(rows: Sequence[tuple[str, Row]]) -> None:
             )
 
 
-def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
-    """A film with its patient, examination, side and view: of the table, else of the file."""
+def _check_patients(table: Path, films: Sequence[SourceFilm], codes: Sequence[str | None]) -> None:
+    """A patient whom one row names and of another the file alone would be two, in two splits."""
+    pairs = list(zip(films, codes, strict=True))
+    named = {code: film for film, code in pairs if code and code != film.patient_id}
+    for film, code in pairs:
+        if code == film.patient_id and code in named:
+            other = named[code]
+            raise ValueError(
+                f"{table}: patient of {film.path} is empty; by header or name it is that of "
+                f"{other.path}, who is {other.patient_id!r} there. Name the patient in both rows "
+                "or in none"
+            )
+
+
+def _place(where: str, row: Row, path: Path, wishes: Wishes) -> tuple[SourceFilm, str | None]:
+    """A film with its patient, examination, side and view: of the table, else of the file.
+
+    Returns:
+        the film, and the patient of its header, as a code.
+    """
+    code = None
     try:
         patient, case, side, view = _of_file(path, wishes)
+        code = patient
     except OSError:
         # What the table tells all of is read later, and then tried again.
         if any(optional(row, what) is None for what in ("patient", "side", "view")):
@@ -206,7 +232,7 @@ def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
     if view not in VIEWS:
         raise _NotUsed(f"view {view}, neither CC nor MLO")
     case = optional(row, "case") or case
-    return SourceFilm("", None, patient, side, view, case_id=case)
+    return SourceFilm("", None, patient, side, view, case_id=case), code
 
 
 def _of_file(path: Path, wishes: Wishes) -> Place:
