@@ -28,5 +28,6 @@ def parse_name(path: str | os.PathLike[str]) -> tuple[str, str, str]:
     match = _NAME.match(Path(path).stem)
     if match is None:
         raise ValueError(f"{path}: the name must be {NAME_FORM}")
-    case = match["case"] or Path(path).resolve().parent.name
+    # The folder of a link, not of its target: files of a store lie in other folders.
+    case = match["case"] or Path(os.path.abspath(path)).parent.name
     return case, *side_and_view(match)

@@ -20,7 +20,7 @@ _OTHER_PICTURE = (
     "tangential",
     "rolled",
 )
-_LATERAL = ("ML", "LM")
+LATERAL = ("ML", "LM")
 _KINDS = {
     "tomosynthesis": "tomosynthesis; give the 2D view, or the synthetic one",
     "stereo": "a stereotactic film of a biopsy",
@@ -57,7 +57,7 @@ def view_of(header: Header, wishes: Wishes) -> tuple[str, str]:
     missing = [name for name, value in (("side", side), ("view", view)) if value is None]
     if missing:
         raise UnknownView(f"no tag tells the {' or the '.join(missing)}")
-    return side, "MLO" if view in _LATERAL and wishes.lateral else view
+    return side, "MLO" if view in LATERAL and wishes.lateral else view
 
 
 def reason_to_leave_out(header: Header, wishes: Wishes) -> str | None:
@@ -80,8 +80,8 @@ def reason_to_leave_out(header: Header, wishes: Wishes) -> str | None:
     if found := [m for m in header.stated.modifiers if m in _OTHER_PICTURE]:
         return f"a {' and '.join(found)} view"
     view = header.stated.view
-    if view in _LATERAL and not wishes.lateral:
+    if view in LATERAL and not wishes.lateral:
         return f"view {view}; taken for MLO only when asked"
-    if view is not None and view not in (*VIEWS, *_LATERAL):
+    if view is not None and view not in (*VIEWS, *LATERAL):
         return f"view {view}, neither CC nor MLO"
     return None

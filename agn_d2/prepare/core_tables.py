@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -34,8 +35,8 @@ def read_rows(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a column is missing, a row has more cells than the header, a quote is not
-            closed, or no rows.
+        ValueError: a column is missing or stands there twice, a row has more cells than the
+            header, a quote is not closed, or no rows.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -45,6 +46,9 @@ def read_rows(
     if missing:
         there = ", ".join(filter(None, header))
         raise ValueError(f"{path}: no column {', '.join(missing)}; the columns are: {there}")
+    twice = [name for name, count in Counter(filter(None, header)).items() if count > 1]
+    if twice:
+        raise ValueError(f"{path}: two columns {twice[0]}; which one counts? Rename the other")
     rows = list(_rows(path, lines, header))
     if not rows:
         raise ValueError(f"{path}: no rows")

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from ..utils.files import write_json
 from ..utils.workers import map_in_workers
 from .open_files import ReadFailure, tries
-from .work_folder import DiskFull, is_full
+from .work_folder import DiskFull, is_full, withdraw_annotations
 
 Step = Callable[[Any], tuple[dict[str, Any], list[str]]]
 
@@ -98,6 +98,8 @@ def run_steps(
 ) -> Steps:
     """Do the steps that are not done yet, in parallel.
 
+    Where a step is done anew, the annotations of the earlier run are removed first.
+
     Args:
         items: what there is to do, picklable.
         names: names of the items, distinct, good as file names.
@@ -118,6 +120,8 @@ def run_steps(
         done_record(path, digest, folder) for path, digest in zip(paths, digests, strict=True)
     ]
     todo = [number for number, record in enumerate(records) if record is None]
+    if any(_replaces(paths[number]) for number in todo):
+        withdraw_annotations(folder)
     first, reasons = len(todo), {}
     do = partial(_do, step, folder)
     with tqdm(total=len(names), initial=len(names) - first, unit=unit, disable=_no_bar()) as bar:
@@ -136,6 +140,16 @@ def run_steps(
     unread = {names[number]: reasons[names[number]] for number in sorted(todo)}
     done = [record for record in records if record is not None]
     return Steps(done, first - len(unread), unread)
+
+
+def _replaces(path: Path) -> bool:
+    """Whether a step whose record is to be written anew has written files before."""
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["outputs"])
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
 
 
 def _do(

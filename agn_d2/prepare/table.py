@@ -13,13 +13,14 @@ Columns, in any order and case:
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..data.file_names import parse_name
-from ..dicom.acceptance import Wishes, reason_to_leave_out, view_of
+from ..dicom.acceptance import LATERAL, Wishes, reason_to_leave_out
 from ..dicom.header import read_header
 from ..dicom.reader import has_dicom_suffix, has_mark
 from ..dicom.views import parse_view_text
@@ -73,16 +74,33 @@ def read_table(
     boxes = BoxColumns(table, columns, box_format)
     grouped: dict[str, list[tuple[str, Row]]] = {}
     for where, row in rows:
-        grouped.setdefault(required(where, row, "file"), []).append((where, row))
+        file = _as_on_disk(required(where, row, "file"), images)
+        grouped.setdefault(file, []).append((where, row))
     names = _film_names([images / file for file in grouped])
-    films, left_out = [], []
+    films, codes, left_out = [], [], []
     for file, of_film in grouped.items():
         stem = names[images / file]
         try:
-            films.append(_film(stem, images, file, of_film, boxes, wishes or Wishes()))
+            film, code = _film(stem, images, file, of_film, boxes, wishes or Wishes())
         except _NotUsed as error:
             left_out.append((file, str(error)))
+            continue
+        films.append(film)
+        codes.append(code)
+    _check_patients(table, films, codes)
     return Source(name, images, tuple(films), left_out=tuple(left_out))
+
+
+def _as_on_disk(file: str, images: Path) -> str:
+    """A file under the name that it has below the images, whatever system wrote the table.
+
+    Windows writes ``a\\b.png``; macOS parts accents from their letters, others do not.
+    """
+    for text in (file, file.replace("\\", "/")):
+        for name in (text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))):
+            if (images / name).is_file():
+                return Path(name).as_posix()
+    return Path(file).as_posix()
 
 
 def _film_names(files: Sequence[Path]) -> dict[Path, str]:
@@ -117,11 +135,13 @@ def _film(
     rows: Sequence[tuple[str, Row]],
     boxes: BoxColumns,
     wishes: Wishes,
-) -> SourceFilm:
+) -> tuple[SourceFilm, str | None]:
+    """A film, and the patient that its header tells, as a code."""
     where, first = rows[0]
     _check_alike(rows)
+    film, code = _place(where, first, images / file, wishes)
     film = replace(
-        _place(where, first, images / file, wishes),
+        film,
         name=stem,
         path=file,
         split=split_of(where, first),
@@ -140,7 +160,7 @@ def _film(
         if box is not None:
             lesions.append(SourceLesion(str(len(lesions) + 1), box, (), optional(row, "lesion")))
     stated = {key: value for key, value in facts.items() if value is not None}
-    return replace(film, facts=stated, lesions=tuple(lesions))
+    return replace(film, facts=stated, lesions=tuple(lesions)), code
 
 
 def _check_alike(rows: Sequence[tuple[str, Row]]) -> None:
@@ -156,10 +176,30 @@ def _check_alike(rows: Sequence[tuple[str, Row]]) -> None:
             )
 
 
-def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
-    """A film with its patient, examination, side and view: of the table, else of the file."""
+def _check_patients(table: Path, films: Sequence[SourceFilm], codes: Sequence[str | None]) -> None:
+    """A patient whom one row names and of another the file alone would be two, in two splits."""
+    pairs = list(zip(films, codes, strict=True))
+    named = {code: film for film, code in pairs if code and code != film.patient_id}
+    for film, code in pairs:
+        if code == film.patient_id and code in named:
+            other = named[code]
+            raise ValueError(
+                f"{table}: patient of {film.path} is empty; by header or name it is that of "
+                f"{other.path}, who is {other.patient_id!r} there. Name the patient in both rows "
+                "or in none"
+            )
+
+
+def _place(where: str, row: Row, path: Path, wishes: Wishes) -> tuple[SourceFilm, str | None]:
+    """A film with its patient, examination, side and view: of the table, else of the file.
+
+    Returns:
+        the film, and the patient of its header, as a code.
+    """
+    code = None
     try:
         patient, case, side, view = _of_file(path, wishes)
+        code = patient
     except OSError:
         # What the table tells all of is read later, and then tried again.
         if any(optional(row, what) is None for what in ("patient", "side", "view")):
@@ -170,12 +210,16 @@ def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
     side_cell = optional(row, "side")
     if side_cell is not None:
         side = parse_view_text(side_cell).side
+        if None not in (side, told.side) and side != told.side:
+            raise ValueError(
+                f"{where}: side is {side_cell!r}, but view is {row['view']!r}, of the other breast"
+            )
     elif told.side is not None:
         side = told.side
     if optional(row, "view") is not None:
         view = told.view
-        if view in ("ML", "LM") and wishes.lateral:
-            view = "MLO"
+    if view in LATERAL and wishes.lateral:
+        view = "MLO"
     if optional(row, "patient") is not None:
         # Who names the patients says as well which films belong together.
         patient, case = row["patient"], None
@@ -188,7 +232,7 @@ def _place(where: str, row: Row, path: Path, wishes: Wishes) -> SourceFilm:
     if view not in VIEWS:
         raise _NotUsed(f"view {view}, neither CC nor MLO")
     case = optional(row, "case") or case
-    return SourceFilm("", None, patient, side, view, case_id=case)
+    return SourceFilm("", None, patient, side, view, case_id=case), code
 
 
 def _of_file(path: Path, wishes: Wishes) -> Place:
@@ -208,10 +252,8 @@ def _of_file(path: Path, wishes: Wishes) -> Place:
     if reason is not None:
         raise _NotUsed(reason)
     patient, study = header.identity.examination
-    side, view = header.stated.side, header.stated.view
-    if side is not None and view is not None:
-        side, view = view_of(header, wishes)
-    return _code("patient", patient), _code("exam", study), side, view
+    stated = header.stated
+    return _code("patient", patient), _code("exam", study), stated.side, stated.view
 
 
 def _code(what: str, uid: str) -> str | None:

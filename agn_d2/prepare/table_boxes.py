@@ -31,7 +31,7 @@ class BoxColumns:
         """x0, y0, x1, y1 of a row; None where it has no box.
 
         Raises:
-            ValueError: not four numbers, or a box without width or height.
+            ValueError: not four numbers, a box without width or height, or shares of the image.
         """
         values = self._values(where, row)
         if values is None:
@@ -44,6 +44,11 @@ class BoxColumns:
             raise ValueError(
                 f"{where}: the box {values} has no width or height; expected x0 < x1 and "
                 f"y0 < y1{hint}"
+            )
+        if min(x0, y0) >= 0 and max(x1, y1) <= 1:
+            raise ValueError(
+                f"{where}: the box {values} lies within one pixel; expected pixels of the file, "
+                "not shares of its width and height"
             )
         return x0, y0, x1, y1
 

@@ -32,6 +32,16 @@ def check_out(out: Path) -> None:
         raise ValueError(f"{out} holds a data set made in another way; choose another --out")
 
 
+def withdraw_annotations(out: Path) -> None:
+    """Remove the annotations of an earlier run, before the images that they speak of are replaced.
+
+    A run that ends half-way would leave new images, such as mirrored ones, under old boxes, and
+    training would not see it.
+    """
+    for split in ("train", "val", "test"):
+        (out / "annotations" / f"{split}.json").unlink(missing_ok=True)
+
+
 def is_written(image: Path) -> bool:
     """Whether an image lies where a run of steps has written its images."""
     return image.parent.name == "images" and (image.parent.parent / "work" / "records").is_dir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 PART = ".part"
+_LONG = 200  # bytes of a name
 
 
 def write_atomically(
@@ -37,7 +39,7 @@ def write_atomically(
                 _write(file, data)
             return
         target = Path(os.path.realpath(path))
-        part = target.with_name(f".{target.name}.{os.getpid()}{PART}")
+        part = target.with_name(f".{_short(target.name)}.{os.getpid()}{PART}")
         try:
             with part.open("wb") as file:
                 _write(file, data)
@@ -45,6 +47,12 @@ def write_atomically(
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for what is put around it; file systems take 255 bytes."""
+    data = os.fsencode(name)
+    return name if len(data) <= _LONG else hashlib.sha256(data).hexdigest()
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -70,7 +70,8 @@ def distinct_names(files: Sequence[str | os.PathLike[str]]) -> dict[Path, str]:
         not tell all apart, the paths with their endings below the folder that all files share.
         Joined to a folder it lies in or below it.
     """
-    paths = {Path(file): Path(file).resolve() for file in files}
+    # A link keeps its name: in a store of files, as git-annex has it, its target has none.
+    paths = {Path(file): Path(os.path.abspath(file)) for file in files}
     by_stem: dict[str, set[Path]] = {}
     for path in paths.values():
         by_stem.setdefault(path.stem, set()).add(path)

@@ -250,6 +250,15 @@ def test_names(tmp_path):
         parse_name("RCL.png")
 
 
+def test_the_case_of_a_link_is_the_folder_that_it_lies_in(tmp_path):
+    for folder in ("store", "woman"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "store" / "0a1b2c").touch()
+    link = tmp_path / "woman" / "L_CC.png"
+    link.symlink_to("../store/0a1b2c")
+    assert parse_name(link) == ("woman", "L", "CC")
+
+
 def test_the_tone_is_kept(folder):
     write_view(folder, "L", "CC", "IM_LCC", WindowCenter="1000", WindowWidth="500")
     shown = read_examination(folder)

@@ -26,6 +26,14 @@ def test_a_row_is_named_by_the_line_in_which_it_begins(tmp_path):
     ]
 
 
+def test_a_column_that_stands_there_twice_is_named(tmp_path):
+    """The last one would count, without a word."""
+    table = tmp_path / "mine.csv"
+    table.write_text("file,View,,view ,\na.png,CC,,MLO,\n")
+    with pytest.raises(ValueError, match=r"mine\.csv: two columns view; which one counts"):
+        read_rows(table, ("file",))
+
+
 @pytest.mark.parametrize("cell", ["", "NaN", "None", "null", "N/A", "<NA>"])
 def test_what_tables_write_into_an_empty_cell_is_nothing(cell):
     assert optional({"patient": cell}, "patient") is None

@@ -11,6 +11,8 @@ import pytest
 
 from agn_d2.data.cases import count_links, group_cases
 from agn_d2.dicom.acceptance import Wishes
+from agn_d2.prepare import core_step
+from agn_d2.prepare.core_film import write_film
 from agn_d2.prepare.table import read_table
 from agn_d2.utils.files import write_text
 
@@ -216,6 +218,14 @@ def test_a_study_is_an_examination(source):
     assert third == fourth and third[1] is None
 
 
+def test_a_lateral_view_is_taken_for_mlo_whoever_tells_its_side(tmp_path):
+    write(tmp_path / "1.dcm", mammogram(film(), ViewPosition="LM", ImageLaterality=None))
+    table = tmp_path / "mine.csv"
+    write_text(table, "file,box,side\n1.dcm,30 60 50 90,right\n")
+    (found,) = read_table(table, tmp_path, wishes=Wishes(lateral=True)).films
+    assert (found.laterality, found.view) == ("R", "MLO")
+
+
 def test_keep_examines_the_film_whose_lesion_is_lost(source, tmp_path):
     table, images = source
     out = tmp_path / "mine"
@@ -235,6 +245,44 @@ def test_a_second_run_does_nothing_and_a_changed_row_its_film(source, tmp_path, 
         assert prepare(*arguments) == 0
         said.append(capsys.readouterr().out.splitlines()[-1].split(";")[0])
     assert said == [f"prepared now: {n} films" for n in (7 + 1, 0, 1)]
+
+
+def test_a_run_that_ends_half_way_leaves_no_old_boxes_on_new_images(source, tmp_path, monkeypatch):
+    """Mirrored, an image has the size that it had: nobody would see that its boxes are wrong."""
+    table, images = source
+    out = tmp_path / "mine"
+    arguments = ["table", "--table", table, "--images", images, "--out", out]
+    assert prepare(*arguments) == 0
+    written = []
+
+    def interrupted(*given):
+        if written:
+            raise KeyboardInterrupt
+        written.append(given)
+        return write_film(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(core_step, "write_film", interrupted)
+        assert prepare(*arguments, "--chest-wall", "right") == 130
+    assert not list((out / "annotations").glob("t*.json"))
+    assert prepare(*arguments, "--chest-wall", "right") == 0
+    assert all(image["mirrored"] for image in split_of(out, "train")["images"])
+
+
+def test_a_film_more_leaves_the_annotations_there_until_it_is_done(source, tmp_path, monkeypatch):
+    table, images = source
+    out = tmp_path / "mine"
+    arguments = ["table", "--table", table, "--images", images, "--out", out]
+    assert prepare(*arguments) == 0
+    write_text(table, table.read_text() + "more.png;;M;L;CC;test;;\n")
+    assert cv2.imwrite(str(images / "more.png"), film())
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(core_step, "write_film", interrupted)
+    assert prepare(*arguments) == 130
+    load(out, "test")
 
 
 @pytest.mark.parametrize("flags", [(), ("--keep",)])
@@ -306,8 +354,14 @@ def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
         (";Box;", ";Where;", "no boxes; expected a column box, or x0, y0, x1, y1"),
         ("40 70 60 100", "40 70 60", "line 2: box is '40 70 60', expected four numbers"),
         ("40 70 60 100", "40 70 20 10", "has no width or height; expected x0 < x1"),
+        (
+            "40 70 60 100",
+            "0.4 0.25 0.5 0.3",
+            "line 2: the box (0.4, 0.25, 0.5, 0.3) lies within one",
+        ),
         ("40 70 60 100", "40 70 6o 100", "line 2: 2 is '6o', expected a number"),
         ("left;CC;training;m1", "up;CC;training;m1", "lines 2, 3: side of one/a.png is"),
+        ("A;;L MLO", "A;R;LMLO", "line 4: side is 'R', but view is 'LMLO', of the other breast"),
         ("A;;L MLO", "A;up;MLO", "line 4: side is 'up', which names none"),
         ("cc;training", "cc;learning", "split is 'learning', expected train, val or test"),
         (";Bits\n", ";Examined\n", "line 5: examined is '12', expected 1 or 0, yes or no"),
@@ -315,6 +369,11 @@ def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
             f"Bits\n{FIRST}",
             f"mm per pixel\n{FIRST}-1",
             "line 2: mm_per_pixel is -1, expected a number above 0",
+        ),
+        (
+            "60 90;;;;test",
+            "60 90;X;;;test",
+            "patient of exam/2 is empty; by header or name it is that of exam/1, who is 'X' there",
         ),
         ("cc;training", "cc;", "has no split, but other films have one"),
         ("cc;training", "cc;test", "patient A is in train and in test"),
@@ -328,6 +387,26 @@ def test_bad_tables_end_in_one_line(source, tmp_path, capsys, old, new, message)
     assert prepare("table", "--table", table, "--images", images, "--out", out) == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "in_table"),
+    [
+        ("a/Zoe\u0308.png", "a/Zo\u00eb.png"),
+        ("a/Zo\u00eb.png", "a/Zoe\u0308.png"),
+        ("a/b.png", r"a\b.png"),
+        (r"a\b.png", r"a\b.png"),
+        ("a/b.png", "./a//b.png"),
+    ],
+)
+def test_a_file_is_found_whatever_system_wrote_the_table(tmp_path, on_disk, in_table):
+    (tmp_path / on_disk).parent.mkdir(exist_ok=True)
+    (tmp_path / on_disk).write_bytes(b"no picture")
+    table = tmp_path / "mine.csv"
+    rows = [f"{name},{box},P,L,CC" for name, box in ((in_table, "1 2 9 9"), (on_disk, "1 5 9 9"))]
+    write_text(table, "\n".join(["file,box,patient,side,view", *rows]))
+    (found,) = read_table(table, tmp_path).films
+    assert found.path == on_disk and len(found.lesions) == 2
 
 
 def test_films_of_a_folder_and_of_an_underscore_are_two(tmp_path):

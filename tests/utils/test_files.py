@@ -36,6 +36,12 @@ def test_writers_make_the_folder_and_leave_nothing_else(tmp_path):
     assert content(folder) == {"a.txt": "ä\n", "b.json": '{"x": [1]}', "c": "12"}
 
 
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path):
+    path = tmp_path / ("\u00e4" * 125 + ".json")  # 255 bytes
+    write_text(path, "whole")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
 def test_an_error_while_writing_keeps_the_old_file(tmp_path):
     write_text(tmp_path / "a", "old")
 

@@ -98,3 +98,12 @@ def test_distinct_names_of_a_download_whose_files_have_one_name(tmp_path, monkey
     names = distinct_names(files)
     assert list(names.values()) == [f"P_{number}/1-1" for number in range(100)]
     assert len(looked_at) <= 2 * len(files)
+
+
+def test_links_keep_their_names(tmp_path):
+    """Of a store of files, in which those of the same content are one."""
+    (tmp_path / "0a1b2c").touch()
+    files = [tmp_path / "P1_L_CC.png", tmp_path / "P2_L_CC.png"]
+    for file in files:
+        file.symlink_to("0a1b2c")
+    assert list(distinct_names(files).values()) == ["P1_L_CC", "P2_L_CC"]
