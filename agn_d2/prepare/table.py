@@ -12,23 +12,17 @@ Columns, in any order and case:
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from ..data.file_names import parse_name
-from ..dicom.acceptance import LATERAL, Wishes, reason_to_leave_out
-from ..dicom.header import read_header
-from ..dicom.reader import has_dicom_suffix, has_mark
-from ..dicom.views import parse_view_text
+from ..dicom.acceptance import Wishes
 from ..utils.safe_names import distinct_names, safe_name
-from ..utils.view_names import VIEWS
 from .core import Source, SourceFilm, SourceLesion
 from .core_tables import Row, number, optional, read_rows, required, split_of, whole, yes_or_no
 from .table_boxes import BOX_FORMATS, BoxColumns
+from .table_place import NotUsed, Place, check_patients, place_of
 
 _ALIASES = {
     "file": ("file", "file_name", "filename", "image", "path"),
@@ -39,9 +33,6 @@ _ALIASES = {
     "lesion": ("lesion", "lesion_id"),
     "density": ("density", "breast_density"),
 }
-
-# Patient, examination, side, view; None where nothing tells it.
-Place = tuple[str | None, str | None, str | None, str | None]
 
 
 def read_table(
@@ -77,17 +68,17 @@ def read_table(
         file = _as_on_disk(required(where, row, "file"), images)
         grouped.setdefault(file, []).append((where, row))
     names = _film_names([images / file for file in grouped])
-    films, codes, left_out = [], [], []
+    films, places, left_out = [], [], []
     for file, of_film in grouped.items():
-        stem = names[images / file]
+        _check_alike(of_film)
         try:
-            film, code = _film(stem, images, file, of_film, boxes, wishes or Wishes())
-        except _NotUsed as error:
+            place = place_of(*of_film[0], images / file, wishes or Wishes())
+        except NotUsed as error:
             left_out.append((file, str(error)))
             continue
-        films.append(film)
-        codes.append(code)
-    _check_patients(table, films, codes)
+        places.append((file, place))
+        films.append(_film(names[images / file], images, file, of_film, boxes, place))
+    check_patients(table, places)
     return Source(name, images, tuple(films), left_out=tuple(left_out))
 
 
@@ -114,10 +105,6 @@ def _film_names(files: Sequence[Path]) -> dict[Path, str]:
     }
 
 
-class _NotUsed(Exception):
-    """A film that is no standard mammogram; says why."""
-
-
 def _plain(row: Mapping[str, str]) -> Row:
     """The row under the names of this module."""
     plain = dict(row)
@@ -134,22 +121,9 @@ def _film(
     file: str,
     rows: Sequence[tuple[str, Row]],
     boxes: BoxColumns,
-    wishes: Wishes,
-) -> tuple[SourceFilm, str | None]:
-    """A film, and the patient that its header tells, as a code."""
+    place: Place,
+) -> SourceFilm:
     where, first = rows[0]
-    _check_alike(rows)
-    film, code = _place(where, first, images / file, wishes)
-    film = replace(
-        film,
-        name=stem,
-        path=file,
-        split=split_of(where, first),
-        bits=whole(where, first, "bits"),
-        examined=yes_or_no(where, first, "examined") is not False,
-    )
-    if not (images / file).is_file():
-        film = replace(film, path=None)
     spacing = number(where, first, "mm_per_pixel")
     if spacing is not None and spacing <= 0:
         raise ValueError(f"{where}: mm_per_pixel is {spacing:g}, expected a number above 0")
@@ -160,7 +134,19 @@ def _film(
         if box is not None:
             lesions.append(SourceLesion(str(len(lesions) + 1), box, (), optional(row, "lesion")))
     stated = {key: value for key, value in facts.items() if value is not None}
-    return replace(film, facts=stated, lesions=tuple(lesions)), code
+    return SourceFilm(
+        stem,
+        file if (images / file).is_file() else None,
+        place.patient,
+        place.side,
+        place.view,
+        case_id=place.case,
+        split=split_of(where, first),
+        bits=whole(where, first, "bits"),
+        examined=yes_or_no(where, first, "examined") is not False,
+        facts=stated,
+        lesions=tuple(lesions),
+    )
 
 
 def _check_alike(rows: Sequence[tuple[str, Row]]) -> None:
@@ -174,95 +160,3 @@ def _check_alike(rows: Sequence[tuple[str, Row]]) -> None:
                 f"{rows[0][1]['file']} is {' and '.join(map(repr, sorted(values)))}; the rows of "
                 "a film must agree"
             )
-
-
-def _check_patients(table: Path, films: Sequence[SourceFilm], codes: Sequence[str | None]) -> None:
-    """A patient whom one row names and of another the file alone would be two, in two splits."""
-    pairs = list(zip(films, codes, strict=True))
-    named = {code: film for film, code in pairs if code and code != film.patient_id}
-    for film, code in pairs:
-        if code == film.patient_id and code in named:
-            other = named[code]
-            raise ValueError(
-                f"{table}: patient of {film.path} is empty; by header or name it is that of "
-                f"{other.path}, who is {other.patient_id!r} there. Name the patient in both rows "
-                "or in none"
-            )
-
-
-def _place(where: str, row: Row, path: Path, wishes: Wishes) -> tuple[SourceFilm, str | None]:
-    """A film with its patient, examination, side and view: of the table, else of the file.
-
-    Returns:
-        the film, and the patient of its header, as a code.
-    """
-    code = None
-    try:
-        patient, case, side, view = _of_file(path, wishes)
-        code = patient
-    except OSError:
-        # What the table tells all of is read later, and then tried again.
-        if any(optional(row, what) is None for what in ("patient", "side", "view")):
-            raise
-        patient = case = side = view = None
-    # "LMLO" or "R CC" in the view's column tell the side as well.
-    told = parse_view_text(optional(row, "view") or "")
-    side_cell = optional(row, "side")
-    if side_cell is not None:
-        side = parse_view_text(side_cell).side
-        if None not in (side, told.side) and side != told.side:
-            raise ValueError(
-                f"{where}: side is {side_cell!r}, but view is {row['view']!r}, of the other breast"
-            )
-    elif told.side is not None:
-        side = told.side
-    if optional(row, "view") is not None:
-        view = told.view
-    if view in LATERAL and wishes.lateral:
-        view = "MLO"
-    if optional(row, "patient") is not None:
-        # Who names the patients says as well which films belong together.
-        patient, case = row["patient"], None
-    for what, value in (("patient", patient), ("side", side), ("view", view)):
-        cell = optional(row, what)
-        if value is None and cell is not None:
-            raise ValueError(f"{where}: {what} is {cell!r}, which names none")
-        if value is None:
-            raise _NotUsed(f"no {what}: neither the table nor the file tells it")
-    if view not in VIEWS:
-        raise _NotUsed(f"view {view}, neither CC nor MLO")
-    case = optional(row, "case") or case
-    return SourceFilm("", None, patient, side, view, case_id=case), code
-
-
-def _of_file(path: Path, wishes: Wishes) -> Place:
-    """What the file tells; patient and examination under names that tell nobody who they are.
-
-    Raises:
-        OSError: the file cannot be read now.
-    """
-    if not path.is_file() or not (has_dicom_suffix(path) or has_mark(path)):
-        return _of_name(path)
-    try:
-        header = read_header(path)
-    except ValueError:
-        # The step that reads the pixels says what is wrong with it.
-        return None, None, None, None
-    reason = reason_to_leave_out(header, wishes)
-    if reason is not None:
-        raise _NotUsed(reason)
-    patient, study = header.identity.examination
-    stated = header.stated
-    return _code("patient", patient), _code("exam", study), stated.side, stated.view
-
-
-def _code(what: str, uid: str) -> str | None:
-    return f"{what}-{hashlib.sha256(uid.encode()).hexdigest()[:12]}" if uid else None
-
-
-def _of_name(path: Path) -> Place:
-    try:
-        patient, side, view = parse_name(path)
-    except ValueError:
-        return None, None, None, None
-    return patient, None, side, view

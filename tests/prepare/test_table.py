@@ -389,6 +389,15 @@ def test_bad_tables_end_in_one_line(source, tmp_path, capsys, old, new, message)
     assert not out.exists()
 
 
+def test_a_patient_who_is_named_as_a_file_of_another_is_no_mistake(tmp_path):
+    for name in ("7_LEFT_CC.png", "7_RIGHT_CC.png"):
+        (tmp_path / name).touch()
+    table = tmp_path / "t.csv"
+    table.write_text("file,patient,box\n7_LEFT_CC.png,3,1 2 30 40\n7_RIGHT_CC.png,7,1 2 30 40\n")
+    films = read_table(table, tmp_path).films
+    assert [film.patient_id for film in films] == ["3", "7"]
+
+
 @pytest.mark.parametrize(
     ("on_disk", "in_table"),
     [
