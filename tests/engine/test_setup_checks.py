@@ -19,6 +19,7 @@ def test_ignored_keys_are_said(caplog):
         *("INPUT.CROP.ENABLED", "True", "INPUT.RANDOM_FLIP", "none"),
         *("INPUT.MIN_SIZE_TRAIN", "(640, 800)", "INPUT.FLIP_VERTICAL", "0.0"),
         *("DATALOADER.SAMPLER_TRAIN", "RepeatFactorTrainingSampler"),
+        *("TEST.AUG.MIN_SIZES", "(800,)", "TEST.AUG.SCALES", "(0.8, 1.0)"),
     ]
     with caplog.at_level(logging.WARNING):
         check_ignored_keys(load_cfg(None, options))
@@ -28,8 +29,9 @@ def test_ignored_keys_are_said(caplog):
         "INPUT.CROP.ENABLED",
         "INPUT.MIN_SIZE_TRAIN",
         "INPUT.RANDOM_FLIP",
+        "TEST.AUG.MIN_SIZES",
     ]
-    assert "(INPUT.FLIP_HORIZONTAL, INPUT.FLIP_VERTICAL)" in said[-1]
+    assert "(INPUT.FLIP_HORIZONTAL, INPUT.FLIP_VERTICAL)" in said[-2]
 
 
 def test_no_config_of_ours_sets_a_key_without_an_effect(caplog):
