@@ -23,10 +23,11 @@ from typing import Any
 import cv2
 from tqdm import tqdm
 
+from ..data.builtin import SPLITS
 from ..utils.files import check_writable_folder, write_json
 from ..utils.workers import map_in_workers
 from .case import generate_case
-from .params import SPLITS, PhantomParams
+from .params import PhantomParams
 from .records import case_record, coco_file
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 VIEW_PATTERNS = ("four", "three", "ipsilateral_pair", "contralateral_pair", "single")
-SPLITS = ("train", "val", "test")
 
 # Cases of each pattern that give the image counts measured on the mass subset of CBIS-DDSM
 # (training split: 87 images with both partner views, 931 with the auxiliary view only, 13 with

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..data.builtin import SPLITS
 from .coco_files import split_content
 from .core import SourceFilm
 from .lesion_match import ID_DISTANCE, Seen, match_views, seen_distance
@@ -51,7 +52,7 @@ def coco_files(
             (records[name]["entry"] for name in sorted(n for n in context if context[n] == split)),
             categories,
         )
-        for split in ("train", "val", "test")
+        for split in SPLITS
     }
 
 

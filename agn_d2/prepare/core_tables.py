@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..coco import values
+from ..data.builtin import SPLITS
 from ..dicom.views import parse_view_text
 
 Row = dict[str, str]
@@ -196,6 +197,6 @@ def split_of(where: str, row: Mapping[str, str]) -> str | None:
         return None
     names = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
     split = names.get(cell.lower(), cell.lower())
-    if split not in ("train", "val", "test"):
+    if split not in SPLITS:
         raise ValueError(f"{where}: split is {cell!r}, expected train, val or test")
     return split

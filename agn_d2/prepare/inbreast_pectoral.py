@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from ..coco.file import read_coco
+from ..data.builtin import SPLITS
 from ..landmarks.errors import LandmarkErrors, errors_as_row, landmark_errors, summarize_errors
 from ..landmarks.record import Landmarks, read_landmarks
 from ..utils.files import write_json, write_text
@@ -113,7 +114,7 @@ def muscle_line(
 def _entries(out: Path) -> dict[str, dict[str, Any]]:
     """File name -> entry of every image of the data set."""
     entries = {}
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         content = read_coco(out / "annotations" / f"{split}.json")
         for entry in (*content.images, *content.context_images):
             entries[entry["file_name"]] = entry

@@ -149,6 +149,7 @@ def _replaces(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except (OSError, ValueError, KeyError, TypeError):
+        # A damaged record does not tell; it may have.
         return True
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from ..data.builtin import SPLITS
 from ..utils.files import clear_parts
 from ..utils.locks import lock_file
 
@@ -38,7 +39,7 @@ def withdraw_annotations(out: Path) -> None:
     A run that ends half-way would leave new images, such as mirrored ones, under old boxes, and
     training would not see it.
     """
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         (out / "annotations" / f"{split}.json").unlink(missing_ok=True)
 
 

@@ -168,7 +168,8 @@ def test_depthwise_convolutions_that_bfloat16_slows_down_run_in_float32(
 ):
     torch.manual_seed(0)
     layer = kind(4, 4, kernel, stride=stride, groups=groups)
-    narrow, reference = nn.Conv2d(1, 4, 1), copy.deepcopy(layer)
+    narrow = nn.Conv2d(1, 4, 1)
+    reference = copy.deepcopy(layer).to(memory_format=torch.channels_last)
     model = speed_up_on_cpu(nn.Sequential(narrow, layer), amp=True)
     assert isinstance(model[1], kind)
     given = []

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ...data.builtin import SPLITS
 from ..coco_files import CATEGORIES, split_content
 from ..lesion_match import Seen, match_views, seen_distance
 from .tables import Film, Finding
@@ -114,7 +115,7 @@ def coco_files(
             (records[name]["entry"] for name in of_split(context, split)),
             categories(subset),
         )
-        for split in ("train", "val", "test")
+        for split in SPLITS
     }
 
 
