@@ -30,10 +30,11 @@ from agn_d2.prepare.cbis_ddsm.annotate_800 import write_annotations
 from agn_d2.prepare.cbis_ddsm.density import Place, read_densities
 from agn_d2.prepare.cbis_ddsm.image_800 import prepare_image
 from agn_d2.prepare.cbis_ddsm.images_800 import PreparedImage, PreparedImages, prepare_images
-from agn_d2.prepare.cbis_ddsm.source_800 import read_source
+from agn_d2.prepare.cbis_ddsm.source_800 import SourceImage, read_source
 from agn_d2.prepare.priors import count_priors
 from agn_d2.prepare.splits import assign_splits
 from agn_d2.utils.files import check_writable
+from agn_d2.utils.locks import held
 from agn_d2.utils.paths import datasets_root
 from agn_d2.utils.view_names import VIEWS
 
@@ -109,11 +110,27 @@ def main() -> int:
     args = parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     output = args.output or datasets_root() / "cbis_ddsm"
-    annotations = output / "annotations"
+    if (output / "work").exists():
+        raise ValueError(
+            f"{output} holds a data set made by datasets/prepare.py; choose another --output"
+        )
     corrections = read_corrections(args.corrections) if args.corrections else {}
     densities = read_densities(args.csv) if args.csv else None
     sources = read_source(args.source)
-    check_writable(annotations / "landmarks.json")
+    check_writable(output / "annotations" / "landmarks.json")
+    with held(output / ".preparation.lock", output):
+        return write_data_set(args, sources, corrections, densities, output)
+
+
+def write_data_set(
+    args: argparse.Namespace,
+    sources: list[SourceImage],
+    corrections: dict[str, Correction],
+    densities: dict[Place, int] | None,
+    output: Path,
+) -> int:
+    """Write the data set; returns the exit status."""
+    annotations = output / "annotations"
     prepare = partial(
         prepare_image,
         folder=output / "images",

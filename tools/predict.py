@@ -46,6 +46,10 @@ from agn_d2.visualization.figure_files import write_figure
 
 logger = logging.getLogger("predict")
 
+# Seconds after which a file that is still half written is one of a killed run. Other runs may
+# write to the same folder, such as one per GPU.
+IDLE = 600.0
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -241,7 +245,7 @@ def main(argv: list[str] | None = None) -> int:
     found, strays = find_examinations(args.images, wishes, skip=args.output)
     run = Run(args)
     args.output.mkdir(parents=True, exist_ok=True)
-    clear_parts(args.output)
+    clear_parts(args.output, idle=IDLE)
     with logging_redirect_tqdm():
         for one in strays:
             run.leaves_out(one)

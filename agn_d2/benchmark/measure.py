@@ -30,7 +30,12 @@ def interleaved_times(
         repeats: rounds that are.
         device: "cpu", "cuda" or one of several ("cuda:1"), which is waited for.
         clock: seconds; ``time.process_time`` counts those of the CPU.
+
+    Raises:
+        ValueError: no round is counted.
     """
+    if repeats < 1:
+        raise ValueError(f"at least one round must be counted, got {repeats}")
     times: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(warmup + repeats):
         for name, run in runs.items():

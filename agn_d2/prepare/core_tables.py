@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..dicom.views import parse_view_text
 Row = dict[str, str]
 Line = tuple[int, list[str]]  # number of the line in which a row begins, its cells
 _DELIMITERS = ",;\t"
+_STATED_DELIMITER = re.compile('"?sep=(.)"?')  # first line of some of Excel's CSV files
 _EMPTY = values.EMPTY | {"n/a"}
 
 
@@ -70,14 +72,19 @@ def _csv_lines(path: Path, encodings: Sequence[str]) -> Iterator[Line]:
             reason = str(error)
     else:
         raise ValueError(f"{path}: not UTF-8 text ({reason}); save it as CSV in UTF-8")
-    delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
+    first, _, rest = text.partition("\n")
+    stated = _STATED_DELIMITER.fullmatch(first.rstrip("\r"))
+    above = 0
+    if stated is not None:
+        text, above = rest, 1
+    delimiter = stated[1] if stated else max(_DELIMITERS, key=first.count)
     # Strict, as a quote that is not closed would make one cell of all rows behind it.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    begins = 1
+    begins = above + 1
     try:
         for cells in reader:
             yield begins, cells
-            begins = reader.line_num + 1
+            begins = above + reader.line_num + 1
     except csv.Error as error:
         raise ValueError(f"{path}, line {begins}: not readable as CSV ({error})") from None
 

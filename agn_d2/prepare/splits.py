@@ -34,7 +34,8 @@ def split_patients(patients: Sequence[str], share: float, seed: int, what: str) 
 
     Args:
         patients: those to draw from, in any order.
-        share: share of the patients, in [0, 1).
+        share: share of the patients, in [0, 1). Above 0 one patient at least is drawn, as
+            long as another one remains.
         seed: of the draw.
         what: name of the split, for the message.
 
@@ -47,7 +48,9 @@ def split_patients(patients: Sequence[str], share: float, seed: int, what: str) 
     if not 0 <= share < 1:
         raise ValueError(f"the {what} share must be in [0, 1), got {share}")
     ordered = sorted(set(patients))
-    drawn = np.random.default_rng(seed).permutation(len(ordered))[: round(share * len(ordered))]
+    at_least = 1 if share and len(ordered) > 1 else 0
+    count = max(round(share * len(ordered)), at_least)
+    drawn = np.random.default_rng(seed).permutation(len(ordered))[:count]
     return {ordered[i] for i in drawn}
 
 

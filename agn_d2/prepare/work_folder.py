@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..data.builtin import SPLITS
 from ..utils.files import clear_parts
-from ..utils.locks import lock_file
+from ..utils.locks import held
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -62,10 +62,7 @@ def at_work(out: Path, folders: Sequence[str]) -> Iterator[None]:
     """
     for name in folders:
         (out / name).mkdir(parents=True, exist_ok=True)
-    file, owner = lock_file(out / "work" / ".lock")
-    if owner is not None:
-        raise ValueError(f"another run is at work in {out / 'work'} ({owner})")
-    with file or nullcontext():
+    with held(out / "work" / ".lock", out / "work"):
         for name in folders:
             clear_parts(out / name)
         try:

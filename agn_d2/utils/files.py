@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,12 +98,26 @@ def check_writable_folder(
             pass
 
 
-def clear_parts(folder: str | os.PathLike[str]) -> int:
-    """Remove what killed runs left behind in a folder; returns how many files that were."""
-    parts = [path for path in Path(folder).glob(f".*{PART}") if path.is_file()]
+def clear_parts(folder: str | os.PathLike[str], *, idle: float = 0.0) -> int:
+    """Remove what killed runs left behind in a folder; returns how many files that were.
+
+    Args:
+        folder: where files were written.
+        idle: seconds that nobody has written to a file that is removed, where others may be at
+            work in the folder.
+    """
+    latest = time.time() - idle
+    parts = [path for path in Path(folder).glob(f".*{PART}") if _is_left_behind(path, latest)]
     for path in parts:
         path.unlink(missing_ok=True)
     return len(parts)
+
+
+def _is_left_behind(path: Path, latest: float) -> bool:
+    try:
+        return path.is_file() and path.stat().st_mtime <= latest
+    except FileNotFoundError:  # renamed meanwhile
+        return False
 
 
 @contextmanager

@@ -71,3 +71,17 @@ def locked(path: Path) -> Iterator[None]:
     file, _ = lock_file(path, wait=True)
     with file or contextlib.nullcontext():
         yield
+
+
+@contextlib.contextmanager
+def held(path: Path, folder: Path) -> Iterator[None]:
+    """Hold the lock of a file as long as a folder is written.
+
+    Raises:
+        ValueError: another process has it.
+    """
+    file, owner = lock_file(path)
+    if owner is not None:
+        raise ValueError(f"another run is at work in {folder} ({owner})")
+    with file or contextlib.nullcontext():
+        yield

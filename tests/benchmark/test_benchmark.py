@@ -102,6 +102,11 @@ def test_runs_take_turns_and_the_warm_up_is_not_counted():
     assert times == {"a": [2.0, 2.0], "b": [2.0, 2.0]}
 
 
+def test_no_round_at_all_is_refused():
+    with pytest.raises(ValueError, match="at least one round must be counted, got 0"):
+        interleaved_times({"a": lambda: None}, warmup=1, repeats=0, device="cpu")
+
+
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux' /proc")
 def test_peak_memory_sees_what_is_freed_before_the_end():
     def run():

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import joblib
@@ -11,6 +16,7 @@ import joblib
 from agn_d2.data.multi_view_coco import load_multi_view_coco
 from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.report import evaluate_froc
+from agn_d2.utils.locks import locked
 
 from ..programs import load_program
 
@@ -70,3 +76,22 @@ def froc_of_made_up_detections(out: Path, split: str, tmp_path: Path) -> dict:
     truth = read_ground_truth(out / "annotations" / f"{split}.json")
     report, _ = evaluate_froc(read_detections(path, truth), truth.lesions, fppi=[1e-9, 1])
     return {key: report[key] for key in ("recall", "images", "lesions")}
+
+
+@contextmanager
+def another_process_holds(lock: Path) -> Iterator[BaseProcess]:
+    """A process that holds a lock until the block ends."""
+    context = get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_hold, args=(lock, there), daemon=True)
+    process.start()
+    assert here.recv() == "locked"
+    yield process
+    here.send("enough")
+    process.join()
+
+
+def _hold(lock: Path, pipe: Connection) -> None:
+    with locked(lock):
+        pipe.send("locked")
+        pipe.recv()

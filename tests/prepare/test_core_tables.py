@@ -26,6 +26,17 @@ def test_a_row_is_named_by_the_line_in_which_it_begins(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("first", ["sep=;\r\n", '"sep=;"\n'])
+def test_the_separator_that_excel_states_above_the_columns(tmp_path, first):
+    """More commas than semicolons in the columns' names, so it cannot be guessed."""
+    table = tmp_path / "mine.csv"
+    table.write_bytes(f"{first}file;x, y, w, h\na.png;1\n\nb.png;2\n".encode())
+    assert read_rows(table, ("file",)) == [
+        (f"{table}, line 3", {"file": "a.png", "x,_y,_w,_h": "1"}),
+        (f"{table}, line 5", {"file": "b.png", "x,_y,_w,_h": "2"}),
+    ]
+
+
 def test_a_column_that_stands_there_twice_is_named(tmp_path):
     """The last one would count, without a word."""
     table = tmp_path / "mine.csv"

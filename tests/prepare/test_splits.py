@@ -18,6 +18,14 @@ def test_validation_patients_are_drawn_once_and_for_all():
         split_patients(patients, 1.0, 0, "val")
 
 
+@pytest.mark.parametrize(
+    ("count", "share", "drawn"),
+    [(3, 0.1, 1), (2, 0.1, 1), (1, 0.1, 0), (0, 0.1, 0), (10, 0.24, 2)],
+)
+def test_a_split_of_a_small_table_is_not_empty(count, share, drawn):
+    assert len(split_patients([f"P_{n}" for n in range(count)], share, 0, "val")) == drawn
+
+
 @dataclass(frozen=True)
 class Film:
     name: str

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from agn_d2.utils.files import (
     check_writable,
     check_writable_folder,
+    clear_parts,
     write_atomically,
     write_json,
     write_text,
@@ -161,3 +163,13 @@ def test_checks_make_the_folder_and_leave_nothing(tmp_path):
     check_writable_folder(tmp_path / "other")
     assert content(tmp_path / "new") == {}
     assert content(tmp_path / "other") == {}
+
+
+def test_only_what_nobody_writes_any_more_is_cleared(tmp_path):
+    for name, age in ((".a.json.1.part", 700), (".b.json.2.part", 10), ("c.json", 700)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    assert clear_parts(tmp_path, idle=600) == 1
+    assert sorted(content(tmp_path)) == [".b.json.2.part", "c.json"]
+    assert clear_parts(tmp_path) == 1
+    assert sorted(content(tmp_path)) == ["c.json"]

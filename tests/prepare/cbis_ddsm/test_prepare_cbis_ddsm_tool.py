@@ -1,6 +1,7 @@
 """datasets/prepare_cbis_ddsm_coco.py on a made-up release: corrections by hand."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from agn_d2.prepare import open_files
 from agn_d2.prepare.cbis_ddsm import image_800
 
 from ...programs import load_program
+from ..helpers import another_process_holds
 
 TOOL = Path(__file__).parents[3] / "datasets" / "prepare_cbis_ddsm_coco.py"
 HEADER = "patient,breast,view,split,file,n_mass_boxes,original_width,original_height,annotation"
@@ -245,3 +247,17 @@ def test_an_image_whose_mass_lies_outside_of_the_crop_is_left_out_and_named(
     truth = read_ground_truth(output / "annotations" / "train.json")
     assert [image.file_name for image in truth.images] == ["1_LEFT_MLO.png"]
     assert run(main, monkeypatch, release, output, "--no-crop") == 0
+
+
+def test_what_another_run_or_program_writes_is_not_written_over(
+    main, monkeypatch, release, tmp_path, capsys
+):
+    output = tmp_path / "out"
+    with another_process_holds(output / ".preparation.lock") as process:
+        assert run(main, monkeypatch, release, output) == 2
+        assert re.search(rf"at work in .*out .*{process.pid}", capsys.readouterr().err)
+        assert not list((output / "annotations").iterdir())
+    assert run(main, monkeypatch, release, output) == 0
+    (output / "work").mkdir()
+    assert run(main, monkeypatch, release, output) == 2
+    assert "made by datasets/prepare.py" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import time
-from multiprocessing import Pipe, get_context
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,9 @@ from agn_d2.prepare import images
 from agn_d2.prepare.cbis_ddsm.release import prepare_release
 from agn_d2.prepare.core_film import FilmOptions
 from agn_d2.prepare.work_folder import DiskFull
-from agn_d2.utils.locks import locked
 
 from ...programs import load_program
+from ..helpers import another_process_holds
 from .test_release import options
 
 TOOL = Path(__file__).parents[3] / "datasets" / "prepare.py"
@@ -123,23 +123,11 @@ def test_a_data_set_made_otherwise_is_not_overwritten(small_fixture, tmp_path):
         prepare_release(options(small_fixture, tmp_path))
 
 
-def hold(path, pipe):
-    with locked(path):
-        pipe.send("locked")
-        pipe.recv()
-
-
 def test_two_runs_at_once_are_refused(small_fixture, tmp_path):
-    here, there = Pipe()
-    place = tmp_path / "work" / ".lock"
-    process = get_context("fork").Process(target=hold, args=(place, there), daemon=True)
-    process.start()
-    assert here.recv() == "locked"
-    message = rf"another run is at work in .*work \(.*{process.pid}"
-    with pytest.raises(ValueError, match=message):
-        prepare_release(options(small_fixture, tmp_path))
-    here.send("enough")
-    process.join()
+    with another_process_holds(tmp_path / "work" / ".lock") as process:
+        message = rf"another run is at work in .*work \(.*{process.pid}"
+        with pytest.raises(ValueError, match=message):
+            prepare_release(options(small_fixture, tmp_path))
     assert prepare_release(options(small_fixture, tmp_path)).prepared == 6
 
 
