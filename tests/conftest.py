@@ -93,3 +93,25 @@ def toy_datasets(toy_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DETECTRON2_DATASETS", str(toy_root))
     register_builtin_datasets()
     return toy_root
+
+
+@pytest.fixture
+def context_file(toy_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The COCO file of the toy data set as ``context_test``, where P1's right views are context."""
+    from agn_d2.data.builtin import register_builtin_datasets
+
+    folder = tmp_path / "datasets/context"
+    (folder / "annotations").mkdir(parents=True)
+    for name in ("images", "annotations/landmarks.json"):
+        (folder / name).symlink_to(toy_root / "phantom" / name)
+    content = json.loads((toy_root / "phantom/annotations/test.json").read_text())
+    context = [i for i in content["images"] if i["file_name"].startswith("P1_R")]
+    content["images"] = [i for i in content["images"] if i not in context]
+    kept = [image["id"] for image in content["images"]]
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
+    content["context_images"] = context
+    file = folder / "annotations/test.json"
+    file.write_text(json.dumps(content))
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(folder.parent))
+    register_builtin_datasets()
+    return file

@@ -23,25 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def dataset(toy_root, tmp_path, monkeypatch):
-    """The toy data set as ``context_test``: P1's right views are context, P4 is a normal."""
-    folder = tmp_path / "datasets/context"
-    (folder / "annotations").mkdir(parents=True)
-    (folder / "images").symlink_to(toy_root / "phantom/images")
-    (folder / "annotations/landmarks.json").symlink_to(
-        toy_root / "phantom/annotations/landmarks.json"
-    )
-    content = json.loads((toy_root / "phantom/annotations/test.json").read_text())
-    context = [i for i in content["images"] if i["file_name"].startswith("P1_R")]
-    content["images"] = [i for i in content["images"] if i not in context]
-    for image in context:
+def dataset(context_file):
+    """``context_test`` whose context has no ids and whose P4 is a normal; its content."""
+    content = json.loads(context_file.read_text())
+    for image in content["context_images"]:
         del image["id"]
-    content["context_images"] = context
     diseased = [i["id"] for i in content["images"] if i["patient_id"] != "P4"]
     content["annotations"] = [a for a in content["annotations"] if a["image_id"] in diseased]
-    (folder / "annotations/test.json").write_text(json.dumps(content))
-    monkeypatch.setenv("DETECTRON2_DATASETS", str(folder.parent))
-    register_builtin_datasets()
+    context_file.write_text(json.dumps(content))
     return content
 
 

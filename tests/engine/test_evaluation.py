@@ -12,7 +12,6 @@ from agn_d2.cross_view import CandidateRelation
 from agn_d2.cross_view.relation_file import write_relation
 from agn_d2.cross_view.results import CONTEXT_RESULTS
 from agn_d2.data.build import build_context_loader
-from agn_d2.data.builtin import register_builtin_datasets
 from agn_d2.engine import train
 from agn_d2.engine.dataset_checks import check_datasets
 from agn_d2.engine.setup import load_cfg
@@ -35,26 +34,13 @@ class OneMark(torch.nn.Module):
 
 
 @pytest.fixture
-def evaluate(toy_root, tmp_path, monkeypatch):
-    """Evaluates ``OneMark`` on the toy data set whose right views of P1 are context."""
-    folder = tmp_path / "datasets/context"
-    (folder / "annotations").mkdir(parents=True)
-    (folder / "images").symlink_to(toy_root / "phantom/images")
-    (folder / "annotations/landmarks.json").symlink_to(
-        toy_root / "phantom/annotations/landmarks.json"
-    )
-    content = json.loads((toy_root / "phantom/annotations/test.json").read_text())
-    context = [i for i in content["images"] if i["file_name"].startswith("P1_R")]
-    content["images"] = [i for i in content["images"] if i not in context]
-    kept = [image["id"] for image in content["images"]]
-    content["annotations"] = [a for a in content["annotations"] if a["image_id"] in kept]
-    content["context_images"] = context
+def evaluate(context_file, tmp_path):
+    """Evaluates ``OneMark`` on ``context_test``, whose category has an id of its own."""
+    content = json.loads(context_file.read_text())
     content["categories"][0]["id"] = 3
     for annotation in content["annotations"]:
         annotation["category_id"] = 3
-    (folder / "annotations/test.json").write_text(json.dumps(content))
-    monkeypatch.setenv("DETECTRON2_DATASETS", str(folder.parent))
-    register_builtin_datasets()
+    context_file.write_text(json.dumps(content))
 
     def make_cfg(*options):
         always = ["DATASETS.TEST", "('context_test',)", "DATALOADER.NUM_WORKERS", "0"]
