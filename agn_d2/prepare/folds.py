@@ -76,8 +76,8 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
 
     Raises:
         FileNotFoundError: no such data set.
-        ValueError: an image is in two splits or has no patient, an annotation file has another
-            fault, or too few patients; names the file.
+        ValueError: an image is in two splits or has no patient, the splits number their classes
+            differently, an annotation file has another fault, or too few patients; names the file.
     """
     source = Path(root) / dataset
     content = _read_all(source)
@@ -99,14 +99,19 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
 
 def _read_all(source: Path) -> dict[str, Any]:
     """Images, context images and annotations of all splits, with new ids."""
-    merged: dict[str, Any] = {"images": [], "annotations": [], "context_images": []}
+    merged: dict[str, Any] = {
+        "images": [],
+        "annotations": [],
+        "context_images": [],
+        "categories": [],
+    }
     splits: dict[str, str] = {}
     for split in SPLITS:
         path = annotation_file(source, split)
         if not path.is_file():
             continue
         content = _read_split(path)
-        merged.setdefault("categories", content["categories"])
+        _join_categories(merged["categories"], content["categories"], path)
         new_id = {}
         for image in content["images"]:
             name = posixpath.normpath(image["file_name"])
@@ -128,12 +133,40 @@ def _read_all(source: Path) -> dict[str, Any]:
     return merged
 
 
+def _join_categories(
+    merged: list[dict[str, Any]], own: Sequence[dict[str, Any]], path: Path
+) -> None:
+    """Add the categories of a split to those of the splits before, in place.
+
+    Annotations keep their category ids, so that an id must name the same class in all splits.
+    """
+    for category in own:
+        mine = category["id"], _class_name(category)
+        others = [(other["id"], _class_name(other)) for other in merged]
+        for other in others:
+            if mine != other and (mine[0] == other[0] or mine[1] == other[1]):
+                raise ValueError(
+                    f"{path}: category {mine[0]!r} is {mine[1]}, but in another split "
+                    f"{other[0]!r} is {other[1]}; give all splits the same categories"
+                )
+        if mine not in others:
+            merged.append(category)
+
+
+def _class_name(category: Mapping[str, Any]) -> str:
+    return category["name"].strip().lower()
+
+
 def _read_split(path: Path) -> dict[str, Any]:
     """The entries of a split as they are written, but patients as a text.
 
     A patient who is 2 in one file and 2.0 in another, as pandas writes a column with gaps, is one.
     """
     coco, content = read_coco(path), read_json(path)
+    if not coco.categories:
+        raise ValueError(f"{path}: no categories; list the classes, see datasets/README.md")
+    require_keys(coco, "categories", ("name",), "a class needs a name")
+    content["categories"] = list(coco.categories)
     for kind in ("images", "context_images"):
         require_keys(coco, kind, KEYS, REMEDY)
         entries = zip(content.get(kind) or [], getattr(coco, kind), strict=True)

@@ -174,3 +174,53 @@ def test_a_data_set_without_landmarks_has_folds_without_priors(toy_root, tmp_pat
     for name in names:
         assert {image["landmarks"] for image in DatasetCatalog.get(f"{name}_train")} == {None}
         assert not list((tmp_path / name / "annotations").glob("prior_*"))
+
+
+def split_in_two(toy_root, root):
+    """The toy data set with P1 and P2 in train.json, the others in test.json; their writer."""
+    copy_train(toy_root, root)
+    content = read(root, "phantom", "train")
+
+    def write(split, patients, categories):
+        images = [i for i in content["images"] if i["patient_id"] in patients]
+        ids = {image["id"] for image in images}
+        kind = {"category_id": categories[0]["id"] if categories else 1}
+        annotations = [a | kind for a in content["annotations"] if a["image_id"] in ids]
+        part = {"images": images, "annotations": annotations, "categories": categories}
+        file = root / "phantom" / "annotations" / f"{split}.json"
+        file.unlink(missing_ok=True)
+        file.write_text(json.dumps(part))
+
+    return write
+
+
+MASS, CALCIFICATION = {"id": 1, "name": "mass"}, {"id": 2, "name": "calcification"}
+
+
+@pytest.mark.parametrize(
+    ("categories", "message"),
+    [
+        ([MASS | {"id": 2}, CALCIFICATION | {"id": 1}], r"category 2 is mass, .*split 1 is mass"),
+        ([MASS | {"id": 3}], "category 3 is mass, but in another split 1 is mass; give all"),
+        ([CALCIFICATION | {"id": 1}], "category 1 is calcification, .*another split 1 is mass"),
+        ([], "no categories; list the classes"),
+        ([{"id": 1}], "a class needs a name"),
+    ],
+)
+def test_splits_that_number_their_classes_differently_are_refused(
+    toy_root, tmp_path, categories, message
+):
+    write = split_in_two(toy_root, tmp_path)
+    write("train", ("P1", "P2"), [MASS, CALCIFICATION])
+    write("test", ("P3", "P4"), categories)
+    with pytest.raises(ValueError, match=rf"phantom/annotations/test\.json: .*{message}"):
+        write_folds(tmp_path, "phantom", 2)
+
+
+def test_a_class_of_one_split_alone_is_a_class_of_the_folds(toy_root, tmp_path):
+    write = split_in_two(toy_root, tmp_path)
+    write("train", ("P1", "P2"), [MASS | {"name": "Mass"}])
+    write("test", ("P3", "P4"), [CALCIFICATION, MASS])
+    write_folds(tmp_path, "phantom", 2)
+    found = read(tmp_path, "phantom_fold1of2", "train")["categories"]
+    assert found == [MASS | {"name": "Mass"}, CALCIFICATION]
