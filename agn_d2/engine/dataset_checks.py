@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..data.build import check_landmarks
 from ..data.builtin import check_registered
 from ..data.cases import group_cases
 from ..data.overlap import shared_images, shared_patients
-from .setup import check_classes
+from .setup import check_classes, count_masks
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,8 @@ def check_datasets(cfg: CfgNode, *, training: bool = True) -> None:
         FileNotFoundError: a file of a data set, an image, or the relation that is to re-score the
             results, is missing.
         ValueError: a data set is unknown, its files are wrong, it has no images or lacks landmarks
-            that the graph needs, or its classes are not those of the detector or of the others.
+            that the graph needs or masks that the losses need, or its classes are not those of the
+            detector or of the others.
     """
     validation = cfg.TEST.VALIDATION
     watched = (validation.DATASET,) if training and validation.EPOCHS > 0 else ()
@@ -52,6 +53,8 @@ def check_datasets(cfg: CfgNode, *, training: bool = True) -> None:
     configured_relation(cfg)
     for name in names:
         _check_images(cfg, name, DatasetCatalog.get(name))
+    if cfg.MODEL.MASK_ON:
+        _check_masks(dict.fromkeys((*trained, *watched)))
     check_classes(cfg, names)
     check_class_names(trained, [name for name in names if name not in trained])
     if comm.is_main_process():
@@ -125,6 +128,17 @@ def _check_images(cfg: CfgNode, name: str, dicts: list[dict[str, Any]]) -> None:
             f"{name}: {len(missing)} images are missing, the first is {missing[0]}. file_name in "
             "the annotations is relative to the folder images"
         )
+
+
+def _check_masks(names: Iterable[str]) -> None:
+    """Losses are computed on these data sets, that of the mask head among them."""
+    for name in names:
+        masses, without = count_masks([name])
+        if without:
+            raise ValueError(
+                f"{name}: no masks for {without} of {masses} masses, but the mask loss of "
+                "MODEL.MASK_ON needs them; name a data set with masks, or set MODEL.MASK_ON False"
+            )
 
 
 def _class_names(name: str) -> list[str]:

@@ -284,18 +284,26 @@ def _resolve_masks(cfg: CfgNode) -> None:
     """Switch the mask head off, with a warning, unless every mass it trains on has a mask."""
     if not cfg.MODEL.MASK_ON or not cfg.DATASETS.TRAIN:
         return
-    masks = [
-        bool(annotation.get("segmentation"))
-        for name in cfg.DATASETS.TRAIN
-        for image in DatasetCatalog.get(name)
-        for annotation in image.get("annotations", [])
-    ]
-    if masks and all(masks):
+    masses, without = count_masks(cfg.DATASETS.TRAIN)
+    if masses and not without:
         return
     logger.warning(
         "%s: no masks for %d of %d masses; MODEL.MASK_ON is switched off, boxes only.",
         ", ".join(cfg.DATASETS.TRAIN),
-        len(masks) - sum(masks),
-        len(masks),
+        without,
+        masses,
     )
     cfg.MODEL.MASK_ON = False
+
+
+def count_masks(names: Iterable[str]) -> tuple[int, int]:
+    """The masses of registered data sets, and those of them that have no mask."""
+    masks = [
+        bool(annotation.get("segmentation"))
+        for name in names
+        for image in DatasetCatalog.get(name)
+        for annotation in image.get("annotations", [])
+        # No loss is computed on a region that is no lesion.
+        if not annotation.get("iscrowd", 0)
+    ]
+    return len(masks), len(masks) - sum(masks)

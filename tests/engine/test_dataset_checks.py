@@ -72,6 +72,21 @@ def test_the_validation_set_is_checked_where_it_is_used(root):
         check_datasets(config(("mine_train",), ("mine_test",), *watch))
 
 
+def test_the_validation_loss_of_masks_needs_masks(root):
+    watch = ["TEST.VALIDATION.EPOCHS", "1.0", "TEST.VALIDATION.DATASET", "mine_val"]
+    masks = [*watch, "MODEL.MASK_ON", "True"]
+    sets = ("mine_train",), ("mine_test",)
+    edit(root / "mine", "test", lambda c: c["annotations"][0].pop("segmentation"))
+    check_datasets(config(*sets, *masks))
+    edit(root / "mine", "val", lambda c: c["annotations"][0].pop("segmentation"))
+    with pytest.raises(ValueError, match="mine_val: no masks for 1 of 2 masses, .*MODEL.MASK_ON"):
+        check_datasets(config(*sets, *masks))
+    check_datasets(config(*sets, *masks), training=False)
+    check_datasets(config(*sets, *watch))
+    edit(root / "mine", "val", lambda c: c["annotations"][0].update(iscrowd=1))
+    check_datasets(config(*sets, *masks))
+
+
 def test_classes_landmarks_and_images_of_the_test_set(root):
     three = ["MODEL.ROI_HEADS.NUM_CLASSES", "3"]
     with pytest.raises(ValueError, match="mine_train has the classes mass"):

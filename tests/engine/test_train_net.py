@@ -172,14 +172,18 @@ def test_without_masks_it_says_so_and_trains_boxes(toy_root, tmp_path, monkeypat
     folder = tmp_path / "phantom/annotations"
     folder.mkdir(parents=True)
     content = json.loads((toy_root / "phantom/annotations/train.json").read_text())
+    landmarks = (toy_root / "phantom/annotations/landmarks.json").read_text()
+    (folder / "landmarks.json").write_text(landmarks)
+    # A region that is no lesion needs no mask.
+    content["annotations"][0] |= {"iscrowd": 1, "segmentation": []}
+    (folder / "train.json").write_text(json.dumps(content))
+    assert setup_masks(tmp_path, monkeypatch) is True
     for annotation in content["annotations"]:
         annotation["segmentation"] = []
     (folder / "train.json").write_text(json.dumps(content))
-    landmarks = (toy_root / "phantom/annotations/landmarks.json").read_text()
-    (folder / "landmarks.json").write_text(landmarks)
     with caplog.at_level(logging.WARNING):
         assert setup_masks(tmp_path, monkeypatch) is False
-    assert "no masks" in caplog.text
+    assert "no masks for 8 of 8 masses" in caplog.text
 
 
 def setup_masks(root, monkeypatch):
