@@ -27,8 +27,8 @@ from ..utils.files import write_json
 logger = logging.getLogger(__name__)
 
 RESULT_FILE, RUN_FILE, LOG_FILE = "result.json", "run.json", "run.log"
-# Of a run: tells whether its config has been edited since.
-DIGEST = "config_digest"
+# Of a run: tell whether its config and the annotations of its fold have been edited since.
+DIGEST, FOLD_DIGEST = "config_digest", "fold_digest"
 
 
 @dataclass(frozen=True)
@@ -222,8 +222,9 @@ def _read_own(run: Run, name: str) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise ValueError(f"{file}: is no description of a run; remove it, or take another --output")
     wanted = run.describe()
-    if DIGEST not in content:  # of a former version
-        del wanted[DIGEST]
+    for key in (DIGEST, FOLD_DIGEST):
+        if key not in content:  # of a former version
+            wanted.pop(key, None)
     other = [key for key, value in wanted.items() if content.get(key) != value]
     if other:
         differences = ", ".join(f"{k} was {content.get(k)}, now {wanted[k]}" for k in other)

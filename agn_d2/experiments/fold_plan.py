@@ -5,16 +5,21 @@ The plan is data: runs of tools/train_net.py, of which some need the weights of 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from detectron2.config import CfgNode
 
+from ..coco.reading import once
+from ..data.builtin import annotation_file
 from ..engine.setup import load_cfg
 from ..modeling.backbone.agn_fpn import find_prior_file
 from ..utils.fold_names import fold_name
-from .ablation import Row, Run, read_result
+from ..utils.paths import datasets_root
+from .ablation import FOLD_DIGEST, Row, Run, read_result
 
 DETECTOR = "detector"
 WEIGHTS = "model_final.pth"
@@ -45,11 +50,13 @@ class FoldRun(Run):
 
     Attributes:
         fold: counted from 1.
+        dataset: that of the fold, a folder below the root of the data sets.
         shuffled: a trained row that is tested with the views of other patients.
         needs: the run whose weights it takes; None: none, or given ones.
     """
 
     fold: int = field(kw_only=True)
+    dataset: str = field(kw_only=True)
     shuffled: bool = field(default=False, kw_only=True)
     needs: FoldRun | None = field(default=None, kw_only=True)
 
@@ -61,6 +68,18 @@ class FoldRun(Run):
     def finished(self) -> bool:
         """Whether its result is there."""
         return read_result(self) is not None
+
+    def describe(self) -> dict[str, Any]:
+        """As of any run, and which images and boxes it is trained and tested on."""
+        folder = datasets_root() / self.dataset
+        files = [annotation_file(folder, split) for split in ("train", "test")]
+        digest = "".join(_digest(file)[:6] for file in files if file.is_file())
+        return super().describe() | {FOLD_DIGEST: digest}
+
+
+@once
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def plan_folds(
@@ -112,7 +131,7 @@ def check_plan(runs: Sequence[FoldRun]) -> None:
     """Find before any training what would stop one later.
 
     Raises:
-        ValueError: a folder holds the result of another run.
+        ValueError: a folder holds the result of another run, or of other folds.
         FileNotFoundError: a fold has no prior of a row's layout.
     """
     for run in runs:
@@ -178,7 +197,12 @@ def _detector_run(
     if weights:
         options = (*options, "MODEL.WEIGHTS", str(weights[fold - 1].resolve()))
     folder = _folder(output, DETECTOR, seed, fold)
-    return FoldRun(row, seed, folder, options, eval_only=bool(weights), fold=fold)
+    return FoldRun(
+        *(row, seed, folder, options),
+        eval_only=bool(weights),
+        fold=fold,
+        dataset=folds.name(fold),
+    )
 
 
 def _row_run(row: Row, detector: FoldRun, folds: Folds, output: Path) -> FoldRun:
@@ -191,6 +215,7 @@ def _row_run(row: Row, detector: FoldRun, folds: Folds, output: Path) -> FoldRun
         *(row, seed, _folder(output, row.name, seed, fold), options),
         places=() if given else ("MODEL.WEIGHTS", str(detector.folder / WEIGHTS)),
         fold=fold,
+        dataset=detector.dataset,
         needs=None if given else detector,
     )
 
@@ -203,6 +228,7 @@ def _control_run(trained: FoldRun, output: Path) -> FoldRun:
         eval_only=True,
         places=("MODEL.WEIGHTS", str(trained.folder / WEIGHTS)),
         fold=fold,
+        dataset=trained.dataset,
         shuffled=True,
         needs=trained,
     )

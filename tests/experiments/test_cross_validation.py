@@ -192,6 +192,37 @@ def test_folds_of_a_data_set_that_was_prepared_anew_are_told(validate, toy_folds
     assert "toy/annotations/train.json is newer than the folds" in caplog.text
 
 
+def test_results_on_folds_that_were_made_anew_are_refused(validate, toy_folds, capsys):
+    # Without landmarks no relation looks at the results of each fold by itself.
+    (toy_folds / "toy/annotations/landmarks.json").unlink()
+    (validate.output / "die_detector_2").touch()
+    assert validate(rows=()) == 1
+    # The same once more, and they are the same folds.
+    write_folds(toy_folds, "toy", 2)
+    assert validate(rows=()) == 1
+    (validate.output / "die_detector_2").unlink()
+    calls = validate.calls()
+    file = toy_folds / "toy/annotations/train.json"
+    content = json.loads(file.read_text())
+    # P3 with most lesions: P1 is then tested in fold 2, as it has been in fold 1 already.
+    lesion = next(a for a in content["annotations"] if a["image_id"] == 7)
+    content["annotations"] += [lesion | {"id": 100 + n} for n in range(4)]
+    file.unlink()
+    file.write_text(json.dumps(content))
+    write_folds(toy_folds, "toy", 2)
+    assert validate(rows=()) == 2
+    message = capsys.readouterr().err
+    assert "fold_1/result.json belongs to another run (fold_digest was" in message
+    assert validate.calls() == calls
+    # A result of a version that did not write it stays one.
+    result = validate.output / "detector/seed_1/fold_1/result.json"
+    former = json.loads(result.read_text())
+    del former["fold_digest"]
+    result.write_text(json.dumps(former))
+    (validate.output / "detector/seed_1/fold_2/run.json").unlink()
+    assert validate(rows=()) == 0
+
+
 def test_nothing_complete_is_no_comparison(validate):
     for fold in (1, 2):
         (validate.output / f"die_detector_{fold}").touch()
