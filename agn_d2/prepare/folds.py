@@ -86,6 +86,9 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
     lesions = Counter(patient_of[annotation["image_id"]] for annotation in annotations)
     assigned = assign_folds(lesions, Counter(patient_of.values()), folds, seed)
     names = []
+    pooled = Path(root) / pooled_name(dataset, folds)
+    # It is written last and says that the folds are complete: not while some are of a former call.
+    annotation_file(pooled, "test").unlink(missing_ok=True)
     for fold in range(1, folds + 1):
         names.append(fold_name(dataset, fold, folds))
         tested = {patient for patient, of_patient in assigned.items() if of_patient == fold}
@@ -93,7 +96,7 @@ def write_folds(root: str | Path, dataset: str, folds: int, seed: int = 0) -> li
         folder = _write_dataset(Path(root) / names[-1], source, parts)
         if (folder / LANDMARKS).is_file():
             count_priors(folder, f"{names[-1]}_train")
-    _write_dataset(Path(root) / pooled_name(dataset, folds), source, {"test": content})
+    _write_dataset(pooled, source, {"test": content})
     return names
 
 

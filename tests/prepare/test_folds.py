@@ -68,6 +68,20 @@ def test_every_image_is_tested_once_by_new_ids(toy_root, tmp_path):
     assert len({a["id"] for a in pooled["annotations"]}) == len(pooled["annotations"])
 
 
+def test_folds_of_two_calls_are_not_taken_for_complete(toy_root, tmp_path, monkeypatch):
+    copy_train(toy_root, tmp_path)
+    write_folds(tmp_path, "phantom", 2)
+    complete = tmp_path / "phantom_folds2/annotations/test.json"
+    assert complete.is_file()
+    with monkeypatch.context() as patch:
+        patch.setattr("agn_d2.prepare.folds.count_priors", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            write_folds(tmp_path, "phantom", 2, seed=1)
+    assert not complete.exists()
+    write_folds(tmp_path, "phantom", 2, seed=1)
+    assert complete.is_file()
+
+
 def test_folds_load_with_landmarks_and_are_registered(toy_root, tmp_path):
     copy_train(toy_root, tmp_path)
     write_folds(tmp_path, "phantom", 2)
