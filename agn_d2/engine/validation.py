@@ -66,7 +66,8 @@ class ValidationHook(HookBase):
         return cls(period, trainer.measure, validation.METRIC, validation.PATIENCE)
 
     def before_train(self) -> None:
-        if comm.is_main_process():
+        # One that begins has nothing to do with what another has left, with --resume or without.
+        if comm.is_main_process() and self.trainer.start_iter:
             self.kept = _value_of(Path(self.trainer.cfg.OUTPUT_DIR) / BEST, self.metric)
 
     def after_step(self) -> None:

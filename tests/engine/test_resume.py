@@ -247,6 +247,7 @@ def measured(tmp_path, first, values, state=None, patience=0):
         net=nn.Linear(1, 1),
         cfg=CfgNode({"OUTPUT_DIR": str(tmp_path)}),
         stages=(),
+        start_iter=first,
         stop_early=lambda: stopped.append(hook.state_dict()),
     )
     if state is not None:
@@ -276,6 +277,16 @@ def test_a_worse_model_never_takes_the_place_of_the_best(tmp_path):
     hook, _ = measured(tmp_path, 2, [0.7, 0.653, 0.7, 0.6], state)
     assert hook.stalled == 0
     assert kept(tmp_path) == (5, 0.6)
+
+
+def test_the_best_of_a_training_that_is_not_resumed_is_no_measure(toy_datasets, tmp_path):
+    trainer = SimpleNamespace(
+        net=nn.Linear(1, 1), cfg=CfgNode({"OUTPUT_DIR": str(tmp_path)}), iter=7
+    )
+    # Better than any, and no checkpoint to go on from.
+    save_weights(trainer, "model_best.pth", {"val_loss": -1.0})
+    train(tmp_path, stop_before=4, resume=True)
+    assert kept(tmp_path)[0] == 3
 
 
 def test_a_damaged_best_model_is_replaced(tmp_path, caplog):
