@@ -20,6 +20,7 @@ from ..modeling.backbone.agn_fpn import find_prior_file
 from ..utils.fold_names import fold_name
 from ..utils.paths import datasets_root
 from .ablation import FOLD_DIGEST, Row, Run, read_result
+from .given_detectors import check_given_detector
 
 DETECTOR = "detector"
 WEIGHTS = "model_final.pth"
@@ -131,10 +132,14 @@ def check_plan(runs: Sequence[FoldRun]) -> None:
     """Find before any training what would stop one later.
 
     Raises:
-        ValueError: a folder holds the result of another run, or of other folds.
+        ValueError: a folder holds the result of another run, or of other folds; or a given detector
+            is no checkpoint, or was trained on another fold.
         FileNotFoundError: a fold has no prior of a row's layout.
     """
+    names = list(dict.fromkeys(run.dataset for run in runs))
     for run in runs:
+        if run.eval_only and run.needs is None:
+            check_given_detector(Path(run.options[-1]), run.dataset, names)
         read_result(run)
         cfg = load_cfg(run.row.config_file, [*run.row.options, *run.options])
         if _counts_prior(cfg):

@@ -4,11 +4,14 @@ import functools
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
 from detectron2.engine import default_argument_parser
 
 from agn_d2.cross_view.training import fit_relation
@@ -235,7 +238,7 @@ def test_nothing_complete_is_no_comparison(validate):
 def test_given_detectors_are_tested_once_for_all_seeds(validate, tmp_path):
     weights = [tmp_path / f"{fold}.pth" for fold in (1, 2)]
     for path in weights:
-        path.touch()
+        torch.save({"model": {"weight": torch.zeros(1)}}, path)
     assert validate("--seeds", 1, 2, "--detector-weights", *weights, rows=["baseline"]) == 0
     assert validate.calls() == [
         *("detector 1 1 --eval-only", "detector 1 2 --eval-only"),
@@ -243,9 +246,33 @@ def test_given_detectors_are_tested_once_for_all_seeds(validate, tmp_path):
     ]
     assert len(validate.table()["models"]["baseline"]["runs"]) == 2
     assert len(validate.table()["models"]["detector"]["runs"]) == 1
-    (tmp_path / "other.pth").touch()
+    shutil.copy(weights[0], tmp_path / "other.pth")
     other = [tmp_path / "other.pth", weights[1]]
     assert validate("--seeds", 1, 2, "--detector-weights", *other, rows=["baseline"]) == 2
+
+
+def test_given_detectors_have_not_seen_their_test_sets(validate, tmp_path, capsys, caplog):
+    def given(*trained):
+        """Runs the tool with detectors that were trained on these data sets."""
+        paths = [tmp_path / f"{number}.pth" for number in range(len(trained))]
+        for path, name in zip(paths, trained, strict=True):
+            config = yaml.safe_dump({"DATASETS": {"TRAIN": (name,)}})
+            torch.save({"model": {"weight": torch.zeros(1)}, "config": config}, path)
+        return validate("--detector-weights", *paths, rows=())
+
+    assert given("toy_fold2of2_train", "toy_fold1of2_train") == 2
+    message = "0.pth is given for toy_fold1of2, but was trained on toy_fold2of2_train"
+    assert message in capsys.readouterr().err
+    assert not (validate.output / "calls.txt").exists()
+    assert given("toy_fold1of2_train", "toy_fold2of2_train") == 0
+    assert "same images" not in caplog.text
+    # The whole data set has the images of all folds.
+    assert given("toy_train", "toy_fold2of2_train") == 0
+    assert "5 images of toy_fold1of2_test are in toy_train too" in caplog.text
+    (tmp_path / "0.pth").write_bytes(b"half")
+    weights = [tmp_path / f"{number}.pth" for number in (0, 1)]
+    assert validate("--detector-weights", *weights, rows=()) == 2
+    assert "0.pth is no whole checkpoint" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
