@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.vq import kmeans2
+from scipy.cluster.vq import ClusterError, kmeans2
 
 # Of sqrt(width * height), one for each of five levels [S].
 PERCENTILES = (10.0, 32.5, 55.0, 77.5, 90.0)
@@ -74,7 +74,7 @@ def suggest_anchors(sizes: np.ndarray, levels: int, ratios: int = 3) -> Anchors:
         ratios: k of the k-means.
 
     Raises:
-        ValueError: no level, or fewer different ratios among the boxes than wanted.
+        ValueError: no level, or fewer ratios or groups of ratios among the boxes than wanted.
     """
     if levels < 1:
         raise ValueError(f"anchors need at least one level, got {levels}")
@@ -85,7 +85,16 @@ def suggest_anchors(sizes: np.ndarray, levels: int, ratios: int = 3) -> Anchors:
     if len(np.unique(logs)) < ratios:
         raise ValueError(f"{len(sizes)} boxes have fewer than {ratios} different aspect ratios")
     start = np.quantile(np.unique(logs), (np.arange(ratios) + 0.5) / ratios)
-    centers, _ = kmeans2(logs[:, None], start[:, None], iter=100, minit="matrix", missing="raise")
+    try:
+        centers, _ = kmeans2(
+            logs[:, None], start[:, None], iter=100, minit="matrix", missing="raise"
+        )
+    except ClusterError as error:
+        # Of a few boxes with a gap between their ratios.
+        raise ValueError(
+            f"the aspect ratios of {len(sizes)} boxes do not fall into {ratios} groups; "
+            "ask for fewer ratios"
+        ) from error
     found = tuple(sorted(round(float(ratio), 2) for ratio in np.exp(centers[:, 0])))
     return Anchors(tuple((round(float(size), 1),) for size in side), (found,))
 

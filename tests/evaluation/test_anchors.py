@@ -33,6 +33,15 @@ def test_too_few_ratios_are_refused():
         suggest_anchors(np.array([[1.0, 2.0]] * 4), 5)
 
 
+def test_a_gap_between_few_ratios_is_told():
+    # K-means starts at 0.05, 0.55 and 1.05: no box is nearest to the second.
+    ratios = np.exp([0.0, 0.1, 1.0, 1.1])
+    wh = 20 * np.stack([np.ones(4), ratios], axis=1)
+    with pytest.raises(ValueError, match="ratios of 4 boxes do not fall into 3 groups"):
+        suggest_anchors(wh, 5)
+    assert suggest_anchors(wh, 5, ratios=2).ratios == ((1.05, 2.86),)
+
+
 def brute_force(boxes, image_size, sizes, ratios, strides, offset):
     """Best IoU with every anchor of Detectron2's generator."""
     generator = DefaultAnchorGenerator(
