@@ -73,8 +73,15 @@ def format_points(points: dict[str, OperatingPoint | None], rule: str) -> str:
         shares = (point.precision, point.recall, point.f1)
         cells = ("-" if v is None else f"{100 * v:.2f}" for v in shares)
         columns = "".join(f"{cell:>{w}}" for cell, w in zip(cells, (10, 8, 8), strict=True))
-        lines.append(f"{name:16s} {point.threshold:9.4f}{columns}{point.fppi:8.3f}")
+        lines.append(f"{name:16s} {no_higher(point.threshold):>9s}{columns}{point.fppi:8.3f}")
     return "\n".join(lines)
+
+
+def no_higher(threshold: float) -> str:
+    """A threshold as one may give it to --threshold: rounded up it would lose the detections of
+    just this score."""
+    rounded = f"{threshold:.6f}"
+    return rounded if float(rounded) <= threshold else f"{threshold - 0.5e-6:.6f}"
 
 
 def draw(

@@ -113,7 +113,21 @@ def test_tool(tool, coco_gt, coco_dt, write, tmp_path, capsys):
     assert "hits (2)" in (tmp_path / "figures" / "confidence.svg").read_text()
     assert "truth (4, median 10 px)" in (tmp_path / "figures" / "sizes.svg").read_text()
     out = capsys.readouterr().out
-    assert "F1 optimum          0.8000     66.67   50.00   57.14   0.250" in out
+    assert "F1 optimum        0.800000     66.67   50.00   57.14   0.250" in out
+
+
+@pytest.mark.parametrize("score", [0.62346, 0.6234599947929382, 0.29, 1e-7, 1.0, -3.7654321, 1e30])
+def test_a_printed_threshold_gives_what_stands_beside_it(tool, coco_gt, write, capsys, score):
+    lesion = coco_gt["annotations"][0]
+    hit = {key: lesion[key] for key in ("image_id", "bbox")} | {"score": score}
+    files = ["--gt", str(write("gt.json", coco_gt)), "--predictions", str(write("dt.json", [hit]))]
+    assert tool.main(files) == 0
+    threshold, *figures = next(
+        line.split()[2:] for line in capsys.readouterr().out.splitlines() if "F1 opt" in line
+    )
+    assert figures == ["100.00", "25.00", "40.00", "0.000"]
+    assert tool.main([*files, f"--threshold={threshold}"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[-4:] == figures
 
 
 def test_tool_without_detections_and_with_bad_ones(tool, coco_gt, write, tmp_path, capsys):
