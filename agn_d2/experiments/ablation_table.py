@@ -21,7 +21,8 @@ def summarize(results: Sequence[Result], rows: Sequence[str]) -> dict[str, list[
     Returns:
         data set -> one entry per row: ``row``, ``seeds``, ``commits``, ``fppi``, ``mean`` and
         ``spread`` (recall, 0 .. 1; the sample standard deviation; null where there is none, with
-        one seed or without a lesion), ``rule``, ``images`` and ``lesions``.
+        one seed or without a lesion), ``mean_recall`` and ``mean_recall_spread`` (the same of the
+        mean recall at 1/8 to 8 FPPI), ``rule``, ``images`` and ``lesions``.
 
     Raises:
         ValueError: the runs of a data set differ in the rule, the images or the lesions, so that
@@ -57,14 +58,26 @@ def _rule(report: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _summarize_row(results: Sequence[Result], name: str, fppi: Sequence[float]) -> dict[str, Any]:
-    recalls = [result["datasets"][name]["recall"] for result in results]
-    columns = [[recall[k] for recall in recalls] for k in range(len(fppi))]
+    reports = [result["datasets"][name] for result in results]
+    columns = [[report["recall"][k] for report in reports] for k in range(len(fppi))]
+    # Results of former versions have none.
+    of_means = [report.get("mean_recall") for report in reports]
     return {
         "seeds": [result["seed"] for result in results],
         "commits": sorted({str(result.get("commit")) for result in results}),
-        "mean": [statistics.mean(c) if c and None not in c else None for c in columns],
-        "spread": [statistics.stdev(c) if len(c) > 1 and None not in c else None for c in columns],
+        "mean": [_mean(column) for column in columns],
+        "spread": [_spread(column) for column in columns],
+        "mean_recall": _mean(of_means),
+        "mean_recall_spread": _spread(of_means),
     }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    return statistics.mean(values) if values and None not in values else None
+
+
+def _spread(values: Sequence[float | None]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 and None not in values else None
 
 
 def format_markdown(summary: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -74,14 +87,17 @@ def format_markdown(summary: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 def _format_dataset(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     fppi = rows[0]["fppi"]
+    columns = [*(f"{x:g} FPPI" for x in fppi), "mean", "lesions", "images"]
     lines = [
-        f"Recall (%) on {name}; {rows[0]['rule']}. Mean ± standard deviation over the seeds.",
+        f"Recall (%) on {name}; {rows[0]['rule']}; mean: of the recall at 1/8, 1/4, 1/2, 1, 2, 4 "
+        "and 8 FPPI. Mean ± standard deviation over the seeds.",
         "",
-        f"| row | {' | '.join(f'{x:g} FPPI' for x in fppi)} | lesions | images | seeds | commit |",
-        f"|---|{'--:|' * (len(fppi) + 2)}---|---|",
+        f"| row | {' | '.join(columns)} | seeds | commit |",
+        f"|---|{'--:|' * len(columns)}---|---|",
     ]
     for row in rows:
         cells = [_cell(m, s) for m, s in zip(row["mean"], row["spread"], strict=True)]
+        cells.append(_cell(row["mean_recall"], row["mean_recall_spread"]))
         seeds = ", ".join(map(str, row["seeds"])) or "not run"
         commits = ", ".join(row["commits"])
         counts = f"{row['lesions']} | {row['images']}"

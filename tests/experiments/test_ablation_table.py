@@ -21,7 +21,16 @@ def test_no_lesion_and_no_run_leave_a_dash():
     summary = summarize([result("a", 1, None, lesions=0)], ["a", "b"])
     a, b = summary["d"]
     assert a["mean"] == b["mean"] == [None] and b["seeds"] == []
-    assert "| b | – | 0 | 3 | not run |" in format_markdown(summary)
+    assert "| b | – | – | 0 | 3 | not run |" in format_markdown(summary)
+
+
+def test_the_mean_recall_stands_beside_the_recalls():
+    runs = [result("a", seed, 0.5, mean_recall=mean) for seed, mean in ((1, 0.7), (2, 0.8))]
+    summary = summarize([*runs, result("former", 1, 0.5)], ["a", "former"])
+    text = format_markdown(summary)
+    # Squares of 0.05 twice, over n - 1 = 1: sqrt(0.005) = 0.0707.
+    assert "| a | 50.0 ± 0.0 | 75.0 ± 7.1 | 2 | 3 | 1, 2 | c0 |" in text
+    assert "| former | 50.0 | – | 2 | 3 | 1 | c0 |" in text
 
 
 @pytest.mark.parametrize("changes", [{"iou": 0.5}, {"images": 4}, {"fppi": [1.0]}])
