@@ -153,6 +153,9 @@ def damaged(tmp_path, name, pixels):
         path.write_bytes(write(path, data).read_bytes()[:-500])
     elif name == "cut_off_header":
         path.write_bytes(write(path, mammogram(pixels)).read_bytes()[:200])
+    elif name == "odd_length":
+        content, rows = write(path, mammogram(pixels)).read_bytes(), b"\x28\0\x10\0US"
+        path.write_bytes(content.replace(rows + b"\2\0\x40\0", rows + b"\3\0\x40\0\0"))
     elif name == "no_pixels":
         write(path, mammogram(PixelData=None))
     elif name == "too_short":
@@ -186,6 +189,7 @@ DAMAGED = {
     "cut_off": "less than expected",
     "cut_off_rle": "",
     "cut_off_header": "",
+    "odd_length": "Expected total bytes to be an even multiple of bytes per value",
     "no_pixels": "no pixel data",
     "too_short": "less than expected",
     "color": "RGB, not a gray picture",
