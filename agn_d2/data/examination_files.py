@@ -172,8 +172,11 @@ def _may_be_image(path: Path) -> bool:
     if path.name in _NOT_IMAGES:
         return False
     try:
+        if not path.is_file():
+            # A link to what is not there now, such as a file of a store that was not fetched.
+            return path.is_symlink() and not path.exists()
         named = path.suffix.lower() in IMAGE_SUFFIXES or has_dicom_suffix(path)
-        return path.is_file() and (named or has_mark(path))
+        return named or has_mark(path)
     except OSError:
         return True
 
