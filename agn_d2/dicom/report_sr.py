@@ -112,18 +112,23 @@ def structured_report(
         procedure_reported=codes.SCT.Mammography,
         imaging_measurements=groups,
     )
-    with without_warnings():
-        return sr.ComprehensiveSR(
-            evidence=evidence,
-            content=content,
-            series_instance_uid=generate_uid(),
-            series_number=1,
-            sop_instance_uid=generate_uid(),
-            instance_number=1,
-            manufacturer=NAME,
-            is_complete=True,
-            is_final=False,
-        )
+    try:
+        with without_warnings():
+            return sr.ComprehensiveSR(
+                evidence=evidence,
+                content=content,
+                series_instance_uid=generate_uid(),
+                series_number=1,
+                sop_instance_uid=generate_uid(),
+                instance_number=1,
+                manufacturer=NAME,
+                is_complete=True,
+                is_final=False,
+            )
+    except (KeyError, TypeError) as error:  # a private SOP class; a name of two values
+        raise ValueError(
+            f"{images[0].path}: highdicom makes no report of this header ({error!r})"
+        ) from error
 
 
 def _evidence(path: str | os.PathLike[str]) -> Dataset:
