@@ -18,7 +18,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 from pydicom.valuerep import DA, TM
 
-from .faults import without_warnings
+from .faults import UnreadableDicom, faults_explained, without_warnings
 
 NAME = "agn_d2"
 _SIDES = {"L": codes.SCT.Left, "R": codes.SCT.Right}
@@ -113,7 +113,7 @@ def structured_report(
         imaging_measurements=groups,
     )
     try:
-        with without_warnings():
+        with faults_explained(), without_warnings():
             return sr.ComprehensiveSR(
                 evidence=evidence,
                 content=content,
@@ -125,9 +125,9 @@ def structured_report(
                 is_complete=True,
                 is_final=False,
             )
-    except (KeyError, TypeError) as error:  # a private SOP class; a name of two values
+    except UnreadableDicom as error:  # such as a private SOP class, or a name of two values
         raise ValueError(
-            f"{images[0].path}: highdicom makes no report of this header ({error!r})"
+            f"{images[0].path}: highdicom makes no report of this header ({error})"
         ) from error
 
 
