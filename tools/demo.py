@@ -36,7 +36,7 @@ import agn_d2  # noqa: F401  registers backbones and meta-architectures
 from agn_d2.cross_view.relation_file import configured_relation
 from agn_d2.data.build import load_cases
 from agn_d2.data.cases import Case
-from agn_d2.data.examination_files import find_examinations
+from agn_d2.data.examination_files import find_examinations, left_out_alone, no_view
 from agn_d2.data.examples import example_folder
 from agn_d2.data.given_case import read_given_case
 from agn_d2.data.mapper import CaseMapper
@@ -93,16 +93,19 @@ def choose_cases(args: argparse.Namespace, cfg: CfgNode) -> tuple[list[Case], bo
         the cases, and whether a file could not be read.
 
     Raises:
-        ValueError: a name that the data do not have.
+        ValueError: a name that the data do not have, or images without a usable view.
     """
     if args.dataset:
         cases = {case.case_id: case for case in load_cases([args.dataset])}
         return [cases[name] for name in choose(args, {n: len(c) for n, c in cases.items()})], False
     found, strays = find_examinations(args.images, skip=args.output)
+    others = strays + left_out_alone(found)
+    if not any(one.candidates for one in found):
+        raise no_view(others)
     files = {one.name: one for one in found}
     names = choose(args, {name: len(one.candidates) for name, one in files.items()})
     cases: list[Case] = []
-    bad: list[object] = [one for one in strays if one.bad]
+    bad: list[object] = [one for one in others if one.bad]
     for name in names:
         try:
             examination = files[name].read(Tone(cfg.INPUT.DICOM_TONE, cfg.INPUT.DICOM_VOI))

@@ -22,7 +22,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from agn_d2.images import is_image, read_gray
+from agn_d2.data.examination_files import list_files
+from agn_d2.images import read_gray
 from agn_d2.landmarks import (
     METHODS,
     Landmarks,
@@ -37,7 +38,6 @@ from agn_d2.landmarks.corrections import apply_corrections
 from agn_d2.landmarks.view_table import read_views, views_of
 from agn_d2.utils.files import check_writable, check_writable_folder, write_atomically
 from agn_d2.utils.view_names import VIEWS
-from agn_d2.utils.walk import files_below
 from agn_d2.visualization.landmarks import draw_landmarks
 
 
@@ -79,10 +79,7 @@ def list_images(folder: Path, overlays: Path | None = None) -> list[Path]:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
-    paths = sorted(p for p in files_below(folder, skip=overlays) if is_image(p))
-    if not paths:
-        raise ValueError(f"{folder}: holds no images (DICOM, PNG, JPEG, TIFF)")
-    return paths
+    return [Path(path) for path in list_files(folder, skip=overlays)]
 
 
 def write_overlays(

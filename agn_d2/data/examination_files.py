@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -65,12 +65,22 @@ def read_examination(
             f"files of {len(usable)} patients or studies, {shown} among them, one each; give the "
             "files of one, or all of them to agn_d2.data.find_examinations or tools/predict.py"
         )
-    others = [left for one in examinations if one not in usable for left in one.left_out]
+    others = strays + left_out_alone(examinations)
     if not usable:
-        reasons = "; ".join(map(str, (strays + others)[:5]))
-        raise ValueError(f"no view of an examination among the files ({reasons})")
-    usable[0].left_out += strays + others
+        raise no_view(others)
+    usable[0].left_out += others
     return usable[0].read(tone)
+
+
+def left_out_alone(examinations: Iterable[ExaminationFiles]) -> list[LeftOut]:
+    """The files of examinations without a usable view, which no reading of them tells of."""
+    return [left for one in examinations if not one.candidates for left in one.left_out]
+
+
+def no_view(left_out: Sequence[LeftOut]) -> ValueError:
+    """The error where no file shows a usable view; it says of the first ones why."""
+    reasons = "; ".join(map(str, left_out[:5]))
+    return ValueError(f"no view of an examination among the files ({reasons})")
 
 
 def find_examinations(
@@ -172,8 +182,11 @@ def _may_be_image(path: Path) -> bool:
     if path.name in _NOT_IMAGES:
         return False
     try:
+        if not path.is_file():
+            # A link to what is not there now, such as a file of a store that was not fetched.
+            return path.is_symlink() and not path.exists()
         named = path.suffix.lower() in IMAGE_SUFFIXES or has_dicom_suffix(path)
-        return path.is_file() and (named or has_mark(path))
+        return named or has_mark(path)
     except OSError:
         return True
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..dicom.reader import is_dicom
 from ..images import narrow_range_warning, seeming_bits
 from .pixels import record_pixels
 
@@ -18,8 +19,9 @@ _looked_through: set[str] = set()  # data sets; evaluations during training load
 def warn_of_narrow_range(records: Sequence[Mapping[str, Any]], name: str) -> None:
     """Warn, once for a data set, if its 16-bit images use less than a quarter of their range.
 
-    A few images, evenly spread, are looked at. Images whose ``bits`` are stated are not, nor are
-    those that cannot be read: the loader says so in its place.
+    A few images, evenly spread, are looked at. Images whose ``bits`` are stated are not, nor DICOM
+    files, whose headers state the scale, nor those that cannot be read: the loader says so in its
+    place.
 
     Args:
         records: dataset dicts.
@@ -33,6 +35,8 @@ def warn_of_narrow_range(records: Sequence[Mapping[str, Any]], name: str) -> Non
     found: dict[str, int] = {}
     looked_at = 0
     for record in open_records[::step][:LOOKED_AT]:
+        if record.get("pixels") is None and is_dicom(record["file_name"]):
+            continue
         try:
             bits = seeming_bits(record_pixels(record))
         except (OSError, ValueError):

@@ -69,7 +69,9 @@ def _decoded(data: Dataset) -> np.ndarray:
 
 
 def _check(data: Dataset) -> None:
-    if not any(key in data for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    if "FloatPixelData" in data or "DoubleFloatPixelData" in data:
+        raise UnreadableDicom("pixels of floats, not of 1 to 16 bits")
+    if "PixelData" not in data:
         raise UnreadableDicom("no pixel data")
     photometric = str(data.PhotometricInterpretation)
     if photometric not in GRAY:

@@ -10,11 +10,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 # What pydicom and its decoders raise on files that are cut off, damaged or of an unknown coding.
 _FAULTS = (
     AttributeError,
+    BytesLengthException,
     EOFError,
     IndexError,
     KeyError,

@@ -15,6 +15,14 @@ def windows_of(data: Dataset) -> list[tuple[float, float]]:
     return [(c, w) for c, w in pairs if c is not None and w is not None]
 
 
+def has_value(data: Dataset, keyword: str) -> bool:
+    """Whether a tag is there and not empty, be it a number or not."""
+    try:
+        return data.get(keyword) not in (None, "")
+    except ValueError:  # a text that pydicom takes for no number, such as "10,5"
+        return True
+
+
 def numbers_of(data: Dataset, keyword: str) -> list[float | None]:
     """The values of a tag, None for one that is empty or no number."""
     try:

@@ -18,7 +18,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 from pydicom.valuerep import DA, TM
 
-from .faults import without_warnings
+from .faults import UnreadableDicom, faults_explained, without_warnings
 
 NAME = "agn_d2"
 _SIDES = {"L": codes.SCT.Left, "R": codes.SCT.Right}
@@ -112,18 +112,23 @@ def structured_report(
         procedure_reported=codes.SCT.Mammography,
         imaging_measurements=groups,
     )
-    with without_warnings():
-        return sr.ComprehensiveSR(
-            evidence=evidence,
-            content=content,
-            series_instance_uid=generate_uid(),
-            series_number=1,
-            sop_instance_uid=generate_uid(),
-            instance_number=1,
-            manufacturer=NAME,
-            is_complete=True,
-            is_final=False,
-        )
+    try:
+        with faults_explained(), without_warnings():
+            return sr.ComprehensiveSR(
+                evidence=evidence,
+                content=content,
+                series_instance_uid=generate_uid(),
+                series_number=1,
+                sop_instance_uid=generate_uid(),
+                instance_number=1,
+                manufacturer=NAME,
+                is_complete=True,
+                is_final=False,
+            )
+    except UnreadableDicom as error:  # such as a private SOP class, or a name of two values
+        raise ValueError(
+            f"{images[0].path}: highdicom makes no report of this header ({error})"
+        ) from error
 
 
 def _evidence(path: str | os.PathLike[str]) -> Dataset:

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi, apply_windowing
 
 from .decode import Stored
-from .numbers import numbers_of, windows_of
+from .numbers import has_value, numbers_of, windows_of
 
 DISPLAY, FULL_SCALE = "display", "full_scale"
 TONES = (DISPLAY, FULL_SCALE)
@@ -116,7 +116,8 @@ def _voi(measured: np.ndarray, data: Dataset, number: int) -> tuple[np.ndarray |
         return _voi_lut(measured, data, luts[number if number < len(luts) else 0])
     windows = windows_of(data)
     if not windows:
-        return None, []
+        stated = has_value(data, "WindowCenter") or has_value(data, "WindowWidth")
+        return None, ["window without its center or its width not usable"] if stated else []
     center, width = windows[number if number < len(windows) else 0]
     function = str(data.get("VOILUTFunction") or "").strip().upper()
     function = function if function in _FUNCTIONS else _FUNCTIONS[0]

@@ -112,7 +112,9 @@ def _detect_file(name: str, view: str | None, method: str) -> tuple[Landmarks, i
     except (MemoryError, OSError, ValueError) as error:
         # The system's errors name no file in every case, ours do.
         return str(error) if name in str(error) else f"{name}: {error}"
-    return detect_landmarks(image, view, method), seeming_bits(image)
+    # The header of a DICOM file states the scale, however dark its picture is.
+    bits = None if is_dicom(name) else seeming_bits(image)
+    return detect_landmarks(image, view, method), bits
 
 
 def _header_view(name: str) -> str:

@@ -21,6 +21,11 @@ from .working_copy import oriented_copy, stored_points
 METHODS = ("robust", "thesis")
 _FORMER_METHODS = {"seed": "thesis"}
 
+# Of an outline: where the image gets darker outwards along less of it, it is no skin line, such as
+# the edges of a breast whose bright chest wall was taken for a film border. Of the 1,592 films of
+# masses of CBIS-DDSM, as prepared, the least share is 0.67.
+_LEAST_SKIN = 0.2
+
 logger = logging.getLogger(__name__)
 
 
@@ -59,9 +64,10 @@ def detect_robust(image: np.ndarray, view: str) -> Landmarks:
 
     The image is turned so that the chest wall lies at the left, and scaled down; the landmarks go
     the way back. A mirrored image gives exactly the mirrored landmarks. A step that fails falls
-    back and is named in the status: "contour: whole image" (no breast found), "pectoral: default
-    line" (MLO; no edge of the muscle seen: the chest wall), "nipple: farthest point" (from the
-    pectoral line; no nipple seen in profile or within). The rest is "ok".
+    back and is named in the status: "contour: whole image" (no breast found, or an outline at which
+    the image hardly gets darker), "pectoral: default line" (MLO; no edge of the muscle seen: the
+    chest wall), "nipple: farthest point" (from the pectoral line; no nipple seen in profile or
+    within). The rest is "ok".
 
     A dark breast on white is "inverted: dark breast on white film", beside what fell back. The
     landmarks are then found in the image's negative, and so lie where the breast is; the image
@@ -97,13 +103,13 @@ def _detect(
     mask = segment(small, film)
     breast = trim_folds(mask, view) if mask.any() else mask
     curve = skin_line(breast, film)
-    if curve is None:
+    skin = 0.0 if curve is None else skin_confidence(small, film, curve)
+    if skin < _LEAST_SKIN:
         notes.append(WHOLE_IMAGE)
         mask = breast = np.ones(small.shape, dtype=bool)
         curve = _half_ellipse(small.shape)
-        sure = {"contour": 0.0}
-    else:
-        sure = {"contour": skin_confidence(small, film, curve)}
+        skin = 0.0
+    sure = {"contour": skin}
     wall = float(np.argmax(breast.any(axis=0)))
     if view == "CC":
         line = np.array([[wall, curve[0, 1]], [wall, curve[-1, 1]]])

@@ -125,7 +125,14 @@ def _draw_attention(
         return
     height, width = panel.image.shape
     attention = cv2.resize(panel.attention.astype(np.float32), (width, height))
-    axes.imshow(attention, cmap="inferno", alpha=0.5, vmin=span[0], vmax=span[1])
+    axes.imshow(
+        attention,
+        cmap="inferno",
+        alpha=0.5,
+        vmin=span[0],
+        vmax=span[1],
+        extent=(0, width, height, 0),
+    )
 
 
 def _draw_image(axes: Axes, name: str, panel: ViewPanel | None) -> bool:
@@ -138,9 +145,10 @@ def _draw_image(axes: Axes, name: str, panel: ViewPanel | None) -> bool:
         return False
     height, width = panel.image.shape
     # Film of full resolution would take seconds; the axes stay those of its pixels.
-    frame = (-0.5, width - 0.5, height - 0.5, -0.5)
     shown = _reduced(panel.image)
-    axes.imshow(shown, cmap="gray", vmin=0, vmax=float(shown.max()) or 1.0, extent=frame)
+    axes.imshow(
+        shown, cmap="gray", vmin=0, vmax=float(shown.max()) or 1.0, extent=(0, width, height, 0)
+    )
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     return True

@@ -187,6 +187,19 @@ def test_links_to_folders_are_followed_and_files_of_macos_passed_over(folder, tm
     assert len(examination.images) == 4 and examination.left_out == ()
 
 
+def test_links_whose_targets_are_missing_are_no_silent_loss(folder, tmp_path):
+    """As in a store of files of which a part was fetched."""
+    (folder / "IM_RCC").rename(tmp_path / "fetched")
+    (folder / "IM_RCC").symlink_to(tmp_path / "fetched")
+    (folder / "IM_RMLO").unlink()
+    (folder / "IM_RMLO").symlink_to(tmp_path / "not_fetched")
+    (folder / "P_LEFT_CC.png").symlink_to(tmp_path / "not_fetched.png")
+    examination = read_examination(folder)
+    assert list(examination.images) == ["L-CC", "L-MLO", "R-CC"]
+    missing = (os.strerror(errno.ENOENT), True)
+    assert reasons(examination) == {"IM_RMLO": missing, "P_LEFT_CC.png": missing}
+
+
 def test_two_patients_in_one_folder(folder):
     write_view(folder, "L", "CC", "other", PatientID="ANOTHER")
     with pytest.raises(ValueError, match="files of 2 patients or studies") as caught:

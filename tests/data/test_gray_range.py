@@ -7,6 +7,9 @@ from detectron2.data import DatasetCatalog
 from agn_d2.data import gray_range
 from agn_d2.data.build import load_cases
 from agn_d2.data.gray_range import LOOKED_AT, warn_of_narrow_range
+from agn_d2.images import read_gray
+
+from ..dicom.dicom_files import film, mammogram, write
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +57,14 @@ def test_nothing_is_said_where_nothing_is_conspicuous(caplog, record):
 def test_an_image_that_cannot_be_read_is_passed_over(caplog):
     warn_of_narrow_range([{"file_name": "none.png"}, _record(1, 16383)], "mine")
     assert "1 of 1 images" in caplog.text and '"bits": 14' in caplog.text
+
+
+def test_a_dark_dicom_file_does_not_want_bits(caplog, tmp_path):
+    dark = mammogram(film(top=511))  # of 12 bits: an eighth of full scale
+    record = {"file_name": str(write(tmp_path / "a.dcm", dark))}
+    assert read_gray(record["file_name"]).max() < 1 << 14
+    warn_of_narrow_range([record], "mine")
+    assert not caplog.records
 
 
 def test_loading_cases_warns(caplog):

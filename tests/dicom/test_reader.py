@@ -153,8 +153,16 @@ def damaged(tmp_path, name, pixels):
         path.write_bytes(write(path, data).read_bytes()[:-500])
     elif name == "cut_off_header":
         path.write_bytes(write(path, mammogram(pixels)).read_bytes()[:200])
+    elif name == "odd_length":
+        content, rows = write(path, mammogram(pixels)).read_bytes(), b"\x28\0\x10\0US"
+        path.write_bytes(content.replace(rows + b"\2\0\x40\0", rows + b"\3\0\x40\0\0"))
     elif name == "no_pixels":
         write(path, mammogram(PixelData=None))
+    elif name == "floats":
+        keys = ("PixelData", "BitsStored", "HighBit", "PixelRepresentation")
+        data = mammogram(pixels, BitsAllocated=32, **dict.fromkeys(keys))
+        data.FloatPixelData = pixels.astype("<f4").tobytes()
+        write(path, data)
     elif name == "too_short":
         write(path, mammogram(pixels, Rows=65))
     elif name == "color":
@@ -186,7 +194,9 @@ DAMAGED = {
     "cut_off": "less than expected",
     "cut_off_rle": "",
     "cut_off_header": "",
+    "odd_length": "Expected total bytes to be an even multiple of bytes per value",
     "no_pixels": "no pixel data",
+    "floats": "pixels of floats, not of 1 to 16 bits",
     "too_short": "less than expected",
     "color": "RGB, not a gray picture",
     "one_pixel": "1 x 1 pixels, too small",

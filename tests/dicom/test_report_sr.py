@@ -135,6 +135,21 @@ def test_an_image_that_no_report_can_name_is_refused(tmp_path):
         structured_report([ReportedImage(path, "L", [])], version="1")
 
 
+@pytest.mark.parametrize(
+    ("keyword", "text", "reason"),
+    [
+        ("SOPClassUID", "1.2.34", "1.2.34"),
+        ("PatientName", "DOE\\JANE", "Invalid type for a person name."),
+    ],
+)
+def test_a_header_that_highdicom_does_not_take_is_refused(tmp_path, keyword, text, reason):
+    path = write(tmp_path / "a.dcm", mammogram(film(0, 64, 48)))
+    with_odd_texts(path, **{keyword: text})
+    with pytest.raises(ValueError, match=r"a\.dcm: highdicom makes no report") as caught:
+        structured_report([ReportedImage(path, "L", [])], version="1")
+    assert reason in str(caught.value)
+
+
 def test_every_image_has_its_number_of_masses(report):
     groups = hd_sr.srread(report).content.get_image_measurement_groups()
     assert [group.get_measurements()[0].value for group in groups] == [1, 2]

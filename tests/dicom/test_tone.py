@@ -103,13 +103,18 @@ def test_windows_without_a_number_are_passed_over():
     blank = exact | {"WindowCenter": ["1000", ""], "WindowWidth": ["500", ""]}
     assert gray([1125], **blank)[0] == gray([1125], voi=1, **blank)[0] == [round(0.75 * WHITE)]
     alone = {"WindowCenter": "", "WindowWidth": ""}
-    assert gray([0, 4095, 819], **alone)[0] == [0, WHITE, 13107]
+    assert gray([0, 4095, 819], **alone) == ([0, WHITE, 13107], ())
     data = mammogram(row([0, 4095, 819]))
     for keyword in ("WindowCenter", "WindowWidth"):
         # As read from a file with a decimal comma.
         tag = Tag(keyword)
         data._dict[tag] = RawDataElement(tag, "DS", 4, b"10,5", 0, False, True)
-    assert gray_values(stored_values(data), data, Tone())[0].tolist() == [[0, WHITE, 13107]]
+    values, notes = gray_values(stored_values(data), data, Tone())
+    assert values.tolist() == [[0, WHITE, 13107]]
+    note = "window without its center or its width not usable"
+    assert notes == (note,)
+    one = {"WindowCenter": ["1000", "2000"], "WindowWidth": "500"}
+    assert gray([0, 4095, 819], **one) == ([0, WHITE, 13107], (note,))
 
 
 def test_a_voi_lut_comes_before_a_window():

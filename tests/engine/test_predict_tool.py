@@ -331,14 +331,27 @@ def test_the_demo_draws_dicom_files(folder, weights, tmp_path, monkeypatch, caps
     # It would stay set up for the tests that follow.
     monkeypatch.setattr(demo, "setup_logger", lambda **_: None)
     (folder / "fake.dcm").write_text("no film")
+    no_view = write(folder / "no_view.dcm", mammogram(film(), ViewPosition=None, PatientID="B"))
     out = tmp_path / "pictures"
-    words = ["--config-file", BASE, "--images", folder / "one", folder / "fake.dcm"]
+    words = ["--config-file", BASE, "--images", folder / "one", folder / "fake.dcm", no_view]
     words += ["--output", out, "MODEL.WEIGHTS", weights, *OPTIONS]
     monkeypatch.setattr("sys.argv", ["demo.py", *map(str, words)])
     assert demo.main() == 1
-    assert "not read: " in (said := capsys.readouterr().err) and "fake.dcm" in said
+    said = [line for line in capsys.readouterr().err.splitlines() if "not read: " in line]
+    assert len(said) == 2 and "fake.dcm" in said[0] and "no_view.dcm: no tag tells" in said[1]
     (picture,) = out.iterdir()
     assert picture.name.startswith("exam-") and picture.stat().st_size > 10_000
+
+
+def test_the_demo_says_why_there_is_nothing_to_draw(folder, weights, tmp_path, monkeypatch, capsys):
+    demo = load_program(TOOL.with_name("demo.py"))
+    monkeypatch.setattr(demo, "setup_logger", lambda **_: None)
+    path = write(folder / "xccl.dcm", mammogram(film(), ViewPosition="XCCL"))
+    words = ["--config-file", BASE, "--images", path, "--output", tmp_path / "out"]
+    words += ["MODEL.WEIGHTS", weights, *OPTIONS]
+    monkeypatch.setattr("sys.argv", ["demo.py", *map(str, words)])
+    assert demo.main() == 2
+    assert "xccl.dcm: view XCCL, neither CC nor MLO" in capsys.readouterr().err
 
 
 def test_the_demo_finds_landmarks_for_a_relation(folder, weights, tmp_path, monkeypatch):

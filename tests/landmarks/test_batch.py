@@ -6,6 +6,8 @@ from agn_d2.landmarks import batch
 from agn_d2.landmarks.batch import extract, view_from_name
 from agn_d2.landmarks.detect import METHODS, detect_landmarks
 
+from ..dicom.dicom_files import mammogram, write
+
 
 @pytest.mark.parametrize(
     ("name", "view"),
@@ -87,6 +89,15 @@ def test_negatives_and_dim_images_are_counted_in_one_line_each(folder, cc, caplo
     assert "3 of 7 images look inverted" in inverted and "n0_CC.png" in inverted
     assert "3 of 7 images" in dim and '"bits": 12' in dim
     assert set(result.bits.values()) == {12}
+
+
+def test_a_dark_dicom_file_does_not_want_bits(tmp_path, cc, caplog):
+    """Its header states full scale; "bits" beside it would make it too bright."""
+    dark = cc.image.astype(np.uint16)  # up to 255 of 4095
+    path = str(write(tmp_path / "a.dcm", mammogram(dark)))
+    with caplog.at_level("WARNING", logger="agn_d2"):
+        result = extract([path])
+    assert list(result.landmarks) == [path] and result.bits == {} and not caplog.messages
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError("no memory")])

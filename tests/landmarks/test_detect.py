@@ -2,11 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.contour import CONTOUR_POINTS
+from agn_d2.landmarks.contour import CONTOUR_POINTS, breast_box
 from agn_d2.landmarks.curves import smooth_curve
 from agn_d2.landmarks.detect import detect_landmarks
 from agn_d2.landmarks.nipple import find_bump, find_nipple
 from agn_d2.landmarks.nodes import place_nodes
+from agn_d2.landmarks.record import WHOLE_IMAGE
 
 
 def line_distance(line, point):
@@ -101,6 +102,26 @@ def test_an_image_without_breast_falls_back_and_says_so(shape, view):
     assert found.status == "; ".join(steps)
     nodes = place_nodes(found, (22, 26))
     assert (nodes >= 0).all() and (nodes <= shape[::-1]).all()
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_an_outline_without_a_step_of_brightness_is_no_skin_line(mirrored):
+    """A breast cut by both ends of the film, so bright at the chest wall that it seems a border.
+
+    What is left of it widens away from the wall: its tip would be taken for the whole breast.
+    """
+    rows, columns = np.mgrid[:400, :300]
+    away = (columns / 120) ** 2 + ((rows - 200) / 240) ** 2
+    breast = away < 1
+    noise = np.random.default_rng(0).normal(0, 6, breast.shape)
+    image = np.where(breast, 60 + 110 * np.sqrt(np.clip(1 - away, 0, 1)) + noise, 4)
+    image = cv2.GaussianBlur(image.clip(0, 255).astype(np.uint8), (0, 0), 1.2)
+    if mirrored:
+        image, breast = image[:, ::-1], breast[:, ::-1]
+    found = detect_landmarks(image, "CC")
+    assert found.status.startswith(WHOLE_IMAGE) and found.confidence["contour"] == 0
+    x0, y0, x1, y1 = breast_box(found)
+    assert breast[y0:y1, x0:x1].sum() == breast.sum()
 
 
 def test_noise_gives_landmarks_too():

@@ -55,6 +55,20 @@ def test_overlays_within_the_folder_are_no_images(main, images, tmp_path, capsys
         assert "2 of 2 images" in capsys.readouterr().out
 
 
+def test_what_is_not_there_is_skipped_and_named_and_a_directory_file_is_no_image(
+    main, images, tmp_path, capsys
+):
+    """A link whose target is missing; the DICOMDIR of a CD."""
+    (images / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    options = ["--images", str(images), "--output", str(tmp_path / "landmarks.json")]
+    assert main(options) == 0
+    assert "2 of 2 images" in capsys.readouterr().out
+    (images / "c_CC.png").symlink_to(tmp_path / "not_fetched.png")
+    assert main(options) == 1
+    said = capsys.readouterr()
+    assert "2 of 3 images" in said.out and "c_CC.png" in said.err
+
+
 def test_the_former_name_of_the_method_is_understood(main, images, tmp_path):
     written = []
     for name in ("thesis", "seed", "robust"):
@@ -80,7 +94,7 @@ def test_clear_errors(main, kind, images, tmp_path, capsys):
     elif kind == "empty":
         folder = tmp_path / "empty"
         folder.mkdir()
-        expected = "empty: holds no images"
+        expected = "empty: no images in this folder"
     elif kind == "unknown view":
         (images / "a_CC.png").rename(images / "strange.png")
         (images / "sub" / "b_MLO.jpg").unlink()

@@ -31,6 +31,13 @@ def test_boxes_scores_and_nodes_are_drawn():
     assert [text.get_text() for text in axes["R CC"].texts] == ["no such view"]
 
 
+def test_pixels_lie_where_boxes_and_nodes_count_them():
+    """0, 0 is the corner of the first pixel, whose center is 0.5, 0.5."""
+    figure = case_figure("P1", {("L", "CC"): panel(np.ones((4, 3)))}, with_attention=True)
+    pictures = [image.get_extent() for axes in figure.axes for image in axes.images]
+    assert [tuple(extent) for extent in pictures] == [(0, 30, 40, 0)] * 3
+
+
 def test_attention_has_one_scale_for_the_case():
     low, high = np.full((4, 3), 0.2), np.full((4, 3), 0.6)
     panels = {("L", "CC"): panel(low), ("R", "CC"): panel(high), ("L", "MLO"): panel()}
