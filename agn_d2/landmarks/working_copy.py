@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .blanks import without_blanks
 from .segment import chest_wall_score, segment
 
 WORK_HEIGHT = 512
@@ -29,7 +30,7 @@ def working_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> np.ndarray:
 
 
 def oriented_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> tuple[np.ndarray, bool]:
-    """Working copy with the chest wall at the left.
+    """Working copy with the chest wall at the left, and without labels that were blanked out.
 
     The side is read from the image. Both orientations go through the same steps and the better one
     is kept, so that a mirrored image gives exactly the same copy.
@@ -42,9 +43,11 @@ def oriented_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> tuple[np.ndar
     """
     gray, low, high = _gray(image)
     flipped = np.ascontiguousarray(gray[:, ::-1])
-    tiny, tiny_flipped = (_scaled(side, low, high, _TINY_HEIGHT) for side in (gray, flipped))
+    tiny, tiny_flipped = (
+        without_blanks(_scaled(side, low, high, _TINY_HEIGHT)) for side in (gray, flipped)
+    )
     mirrored = chest_wall_score(segment(tiny_flipped)) > chest_wall_score(segment(tiny))
-    return _scaled(flipped if mirrored else gray, low, high, height), mirrored
+    return without_blanks(_scaled(flipped if mirrored else gray, low, high, height)), mirrored
 
 
 def _gray(image: np.ndarray) -> tuple[np.ndarray, float, float]:

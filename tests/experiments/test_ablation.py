@@ -75,7 +75,7 @@ def test_the_table_by_hand(ablation, capsys):
     assert all(r["options"] == ["SOLVER.MAX_ITER", "5"] for r in table["runs"])
     commit = source_version(ROOT)
     markdown = (ablation.output / "table.md").read_text()
-    assert f"| first | 70.0 ± 14.1 | 90.0 ± 0.0 | 5 | 7 | 1, 3 | {commit} |" in markdown
+    assert f"| first | 70.0 ± 14.1 | 90.0 ± 0.0 | – | 5 | 7 | 1, 3 | {commit} |" in markdown
     assert "IoU >= 0.2" in markdown and markdown in capsys.readouterr().out
 
 
@@ -84,7 +84,7 @@ def test_goes_on_after_an_interruption(ablation, caplog):
     assert ablation(seeds=["1"]) == 1
     assert "second, seed 1: exit status 1" in caplog.text
     assert "a full disk" in (ablation.output / "second/seed_1/run.log").read_text()
-    assert "| second | – | – | 5 | 7 | not run |" in (ablation.output / "table.md").read_text()
+    assert "| second | – | – | – | 5 | 7 | not run |" in (ablation.output / "table.md").read_text()
     (ablation.output / "die_second").unlink()
     assert ablation(seeds=["1"]) == 0
     # The finished row was left out, the other one resumed.
