@@ -93,7 +93,7 @@ def test_goes_on_after_an_interruption(ablation, caplog):
         "second 1 False",
         "second 1 True",
     ]
-    assert "| second | 60.0 | 90.0 | 5 | 7 | 1 |" in (ablation.output / "table.md").read_text()
+    assert "| second | 60.0 | 90.0 | – | 5 | 7 | 1 |" in (ablation.output / "table.md").read_text()
 
 
 def test_results_of_other_options_are_not_taken_for_these(ablation, capsys):
