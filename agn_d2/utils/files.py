@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import tempfile
 import time
@@ -104,9 +105,9 @@ def clear_parts(folder: str | os.PathLike[str], *, idle: float = 0.0) -> int:
     Args:
         folder: where files were written.
         idle: seconds that nobody has written to a file that is removed, where others may be at
-            work in the folder.
+            work in the folder; 0: all are, whatever a file server's clock says.
     """
-    latest = time.time() - idle
+    latest = time.time() - idle if idle else math.inf
     parts = [path for path in Path(folder).glob(f".*{PART}") if _is_left_behind(path, latest)]
     for path in parts:
         path.unlink(missing_ok=True)
