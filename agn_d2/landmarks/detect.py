@@ -8,15 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from ..utils.view_names import VIEWS
-from .contour import CONTOUR_POINTS, skin_confidence, skin_line
-from .folds import trim_folds
 from .inversion import SURE_CONTOUR, seems_negative
 from .nipple import find_nipple
 from .pectoral import find_pectoral_line
+from .readable import ReadableCopy, readable_copy
 from .record import DEFAULT_LINE, FARTHEST_POINT, INVERTED, STATUS_OK, WHOLE_IMAGE, Landmarks
-from .segment import film_border, segment
+from .skin import CONTOUR_POINTS
 from .thesis.detect import detect_thesis
-from .working_copy import oriented_copy, stored_points
+from .working_copy import stored_points
 
 METHODS = ("robust", "thesis")
 _FORMER_METHODS = {"seed": "thesis"}
@@ -83,27 +82,22 @@ def detect_robust(image: np.ndarray, view: str) -> Landmarks:
     Raises:
         ValueError: if the image is no gray image of finite numbers.
     """
-    small, mirrored = oriented_copy(image)
-    film = film_border(small)
-    found = _detect(small, film, mirrored, view, np.shape(image))
-    if found.confidence["contour"] >= SURE_CONTOUR or not seems_negative(small, film):
+    copy = readable_copy(image, view)
+    found = _detect(copy, view, np.shape(image))
+    if found.confidence["contour"] >= SURE_CONTOUR or not seems_negative(copy.small, copy.film):
         return found
-    small, mirrored = oriented_copy(np.max(image) - np.asarray(image))
-    turned = _detect(small, film_border(small), mirrored, view, np.shape(image))
+    negative = readable_copy(np.max(image) - np.asarray(image), view)
+    turned = _detect(negative, view, np.shape(image))
     if turned.confidence["contour"] <= found.confidence["contour"]:
         return found
     return replace(turned, status=INVERTED if turned.ok else f"{INVERTED}; {turned.status}")
 
 
-def _detect(
-    small: np.ndarray, film: np.ndarray, mirrored: bool, view: str, size: tuple[int, int]
-) -> Landmarks:
-    """Landmarks of an image of a size (H, W), found in its oriented copy and its film border."""
+def _detect(copy: ReadableCopy, view: str, size: tuple[int, int]) -> Landmarks:
+    """Landmarks of an image of a size (H, W), found in its copy."""
     notes = []
-    mask = segment(small, film)
-    breast = trim_folds(mask, view) if mask.any() else mask
-    curve = skin_line(breast, film)
-    skin = 0.0 if curve is None else skin_confidence(small, film, curve)
+    small, film, mask, breast = copy.small, copy.film, copy.mask, copy.breast
+    curve, skin = copy.curve, copy.confidence
     if skin < _LEAST_SKIN:
         notes.append(WHOLE_IMAGE)
         mask = breast = np.ones(small.shape, dtype=bool)
@@ -137,7 +131,7 @@ def _detect(
         status="; ".join(notes) or STATUS_OK,
         confidence=sure,
     )
-    return found.mirrored() if mirrored else found
+    return found.mirrored() if copy.mirrored else found
 
 
 def _half_ellipse(shape: tuple[int, int]) -> np.ndarray:

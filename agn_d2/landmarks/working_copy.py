@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -29,11 +31,20 @@ def working_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> np.ndarray:
     return _scaled(*_gray(image), height)
 
 
-def oriented_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> tuple[np.ndarray, bool]:
+def oriented_copy(
+    image: np.ndarray,
+    height: int = WORK_HEIGHT,
+    tone: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> tuple[np.ndarray, bool]:
     """Working copy with the chest wall at the left, and without labels that were blanked out.
 
     The side is read from the image. Both orientations go through the same steps and the better one
     is kept, so that a mirrored image gives exactly the same copy.
+
+    Args:
+        image: (H, W), uint8, uint16 or float.
+        height: height of the copy in pixels; the aspect ratio is kept.
+        tone: changes the gray values of the copy, before the side is read from them too.
 
     Returns:
         (height, w) uint8, and whether the image was mirrored for it.
@@ -43,11 +54,14 @@ def oriented_copy(image: np.ndarray, height: int = WORK_HEIGHT) -> tuple[np.ndar
     """
     gray, low, high = _gray(image)
     flipped = np.ascontiguousarray(gray[:, ::-1])
-    tiny, tiny_flipped = (
-        without_blanks(_scaled(side, low, high, _TINY_HEIGHT)) for side in (gray, flipped)
-    )
+
+    def copy(side: np.ndarray, height: int) -> np.ndarray:
+        small = without_blanks(_scaled(side, low, high, height))
+        return small if tone is None else tone(small)
+
+    tiny, tiny_flipped = (copy(side, _TINY_HEIGHT) for side in (gray, flipped))
     mirrored = chest_wall_score(segment(tiny_flipped)) > chest_wall_score(segment(tiny))
-    return without_blanks(_scaled(flipped if mirrored else gray, low, high, height)), mirrored
+    return copy(flipped if mirrored else gray, height), mirrored
 
 
 def _gray(image: np.ndarray) -> tuple[np.ndarray, float, float]:

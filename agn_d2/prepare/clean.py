@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..landmarks.segment import film_border, segment
-from ..landmarks.working_copy import oriented_copy
+from ..landmarks.readable import readable_copy
 
 MARGIN = 0.065  # of the film's height, kept around the breast
 
@@ -49,7 +48,7 @@ class Breast:
         return cv2.warpAffine(gray, move, (width, height), **how) > 127
 
 
-def find_breast(film: np.ndarray) -> Breast:
+def find_breast(film: np.ndarray, view: str | None = None) -> Breast:
     """Find what to keep of a film: the breast with a margin, without white film borders.
 
     The background around a breast is worthless, its skin is not: hence the margin, which holds
@@ -59,16 +58,17 @@ def find_breast(film: np.ndarray) -> Breast:
 
     Args:
         film: (H, W) uint8 or uint16, either side at the chest wall.
+        view: "CC" or "MLO" where it is known; helps on films whose breast is hard to tell.
     """
-    small, mirrored = oriented_copy(film)
-    breast = segment(small)
+    copy = readable_copy(film, view)
+    breast = copy.mask
     if not breast.any():
-        return Breast(np.ones(small.shape, dtype=bool), False)
+        return Breast(np.ones(breast.shape, dtype=bool), False)
     away = cv2.distanceTransform((~breast).astype(np.uint8), cv2.DIST_L2, 5)
     # The chest wall is at the left: all that has breast to its right.
     inner = np.maximum.accumulate(breast[:, ::-1], axis=1)[:, ::-1]
-    keep = ((away <= MARGIN * small.shape[0]) & ~film_border(small)) | inner
-    return Breast(np.ascontiguousarray(keep[:, ::-1] if mirrored else keep), True)
+    keep = ((away <= MARGIN * breast.shape[0]) & ~copy.film) | inner
+    return Breast(np.ascontiguousarray(keep[:, ::-1] if copy.mirrored else keep), True)
 
 
 def erase(image: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, int]:

@@ -84,7 +84,7 @@ def write_film(
     box = breast_box(landmarks) if options.crop else (0, 0, size[1], size[0])
     image, keep = film[box[1] : box[3], box[0] : box[2]], None
     if options.clean:
-        breast = find_breast(film)
+        breast = find_breast(film, view)
         if breast.found:
             keep = breast.region(size, box)
             image, _ = erase(image, keep)

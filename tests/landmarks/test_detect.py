@@ -2,12 +2,13 @@ import cv2
 import numpy as np
 import pytest
 
-from agn_d2.landmarks.contour import CONTOUR_POINTS, breast_box
+from agn_d2.landmarks.contour import breast_box
 from agn_d2.landmarks.curves import smooth_curve
 from agn_d2.landmarks.detect import detect_landmarks
 from agn_d2.landmarks.nipple import find_bump, find_nipple
 from agn_d2.landmarks.nodes import place_nodes
 from agn_d2.landmarks.record import WHOLE_IMAGE
+from agn_d2.landmarks.skin import CONTOUR_POINTS
 
 
 def line_distance(line, point):

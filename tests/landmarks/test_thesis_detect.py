@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from agn_d2.landmarks import detect
-from agn_d2.landmarks.contour import CONTOUR_POINTS
 from agn_d2.landmarks.detect import METHODS, detect_landmarks
 from agn_d2.landmarks.nodes import place_nodes
 from agn_d2.landmarks.record import PARTS
+from agn_d2.landmarks.skin import CONTOUR_POINTS
 from agn_d2.landmarks.thesis import detect_thesis, pectoral_stages
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...utils.view_names import VIEWS
-from ..contour import CONTOUR_POINTS
 from ..curves import resample
 from ..record import DEFAULT_LINE, FARTHEST_POINT, STATUS_OK, WHOLE_IMAGE, Landmarks
 from ..segment import film_border
+from ..skin import CONTOUR_POINTS
 from ..working_copy import oriented_copy, stored_points
 from .contour import WORK_HEIGHT, ThesisContour, find_contour
 from .nipple import find_nipple
