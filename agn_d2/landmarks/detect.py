@@ -25,6 +25,11 @@ _FORMER_METHODS = {"seed": "thesis"}
 # masses of CBIS-DDSM, as prepared, the least share is 0.67.
 _LEAST_SKIN = 0.2
 
+# How much surer the contour of an image's negative is where the image is one. Of 160 negatives of
+# CBIS-DDSM the least is 0.11. The negative of noisy film, whose dark part has texture too, may be
+# surer by 0.01 to 0.06, as those of five of DDSM's 4,709 films are.
+_SURER = 0.1
+
 logger = logging.getLogger(__name__)
 
 
@@ -88,7 +93,7 @@ def detect_robust(image: np.ndarray, view: str) -> Landmarks:
         return found
     negative = readable_copy(np.max(image) - np.asarray(image), view)
     turned = _detect(negative, view, np.shape(image))
-    if turned.confidence["contour"] <= found.confidence["contour"]:
+    if turned.confidence["contour"] <= found.confidence["contour"] + _SURER:
         return found
     return replace(turned, status=INVERTED if turned.ok else f"{INVERTED}; {turned.status}")
 

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
+from agn_d2.landmarks import detect
 from agn_d2.landmarks.contour import breast_box
 from agn_d2.landmarks.curves import smooth_curve
-from agn_d2.landmarks.detect import detect_landmarks
+from agn_d2.landmarks.detect import detect_landmarks, detect_robust
 from agn_d2.landmarks.nipple import find_bump, find_nipple
 from agn_d2.landmarks.nodes import place_nodes
 from agn_d2.landmarks.record import WHOLE_IMAGE
@@ -190,3 +193,18 @@ def test_a_dark_breast_on_white_is_told_and_found_all_the_same(view, dtype, make
 def test_a_negative_without_muscle_has_both_notes(make_sketch):
     found = detect_landmarks(255 - make_sketch("MLO", muscle=False).image, "MLO")
     assert found.status == "inverted: dark breast on white film; pectoral: default line"
+
+
+@pytest.mark.parametrize(("surer", "taken"), [(0.05, False), (0.15, True)])
+def test_a_negative_whose_contour_is_hardly_surer_is_none(monkeypatch, make_sketch, surer, taken):
+    """Noise gives the dark film texture, and the edges of the film's negative a contour."""
+    image = make_sketch("CC").image
+    of = detect_robust(image, "CC")
+    confidences = iter([0.8, 0.8 + surer])
+    monkeypatch.setattr(detect, "seems_negative", lambda small, film: True)
+    monkeypatch.setattr(
+        detect,
+        "_detect",
+        lambda *_: replace(of, confidence={**of.confidence, "contour": next(confidences)}),
+    )
+    assert detect_robust(image, "CC").status.startswith("inverted") is taken
