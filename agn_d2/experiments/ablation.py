@@ -17,18 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
 from fvcore.common.config import BASE_KEY
 
-from ..coco.reading import read_json
-from ..engine.setup import read_config_file
+from ..coco.reading import once, read_json
+from ..data.builtin import register_builtin_datasets
+from ..engine.setup import load_cfg, read_config_file
 from ..utils.command_line import run_program
 from ..utils.files import write_json
 
 logger = logging.getLogger(__name__)
 
 RESULT_FILE, RUN_FILE, LOG_FILE = "result.json", "run.json", "run.log"
-# Of a run: tell whether its config and the annotations of its fold have been edited since.
-DIGEST, FOLD_DIGEST = "config_digest", "fold_digest"
+# Of a run: tell whether its config and the annotations of its data sets have been edited since.
+DIGEST, DATA_DIGEST = "config_digest", "data_digest"
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,13 @@ class Run:
         Raises:
             FileNotFoundError, ValueError: a fault of the config.
         """
+        options = [*self.row.options, *self.options]
         return {
             "row": self.row.name,
             "config_file": Path(self.row.config_file).name,
             DIGEST: _digest(self.row.config_file),
-            "options": [*self.row.options, *self.options],
+            DATA_DIGEST: _data_digest(load_cfg(self.row.config_file, options)),
+            "options": options,
             "seed": self.seed,
         } | ({"eval_only": True} if self.eval_only else {})
 
@@ -139,6 +144,19 @@ def _digest(config_file: str) -> str:
     keys = read_config_file(config_file)
     text = json.dumps({**keys, "OUTPUT_DIR": None}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _data_digest(cfg: CfgNode) -> str:
+    """Of the images and boxes that a run is trained and tested on; what is missing counts not."""
+    known = register_builtin_datasets()
+    names = [name for name in (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST) if name in known]
+    files = [Path(MetadataCatalog.get(name).json_file) for name in names]
+    return "".join(_file_digest(file) for file in files if file.is_file())
+
+
+@once
+def _file_digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:6]
 
 
 def plan_runs(
@@ -222,7 +240,7 @@ def _read_own(run: Run, name: str) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise ValueError(f"{file}: is no description of a run; remove it, or take another --output")
     wanted = run.describe()
-    for key in (DIGEST, FOLD_DIGEST):
+    for key in (DIGEST, DATA_DIGEST):
         if key not in content:  # of a former version
             wanted.pop(key, None)
     other = [key for key, value in wanted.items() if content.get(key) != value]

@@ -5,21 +5,16 @@ The plan is data: runs of tools/train_net.py, of which some need the weights of 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from detectron2.config import CfgNode
 
-from ..coco.reading import once
-from ..data.builtin import annotation_file
 from ..engine.setup import load_cfg
 from ..modeling.backbone.agn_fpn import find_prior_file
 from ..utils.fold_names import fold_name
-from ..utils.paths import datasets_root
-from .ablation import FOLD_DIGEST, Row, Run, read_result
+from .ablation import Row, Run, read_result
 from .given_detectors import check_given_detector
 
 DETECTOR = "detector"
@@ -69,18 +64,6 @@ class FoldRun(Run):
     def finished(self) -> bool:
         """Whether its result is there."""
         return read_result(self) is not None
-
-    def describe(self) -> dict[str, Any]:
-        """As of any run, and which images and boxes it is trained and tested on."""
-        folder = datasets_root() / self.dataset
-        files = [annotation_file(folder, split) for split in ("train", "test")]
-        digest = "".join(_digest(file)[:6] for file in files if file.is_file())
-        return super().describe() | {FOLD_DIGEST: digest}
-
-
-@once
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def plan_folds(

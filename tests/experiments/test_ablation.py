@@ -129,6 +129,28 @@ def test_all_runs_are_looked_at_before_one_is_trained(ablation):
     assert ablation.calls.read_text() == calls
 
 
+def test_results_on_data_that_were_prepared_anew_are_refused(
+    ablation, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "data"))
+    file = tmp_path / "data/toy/annotations/train.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"images": [], "annotations": []}')
+    data = ("DATASETS.TRAIN", "('toy_train',)", "DATASETS.TEST", "('toy_test',)")
+    assert ablation(*data, seeds=["1"]) == 0
+    calls = ablation.calls.read_text()
+    # The same elsewhere.
+    (tmp_path / "data").rename(tmp_path / "moved")
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "moved"))
+    assert ablation(*data, seeds=["1"]) == 0
+    file = tmp_path / "moved/toy/annotations/train.json"
+    file.write_text('{"images": [], "annotations": [], "info": {}}')
+    assert ablation(*data, seeds=["1"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert re.match("run_ablation: .*first/seed_1/result.json belongs to another.*data_", error)
+    assert ablation.calls.read_text() == calls
+
+
 def test_results_of_a_config_that_was_edited_are_not_taken_for_its_own(ablation, tmp_path, capsys):
     (tmp_path / "base.yaml").write_text("SOLVER: {MAX_ITER: 5}\n")
     row = tmp_path / "first.yaml"

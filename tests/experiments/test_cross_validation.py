@@ -215,12 +215,12 @@ def test_results_on_folds_that_were_made_anew_are_refused(validate, toy_folds, c
     write_folds(toy_folds, "toy", 2)
     assert validate(rows=()) == 2
     message = capsys.readouterr().err
-    assert "fold_1/result.json belongs to another run (fold_digest was" in message
+    assert "fold_1/result.json belongs to another run (data_digest was" in message
     assert validate.calls() == calls
     # A result of a version that did not write it stays one.
     result = validate.output / "detector/seed_1/fold_1/result.json"
     former = json.loads(result.read_text())
-    del former["fold_digest"]
+    del former["data_digest"]
     result.write_text(json.dumps(former))
     (validate.output / "detector/seed_1/fold_2/run.json").unlink()
     assert validate(rows=()) == 0
