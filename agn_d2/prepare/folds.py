@@ -27,7 +27,8 @@ def assign_folds(
     """Deal patients out to folds that have about as many lesions and images each.
 
     Patients come in random order, those with the most lesions first; each goes to the fold that
-    has the fewest lesions so far, and among equals the fewest images.
+    has the fewest lesions so far, and among equals the fewest images. Patients without a lesion
+    come last, each to the fold that has the fewest images.
 
     Args:
         lesions: patient -> number of lesions.
@@ -49,8 +50,10 @@ def assign_folds(
     load = dict.fromkeys(range(1, folds + 1), (0, 0))
     assigned = {}
     for patient in order:
-        fold = min(load, key=lambda fold: (load[fold], fold))
-        load[fold] = (load[fold][0] + lesions.get(patient, 0), load[fold][1] + images[patient])
+        number = lesions.get(patient, 0)
+        # Among folds of 10, 10 and 9 lesions all healthy patients would go to the last.
+        fold = min(load, key=lambda fold: (load[fold] if number else load[fold][1:], fold))
+        load[fold] = (load[fold][0] + number, load[fold][1] + images[patient])
         assigned[patient] = fold
     return assigned
 

@@ -22,6 +22,17 @@ def test_folds_are_balanced_and_hang_on_the_seed_alone():
         assert max(sums) - min(sums) <= apart, sums
 
 
+def test_patients_without_a_lesion_are_in_all_folds():
+    """Also where the lesions cannot be divided evenly."""
+    lesions = {f"P{n}": 1 for n in range(29)}
+    images = dict.fromkeys(lesions, 2) | {f"H{n}": 2 + n % 3 for n in range(40)}
+    folds = assign_folds(lesions, images, 3)
+    healthy = [sum(p[0] == "H" and f == fold for p, f in folds.items()) for fold in (1, 2, 3)]
+    assert min(healthy) > 10, healthy
+    sums = [sum(images[p] for p, f in folds.items() if f == fold) for fold in (1, 2, 3)]
+    assert max(sums) - min(sums) <= 4, sums
+
+
 def test_too_many_folds_are_refused():
     with pytest.raises(ValueError, match="folds must be 2 to 2, the number of patients; got 3"):
         assign_folds({}, {"a": 1, "b": 1}, 3)
