@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -17,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from fvcore.common.config import BASE_KEY
 
 from ..coco.reading import once, read_json
 from ..data.builtin import register_builtin_datasets
-from ..engine.setup import load_cfg, read_config_file
+from ..engine.setup import read_config_file
 from ..utils.command_line import run_program
 from ..utils.files import write_json
 
@@ -97,7 +97,7 @@ class Run:
             "row": self.row.name,
             "config_file": Path(self.row.config_file).name,
             DIGEST: _digest(self.row.config_file),
-            DATA_DIGEST: _data_digest(load_cfg(self.row.config_file, options)),
+            DATA_DIGEST: _data_digest(self.row.config_file, options),
             "options": options,
             "seed": self.seed,
         } | ({"eval_only": True} if self.eval_only else {})
@@ -146,12 +146,20 @@ def _digest(config_file: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _data_digest(cfg: CfgNode) -> str:
+def _data_digest(config_file: str, options: Sequence[str]) -> str:
     """Of the images and boxes that a run is trained and tested on; what is missing counts not."""
+    # Not by load_cfg: only the trainer needs to know all keys.
+    keys = read_config_file(config_file).get("DATASETS") or {}
+    given = dict(zip(options[::2], options[1::2], strict=False))
     known = register_builtin_datasets()
-    names = [name for name in (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST) if name in known]
-    files = [Path(MetadataCatalog.get(name).json_file) for name in names]
-    return "".join(_file_digest(file) for file in files if file.is_file())
+    digest = ""
+    for key in ("TRAIN", "TEST"):
+        # YAML has no tuples: "('a', 'b')" is a text, in a file as on the command line.
+        text = str(given.get(f"DATASETS.{key}", keys.get(key, "")))
+        for name in (name for name in re.findall(r"[\w.-]+", text) if name in known):
+            file = Path(MetadataCatalog.get(name).json_file)
+            digest += _file_digest(file) if file.is_file() else ""
+    return digest
 
 
 @once

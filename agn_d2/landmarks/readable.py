@@ -2,7 +2,7 @@
 
 Where the skin line is hardly seen in the image as it is, the gray values are changed: gray film
 that is brighter in one place than in another is made even, or tissue that is nearly black beside a
-bright muscle is brightened. Both occur in DDSM, neither in CBIS-DDSM.
+bright muscle is brightened. Both occur in DDSM; all whole films of CBIS-DDSM are read as they are.
 """
 
 from __future__ import annotations

@@ -151,6 +151,12 @@ def test_results_on_data_that_were_prepared_anew_are_refused(
     assert ablation.calls.read_text() == calls
 
 
+def test_keys_that_only_the_trainer_knows_are_left_to_it(ablation, tmp_path):
+    row = tmp_path / "first.yaml"
+    row.write_text("MODEL: {OTHER: {LAYERS: 2}}\nDATASETS: {TRAIN: ('toy_train',)}\n")
+    assert ablation("MODEL.OTHER.HEADS", "3", seeds=["1"]) == 0
+
+
 def test_results_of_a_config_that_was_edited_are_not_taken_for_its_own(ablation, tmp_path, capsys):
     (tmp_path / "base.yaml").write_text("SOLVER: {MAX_ITER: 5}\n")
     row = tmp_path / "first.yaml"
