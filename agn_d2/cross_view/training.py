@@ -13,6 +13,10 @@ are the new logits of the false marks, z_m that of the best candidate on lesion 
 It is taken twice and averaged: over the lesions in films, each film by itself, and over the lesions
 of a breast, whose z_m is the best in either view. The first alone teaches to raise a lesion in the
 view where it is faint, at the cost of lesions that show in one view only.
+
+L does not mind a constant that is added to all logits, so where hardly any view lacks all partners,
+whose scores stay as they are, two relations may rank the marks of a film alike and yet not compare.
+The squared mean change of the logit is added to hold them to the detector's level.
 """
 
 from __future__ import annotations
@@ -148,6 +152,7 @@ def fit_relation(
     *,
     floor: float = -3.0,
     link_weight: float = 0.03,
+    level_weight: float = 0.1,
     weight_decay: float = 1e-3,
     fit_widths: bool = False,
     steps: int = 60,
@@ -156,14 +161,17 @@ def fit_relation(
 
     The loss is that of the module's docstring, over all parts of ``data`` together, plus
     ``link_weight`` times the negative logarithm of the attention on the counterpart, a mean over
-    the candidates that have one, plus ``weight_decay`` times the squared parameters. The widths
-    sigma stay as they are unless asked for.
+    the candidates that have one, plus ``level_weight`` times the square of the mean by which the
+    logits change, over the candidates of all examined views from ``floor`` on, plus
+    ``weight_decay`` times the squared parameters. The widths sigma stay as they are unless asked
+    for.
 
     Args:
         relation: what to fit.
         data: candidates and targets, of detectors that have *not* seen these cases.
-        floor: least logit of a false mark that counts.
-        link_weight, weight_decay: see above.
+        floor: least logit, by the detector, of a false mark that counts, and of a candidate whose
+            change does.
+        link_weight, level_weight, weight_decay: see above.
         fit_widths: fit the widths sigma too.
         steps: most steps of L-BFGS.
 
@@ -188,7 +196,7 @@ def fit_relation(
     def closure() -> Tensor:
         optimizer.zero_grad()
         decay = weight_decay * sum((parameter**2).sum() for parameter in fitted)
-        loss = _loss(relation, data, floor, link_weight) + decay
+        loss = _loss(relation, data, floor, link_weight, level_weight) + decay
         loss.backward()
         return loss.detach()
 
@@ -204,9 +212,10 @@ def _loss(
     data: Sequence[tuple[CaseCandidates, Targets]],
     floor: float,
     link_weight: float,
+    level_weight: float,
 ) -> Tensor:
     masses: list[list[Tensor]] = [[], []]
-    false, links, views = [], [], 0
+    false, links, changes, views = [], [], [], 0
     for part, targets in data:
         index = torch.nonzero(~part.context)[:, 0]
         # Read again on the way back: what a reading holds grows with the square of the candidates.
@@ -219,11 +228,15 @@ def _loss(
         own = part.candidates[index]
         for found, lesion in zip(masses, (targets.lesion, targets.breast_lesion), strict=True):
             found.append(best_of_lesions(logits, lesion[index]))
-        false.append(logits[targets.false[index] & (own.logits >= floor)])
+        counts = own.logits >= floor
+        false.append(logits[targets.false[index] & counts])
+        changes.append((logits - own.logits)[own.valid & counts])
         views += len(index)
     marks = torch.cat(false)
     loss = sum(smooth_log_fppi(torch.cat(found), marks, views) for found in masses) / len(masses)
-    link = torch.cat(links)
+    change, link = torch.cat(changes), torch.cat(links)
+    if len(change):
+        loss = loss + level_weight * change.mean() ** 2
     return loss - link_weight * link.mean() if len(link) else loss
 
 

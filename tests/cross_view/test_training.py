@@ -246,6 +246,54 @@ def test_half_of_the_loss_is_of_the_lesions_of_breasts():
     assert loss_of(group_cases(images), found) == pytest.approx(expected, rel=1e-5)
 
 
+def level_of(relation, cases, found, **options):
+    """What the level adds to the loss of a relation that adds 1.5 where there is an MLO view."""
+    data = collect_candidates(cases, found)
+    part = [(data, make_targets(data, found))]
+    both = [fit_relation(relation, part, steps=0, level_weight=w, **options) for w in (0.0, 2.0)]
+    return both[1] - both[0]
+
+
+def test_the_level_by_its_equation():
+    # A breast with a context view, whose own candidate does not count, and one with a single view.
+    pair, single = (record(f"{n}CC", "L", "CC", patient=n, boxes=[box_at(40)]) for n in "ab")
+    context = record("aMLO", "L", "MLO", patient="a")
+    del context["image_id"], context["annotations"]
+    cases = group_cases([pair | {"context_views": [context]}, single])
+    # Three of CC count, one lies below the floor of -3; one of the other breast, which is padded.
+    own = [(box_at(40), 0.6), (box_at(10), 0.3), (box_at(20), 0.2), (box_at(60), 0.04)]
+    found = {"aCC": detections(*own), "bCC": detections((box_at(40), 0.7))}
+    found["aMLO.png"] = detections((box_at(40), 0.9), (box_at(10), 0.9))
+    relation = CandidateRelation()
+    with torch.no_grad():
+        relation.auxiliary.change.bias.fill_(2.0)
+        relation.no_contralateral.fill_(-0.5)
+    change = 3 * 1.5 / 4
+    assert level_of(relation, cases, found) == pytest.approx(2 * change**2, rel=1e-4)
+    # From a lower floor on the fourth of CC counts too.
+    lower = level_of(relation, cases, found, floor=-5.0)
+    assert lower == pytest.approx(2 * (4 * 1.5 / 5) ** 2, rel=1e-4)
+    # Nothing from the floor on: no level, and no loss of nan.
+    assert level_of(relation, cases, found, floor=5.0) == 0
+
+
+def mean_change(cases, found, **options):
+    """By how much a relation that was fitted on cases changes their logits."""
+    data = collect_candidates(cases, found)
+    relation = CandidateRelation(sigma_depth=0.02)
+    fit_relation(relation, [(data, make_targets(data, found))], **options)
+    scores = rescore(relation, cases, found)
+    after = np.concatenate([scores[key] for key in found])
+    before = np.concatenate([one.scores for one in found.values()])
+    return np.mean(np.log(after / (1 - after)) - np.log(before / (1 - before)))
+
+
+def test_a_fit_stays_at_the_level_of_the_detector_where_all_views_have_partners():
+    cases, found = many_cases()
+    assert abs(mean_change(cases, found, level_weight=0.0)) > 0.2
+    assert abs(mean_change(cases, found)) < 0.05
+
+
 def test_a_fit_holds_nothing_that_grows_with_the_square_of_the_candidates():
     rng = np.random.default_rng(0)
     cases, found = many_cases(4)
