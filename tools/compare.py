@@ -54,6 +54,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--lesion-images-only", action="store_true", help="leave out images without a lesion"
     )
     parser.add_argument(
+        "--only",
+        type=Path,
+        metavar="FILE",
+        help="text with the file names of the images that are counted, one a line; default: all",
+    )
+    parser.add_argument(
         "--breakdowns",
         nargs="*",
         type=resolve_breakdown,
@@ -87,6 +93,15 @@ def annotations_of(dataset: str | None) -> Path:
     return Path(builtin_metadata(dataset, "--gt").json_file)
 
 
+def read_names(path: Path) -> list[str]:
+    """The lines of a text that are not empty."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise ValueError(f"--only: {error}") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
 def run(args: argparse.Namespace) -> None:
     found = {
         name: [find_results(path, args.dataset) for path in paths]
@@ -96,19 +111,21 @@ def run(args: argparse.Namespace) -> None:
     truth = read_ground_truth(gt)
     files = {name: [run.predictions for run in runs] for name, runs in found.items()}
     models = {name: [read_detections(f, truth) for f in runs] for name, runs in files.items()}
+    only = None if args.only is None else read_names(args.only)
     check_writable_folder(args.output)
     comparison = compare(
         models,
         truth,
         rule=FrocRule(args.iou, args.hit, args.duplicates, args.lesion_images_only),
         fppi=args.fppi,
+        only=only,
         baseline=args.baseline,
         breakdowns=args.breakdowns,
         size_edges=args.size_edges,
         draws=args.draws,
         seed=args.seed,
     )
-    facts = {"gt": str(gt)}
+    facts = {"gt": str(gt)} | ({} if only is None else {"only": str(args.only)})
     markdown = write_comparison(comparison, args.output, "comparison", files, facts)
     print(markdown)
 

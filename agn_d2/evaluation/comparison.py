@@ -8,7 +8,7 @@ The result is one JSON-ready dict; :mod:`agn_d2.evaluation.comparison_text` make
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,7 @@ def compare(
     *,
     rule: FrocRule = FrocRule(),
     fppi: Sequence[float] = DEFAULT_FPPI,
+    only: Collection[str] | None = None,
     baseline: str | None = None,
     breakdowns: Sequence[str] = BREAKDOWNS,
     size_edges: Sequence[float] | None = None,
@@ -91,6 +92,7 @@ def compare(
         truth: the data set.
         rule: how detections are matched and counted.
         fppi: (K,) where the curves are read.
+        only: file names of the images that are counted; None: all.
         baseline: model that the others are compared with; None for no differences.
         breakdowns: some of ``BREAKDOWNS``.
         size_edges: limits of the mass sizes, see :func:`size_groups`.
@@ -99,7 +101,7 @@ def compare(
 
     Raises:
         ValueError: no model or one without a run, an unknown baseline or breakdown, an option out
-            of range, or draws on images without patients.
+            of range, draws on images without patients, or file names that the data set lacks.
     """
     _check(models, truth, baseline, breakdowns, draws)
     check_fppi(fppi)
@@ -108,10 +110,10 @@ def compare(
         name: [match_detections(detections, truth.lesions, **options) for detections in runs]
         for name, runs in models.items()
     }
-    weights = np.ones(truth.lesions.num_images)
+    weights = _chosen(truth, only).astype(float)
     if rule.lesion_images_only:
         lesions = np.bincount(truth.lesions.images[~truth.lesions.ignored], minlength=len(weights))
-        weights = (lesions > 0).astype(float)
+        weights *= lesions > 0
     curves = {name: [froc_curve(e, weights) for e in runs] for name, runs in events.items()}
     whole = Part("all", "all", events, weights)
     notes: list[str] = []
@@ -125,6 +127,7 @@ def compare(
             **options,
             "iou": float(rule.iou) if rule.hit == "iou" else None,
             "lesion_images_only": rule.lesion_images_only,
+            "chosen_images": only is not None,
             "images": some.images,
             "lesions": some.lesions,
         },
@@ -171,6 +174,20 @@ def _check(
     if draws and None in truth.patients:
         image_id = truth.image_ids[truth.patients.index(None)]
         raise ValueError(f"intervals need the patient_id of each image, {image_id!r} has none")
+
+
+def _chosen(truth: GroundTruth, only: Collection[str] | None) -> np.ndarray:
+    """(I,) bool, the images that are counted."""
+    names = [image.file_name for image in truth.images]
+    if only is None:
+        return np.ones(len(names), dtype=bool)
+    unknown = sorted(set(only).difference(filter(None, names)))
+    if unknown or not only:
+        what = f"the annotations have no image {unknown[0]!r}" if unknown else "no image is chosen"
+        more = f", nor {len(unknown) - 1} others" if len(unknown) > 1 else ""
+        raise ValueError(f"{what}{more}")
+    chosen = set(only)
+    return np.array([name in chosen for name in names])
 
 
 def _model(

@@ -119,6 +119,7 @@ def describe_rule(report: dict[str, Any]) -> str:
         "any": "any-to-any matching",
     }[report["duplicates"]]
     images = "images with a lesion" if report["lesion_images_only"] else "images"
+    images = f"chosen {images}" if report.get("chosen_images") else images
     return (
         f"hit: {hit}; {duplicates}; all classes; "
         f"FPPI over {report['images']} {images}, {report['lesions']} lesions"

@@ -40,6 +40,22 @@ def test_figure_and_tables(call, coco_dt, write, tmp_path, capsys):
     assert "B C (ends at" in svg
 
 
+def test_only_some_images(call, coco_gt, coco_dt, write, tmp_path, capsys):
+    for n, image in enumerate(coco_gt["images"]):
+        image["file_name"] = f"ä{n}.png"
+    names = tmp_path / "names.txt"
+    names.write_text("\ufeffä0.png\r\n\r\nä2.png\r\n", encoding="utf-8")
+    model = f"A={write('a.json', coco_dt)}"
+    assert call(model, "--only", names, "--draws", 0) == 0
+    content = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert (content["rule"]["images"], content["only"]) == (2, str(names))
+    names.write_text("none.png", encoding="utf-8")
+    assert call(model, "--only", names) == 2
+    assert call(model, "--only", tmp_path / "missing.txt") == 2
+    error = capsys.readouterr().err
+    assert "no image 'none.png'" in error and "missing.txt" in error
+
+
 def test_files_of_one_name_are_runs(call, coco_dt, write, tmp_path):
     files = [write("1.json", coco_dt), write("2.json", coco_dt[:3]), write("3.json", coco_dt)]
     arguments = [f"{name}={file}" for name, file in zip("ABA", files, strict=True)]

@@ -1,6 +1,7 @@
 """Several models in one report: by hand on the small data set, its text, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.comparison_text import comparison_markdown, recall_cells
 from agn_d2.evaluation.froc import match_detections, recall_at_fppi
-from agn_d2.evaluation.records import Detections
+from agn_d2.evaluation.records import Detections, Lesions
 
 NOTHING = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))
 
@@ -161,6 +162,42 @@ def test_lesion_images_only_and_other_rules(truth, models):
     # Image 2 has no lesion: of the CC views, one counts.
     assert part(report, "view", "CC")["images"] == 1
     assert report["models"]["one"]["runs"][0]["detections"] == 5
+
+
+def test_chosen_images_by_hand(truth, models):
+    chosen = {truth.images[n].file_name for n in (0, 2)}
+    options = {"fppi": (0.5, 1), "baseline": "none", "breakdowns": ("view",)}
+    report = compare(models, truth, only=chosen, draws=20, **options).report
+    assert "FPPI over 2 chosen images, 1 lesions" in report["rule"]["text"]
+    # As if the annotations and the results had these images alone.
+    keep = {0: 0, 2: 1}
+    lesions, (found,) = truth.lesions, models["one"]
+    there, of_chosen = np.isin(lesions.images, [0, 2]), np.isin(found.images, [0, 2])
+    alone = replace(
+        truth,
+        image_ids=tuple(truth.image_ids[n] for n in keep),
+        images=tuple(truth.images[n] for n in keep),
+        lesion_ids=tuple(np.array(truth.lesion_ids)[there]),
+        lesions=Lesions(
+            lesions.boxes[there], np.array([keep[n] for n in lesions.images[there]]), 2
+        ),
+    )
+    images = np.array([keep[n] for n in found.images[of_chosen]])
+    few = Detections(found.boxes[of_chosen], found.scores[of_chosen], images)
+    expected = compare({"one": [few], "none": [NOTHING]}, alone, draws=0, **options).report
+    plain = compare(models, truth, only=chosen, draws=0, **options).report
+    assert (plain["parts"], plain["models"]) == (expected["parts"], expected["models"])
+    both = FrocRule(lesion_images_only=True)
+    report = compare(models, truth, only=chosen, rule=both, draws=0, **options).report
+    assert "FPPI over 1 chosen images with a lesion, 1 lesions" in report["rule"]["text"]
+
+
+def test_chosen_images_that_are_not_there(truth, models):
+    name = truth.images[0].file_name
+    with pytest.raises(ValueError, match="no image 'x.png', nor 1 others"):
+        compare(models, truth, only=[name, "y.png", "x.png"])
+    with pytest.raises(ValueError, match="no image is chosen"):
+        compare(models, truth, only=[])
 
 
 def test_text(truth, models):
