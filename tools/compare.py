@@ -107,7 +107,9 @@ def run(args: argparse.Namespace) -> None:
         name: [find_results(path, args.dataset) for path in paths]
         for name, paths in named_runs(args.models).items()
     }
-    gt = args.gt or annotations_of(common_dataset(run for runs in found.values() for run in runs))
+    # With --gt too: the ids of one data set mean other images in the next.
+    dataset = common_dataset(run for runs in found.values() for run in runs)
+    gt = args.gt or annotations_of(dataset)
     truth = read_ground_truth(gt)
     files = {name: [run.predictions for run in runs] for name, runs in found.items()}
     models = {name: [read_detections(f, truth) for f in runs] for name, runs in files.items()}

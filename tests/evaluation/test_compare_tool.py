@@ -74,7 +74,8 @@ def test_runs_are_found_by_their_folders(tool, coco_gt, coco_dt, tmp_path, monke
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
 
-    dump(tmp_path / "toy" / "annotations" / "test.json", coco_gt)
+    gt = tmp_path / "toy" / "annotations" / "test.json"
+    dump(gt, coco_gt)
     for name, found in (("one", coco_dt), ("two", coco_dt[:3])):
         folder = tmp_path / name / "inference"
         dump(folder / "toy_test" / "coco_instances_results.json", found)
@@ -93,6 +94,7 @@ def test_runs_are_found_by_their_folders(tool, coco_gt, coco_dt, tmp_path, monke
         ([runs[1], "--dataset", "other_test"], "'other_test' is no data set below"),
         ([f"A={folder / 'toy_test' / 'coco_instances_results.json'}"], "give --gt, or --dataset"),
         ([runs[0], f"C={tmp_path / 'three'}"], "of different data sets: other_test, toy_test"),
+        ([runs[0], f"C={tmp_path / 'three'}", "--gt", str(gt)], "of different data sets"),
     ]:
         assert tool.main([*arguments, "--output", str(tmp_path / "bad")]) == 2
         assert message in capsys.readouterr().err
