@@ -16,7 +16,8 @@ view where it is faint, at the cost of lesions that show in one view only.
 
 L does not mind a constant that is added to all logits, so where hardly any view lacks all partners,
 whose scores stay as they are, two relations may rank the marks of a film alike and yet not compare.
-The squared mean change of the logit is added to hold them to the detector's level.
+And which views a film has may tell women with a lesion from others, by how the data came about. So
+the mean change of the logit is held near 0 among the views that have the same kinds of partners.
 """
 
 from __future__ import annotations
@@ -161,10 +162,9 @@ def fit_relation(
 
     The loss is that of the module's docstring, over all parts of ``data`` together, plus
     ``link_weight`` times the negative logarithm of the attention on the counterpart, a mean over
-    the candidates that have one, plus ``level_weight`` times the square of the mean by which the
-    logits change, over the candidates of all examined views from ``floor`` on, plus
-    ``weight_decay`` times the squared parameters. The widths sigma stay as they are unless asked
-    for.
+    the candidates that have one, plus ``level_weight`` times ``squared_levels`` of the changes of
+    the logits, over the candidates of all examined views from ``floor`` on, plus ``weight_decay``
+    times the squared parameters. The widths sigma stay as they are unless asked for.
 
     Args:
         relation: what to fit.
@@ -215,7 +215,7 @@ def _loss(
     level_weight: float,
 ) -> Tensor:
     masses: list[list[Tensor]] = [[], []]
-    false, links, changes, views = [], [], [], 0
+    false, links, changes, partners, views = [], [], [], [], 0
     for part, targets in data:
         index = torch.nonzero(~part.context)[:, 0]
         # Read again on the way back: what a reading holds grows with the square of the candidates.
@@ -231,13 +231,26 @@ def _loss(
         counts = own.logits >= floor
         false.append(logits[targets.false[index] & counts])
         changes.append((logits - own.logits)[own.valid & counts])
+        there = 2 * (part.auxiliary[index] >= 0) + (part.contralateral[index] >= 0)
+        partners.append(there[:, None].expand_as(counts)[own.valid & counts])
         views += len(index)
     marks = torch.cat(false)
     loss = sum(smooth_log_fppi(torch.cat(found), marks, views) for found in masses) / len(masses)
-    change, link = torch.cat(changes), torch.cat(links)
-    if len(change):
-        loss = loss + level_weight * change.mean() ** 2
+    loss = loss + level_weight * squared_levels(torch.cat(changes), torch.cat(partners))
+    link = torch.cat(links)
     return loss - link_weight * link.mean() if len(link) else loss
+
+
+def squared_levels(change: Tensor, group: Tensor) -> Tensor:
+    """The mean, over all values, of the square of their group's mean; 0 without any value.
+
+    Args:
+        change: (C,).
+        group: (C,) int64, which group a value is in.
+    """
+    _, which, size = group.unique(return_inverse=True, return_counts=True)
+    level = change.new_zeros(len(size)).index_add(0, which, change) / size
+    return (size * level**2).sum() / max(len(change), 1)
 
 
 def _read(

@@ -8,6 +8,7 @@ The result is one JSON-ready dict; :mod:`agn_d2.evaluation.comparison_text` make
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ from .parts import Part, parts_of
 from .records import Detections
 from .report import LEVEL, describe_rule, with_mean
 from .separation import candidate_report
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def compare(
         truth: the data set.
         rule: how detections are matched and counted.
         fppi: (K,) where the curves are read.
-        only: file names of the images that are counted; None: all.
+        only: file names of the images that are counted; None: all. A warning counts those that the
+            data set lacks, as after a preparation that lost a film.
         baseline: model that the others are compared with; None for no differences.
         breakdowns: some of ``BREAKDOWNS``.
         size_edges: limits of the mass sizes, see :func:`size_groups`.
@@ -101,7 +105,7 @@ def compare(
 
     Raises:
         ValueError: no model or one without a run, an unknown baseline or breakdown, an option out
-            of range, draws on images without patients, or file names that the data set lacks.
+            of range, draws on images without patients, or file names that are all unknown.
     """
     _check(models, truth, baseline, breakdowns, draws)
     check_fppi(fppi)
@@ -182,10 +186,11 @@ def _chosen(truth: GroundTruth, only: Collection[str] | None) -> np.ndarray:
     if only is None:
         return np.ones(len(names), dtype=bool)
     unknown = sorted(set(only).difference(filter(None, names)))
-    if unknown or not only:
-        what = f"the annotations have no image {unknown[0]!r}" if unknown else "no image is chosen"
-        more = f", nor {len(unknown) - 1} others" if len(unknown) > 1 else ""
-        raise ValueError(f"{what}{more}")
+    if len(unknown) == len(set(only)):
+        raise ValueError(f"the annotations have none of the {len(unknown)} images that are chosen")
+    if unknown:
+        what = "the annotations lack %d of the %d images that are chosen; the first is %s"
+        logger.warning(what, len(unknown), len(set(only)), unknown[0])
     chosen = set(only)
     return np.array([name in chosen for name in names])
 

@@ -247,7 +247,7 @@ def test_half_of_the_loss_is_of_the_lesions_of_breasts():
 
 
 def level_of(relation, cases, found, **options):
-    """What the level adds to the loss of a relation that adds 1.5 where there is an MLO view."""
+    """What the level adds to the loss of a relation."""
     data = collect_candidates(cases, found)
     part = [(data, make_targets(data, found))]
     both = [fit_relation(relation, part, steps=0, level_weight=w, **options) for w in (0.0, 2.0)]
@@ -255,24 +255,32 @@ def level_of(relation, cases, found, **options):
 
 
 def test_the_level_by_its_equation():
-    # A breast with a context view, whose own candidate does not count, and one with a single view.
-    pair, single = (record(f"{n}CC", "L", "CC", patient=n, boxes=[box_at(40)]) for n in "ab")
+    # A breast with a context view, whose own candidate does not count; one view; both breasts' CC.
+    names = ("aCC", "bCC", "cCC", "dCC")
+    pair, single, left, right = (
+        record(n, "R" if n == "dCC" else "L", "CC", patient=p, boxes=[box_at(40)])
+        for n, p in zip(names, "abcc", strict=True)
+    )
     context = record("aMLO", "L", "MLO", patient="a")
     del context["image_id"], context["annotations"]
-    cases = group_cases([pair | {"context_views": [context]}, single])
-    # Three of CC count, one lies below the floor of -3; one of the other breast, which is padded.
+    cases = group_cases([pair | {"context_views": [context]}, single, left, right])
+    # Three of the first count, one lies below the floor of -3; one of the others, which are padded.
     own = [(box_at(40), 0.6), (box_at(10), 0.3), (box_at(20), 0.2), (box_at(60), 0.04)]
-    found = {"aCC": detections(*own), "bCC": detections((box_at(40), 0.7))}
+    found = {"aCC": detections(*own)}
+    found |= {name: detections((box_at(40), 0.7)) for name in names[1:]}
     found["aMLO.png"] = detections((box_at(40), 0.9), (box_at(10), 0.9))
     relation = CandidateRelation()
     with torch.no_grad():
         relation.auxiliary.change.bias.fill_(2.0)
         relation.no_contralateral.fill_(-0.5)
-    change = 3 * 1.5 / 4
-    assert level_of(relation, cases, found) == pytest.approx(2 * change**2, rel=1e-4)
-    # From a lower floor on the fourth of CC counts too.
-    lower = level_of(relation, cases, found, floor=-5.0)
-    assert lower == pytest.approx(2 * (4 * 1.5 / 5) ** 2, rel=1e-4)
+        relation.contralateral.change.bias.fill_(-1.0)
+        relation.no_auxiliary.fill_(0.25)
+    # 1.5 with an auxiliary view, 0 with none, -0.75 with a contralateral one.
+    squares = (3 * 1.5**2 + 1 * 0 + 2 * 0.75**2) / 6
+    assert level_of(relation, cases, found) == pytest.approx(2 * squares, rel=1e-4)
+    # From a lower floor on the fourth counts too.
+    squares = (4 * 1.5**2 + 1 * 0 + 2 * 0.75**2) / 7
+    assert level_of(relation, cases, found, floor=-5.0) == pytest.approx(2 * squares, rel=1e-4)
     # Nothing from the floor on: no level, and no loss of nan.
     assert level_of(relation, cases, found, floor=5.0) == 0
 

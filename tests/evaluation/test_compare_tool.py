@@ -53,7 +53,7 @@ def test_only_some_images(call, coco_gt, coco_dt, write, tmp_path, capsys):
     assert call(model, "--only", names) == 2
     assert call(model, "--only", tmp_path / "missing.txt") == 2
     error = capsys.readouterr().err
-    assert "no image 'none.png'" in error and "missing.txt" in error
+    assert "none of the 1 images" in error and "missing.txt" in error
 
 
 def test_files_of_one_name_are_runs(call, coco_dt, write, tmp_path):
