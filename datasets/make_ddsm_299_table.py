@@ -51,11 +51,14 @@ def main(argv: list[str] | None = None) -> int:
     films = read_films(args.source)
     known = [film for film in films if film.size is not None]
     check_writable_folder(args.out / "films")
+    rows = []
+    for film in tqdm(known, unit="film"):
+        rows += restore(film, args.source, args.out / "films", args.shrink)
+    # After all films: a run that was stopped leaves no table of a part of them.
     with (args.out / "table.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
-        for film in tqdm(known, unit="film"):
-            table.writerows(restore(film, args.source, args.out / "films", args.shrink))
+        table.writerows(rows)
     examined = [film for film in known if film.facts["examined"] == "yes"]
     alike = [film.table_name for film in examined if OVERLAY not in film.sources]
     (args.out / "cbis_or_none.txt").write_text("\n".join([*alike, ""]), encoding="utf-8")

@@ -19,7 +19,7 @@ import numpy as np
 from ..coco.file import read_coco
 from ..images import read_gray
 from .cbis_ddsm.image_800 import unsquashed_size
-from .core_tables import read_rows
+from .core_tables import Row, number, read_rows
 from .images import write_image
 
 SPLITS = ("train", "val", "test")
@@ -63,7 +63,8 @@ def read_films(source: Path) -> list[Film]:
     Raises:
         FileNotFoundError, ValueError: a file is missing or is not as said; names it.
     """
-    views = {row["file"]: row for _, row in read_rows(source / "views.csv", ("file",))}
+    rows = read_rows(source / "views.csv", ("file",))
+    views = {row["file"]: (where, row) for where, row in rows}
     films = []
     for split in SPLITS:
         path = source / "annotations" / f"{split}.json"
@@ -76,8 +77,8 @@ def read_films(source: Path) -> list[Film]:
                 if image["file_name"] not in views:
                     raise ValueError(f"{source / 'views.csv'} has no row of {image['file_name']}")
                 annotations = found[image["id"]] if examined else []
-                row = views[image["file_name"]]
-                films.append(_film(split, image, annotations, row, examined))
+                where, row = views[image["file_name"]]
+                films.append(_film(split, image, annotations, where, row, examined))
     return films
 
 
@@ -85,7 +86,8 @@ def _film(
     split: str,
     image: dict[str, Any],
     annotations: list[dict[str, Any]],
-    row: dict[str, str],
+    where: str,
+    row: Row,
     examined: bool,
 ) -> Film:
     size = (image.get("orig_height"), image.get("orig_width"))
@@ -94,7 +96,7 @@ def _film(
         "side": image["laterality"],
         "view": image["view"],
         "density": image.get("breast_density") or "",
-        "mm_per_pixel": float(row.get("um_per_pixel") or 0) / 1000,
+        "mm_per_pixel": (number(where, row, "um_per_pixel") or 0) / 1000,
         "examined": "yes" if examined else "no",
     }
     return Film(

@@ -104,6 +104,15 @@ def test_faults_are_named(tool, source, tmp_path, capsys):
     arguments = ["--source", str(source), "--out", str(tmp_path / "out")]
     with pytest.raises(SystemExit):
         tool.main([*arguments, "--shrink", "0"])
+    table = (source / "views.csv").read_text()
+    (source / "views.csv").write_text(table.replace("P_2.LEFT_CC.jpg,50", "P_2.LEFT_CC.jpg,fifty"))
+    assert tool.main(arguments) == 2
+    assert "views.csv, line 5: um_per_pixel" in capsys.readouterr().err
+    (source / "views.csv").write_text(table)
+    (source / "images/P_2.LEFT_CC.jpg").write_bytes(b"")
+    assert tool.main(arguments) == 2
+    assert "P_2.LEFT_CC.jpg" in capsys.readouterr().err
+    assert not (tmp_path / "out/table.csv").exists()
     (source / "views.csv").write_text("file,um_per_pixel\nP_1.LEFT_CC.jpg,50\n")
     assert tool.main(arguments) == 2
     assert "views.csv has no row of P_1.LEFT_MLO.jpg" in capsys.readouterr().err
