@@ -7,6 +7,7 @@ up from its last checkpoint; ``run.json`` says what run that was.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import re
@@ -30,8 +31,9 @@ from ..utils.files import write_json
 logger = logging.getLogger(__name__)
 
 RESULT_FILE, RUN_FILE, LOG_FILE = "result.json", "run.json", "run.log"
-# Of a run: tell whether its config and the annotations of its data sets have been edited since.
-DIGEST, DATA_DIGEST = "config_digest", "data_digest"
+# Of a run: tell whether its config, the annotations of its data sets or, where it has a graph, their
+# landmarks have changed since.
+DIGEST, DATA_DIGEST, LANDMARKS_DIGEST = "config_digest", "data_digest", "landmarks_digest"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Run:
             "row": self.row.name,
             "config_file": Path(self.row.config_file).name,
             DIGEST: _digest(self.row.config_file),
-            DATA_DIGEST: _data_digest(self.row.config_file, options),
+            **_data_digests(self.row.config_file, options),
             "options": options,
             "seed": self.seed,
         } | ({"eval_only": True} if self.eval_only else {})
@@ -128,15 +130,15 @@ def read_row(path: str | Path, base: str | Path | None = None) -> Row:
     if not isinstance(content, dict):
         raise ValueError(f"{path}: not a config: {content!r}")
     own = {key: value for key, value in content.items() if key not in (BASE_KEY, "OUTPUT_DIR")}
-    return Row(path.stem, str(base), tuple(_flatten(own)))
+    return Row(path.stem, str(base), tuple(itertools.chain.from_iterable(_flatten(own))))
 
 
-def _flatten(node: dict[str, Any], prefix: str = "") -> Iterable[str]:
+def _flatten(node: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
     for key, value in node.items():
         if isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{key}.")
         else:
-            yield from (f"{prefix}{key}", str(value))
+            yield f"{prefix}{key}", str(value)
 
 
 def _digest(config_file: str) -> str:
@@ -146,20 +148,27 @@ def _digest(config_file: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _data_digest(config_file: str, options: Sequence[str]) -> str:
-    """Of the images and boxes that a run is trained and tested on; what is missing counts not."""
+def _data_digests(config_file: str, options: Sequence[str]) -> dict[str, str]:
+    """Of the images and boxes that a run is trained and tested on, and of the landmarks of a graph.
+
+    What is missing does not count.
+    """
     # Not by load_cfg: only the trainer needs to know all keys.
-    keys = read_config_file(config_file).get("DATASETS") or {}
-    given = dict(zip(options[::2], options[1::2], strict=False))
+    keys = dict(_flatten(read_config_file(config_file)))
+    keys |= zip(options[::2], options[1::2], strict=False)
     known = register_builtin_datasets()
-    digest = ""
-    for key in ("TRAIN", "TEST"):
-        # YAML has no tuples: "('a', 'b')" is a text, in a file as on the command line.
-        text = str(given.get(f"DATASETS.{key}", keys.get(key, "")))
-        for name in (name for name in re.findall(r"[\w.-]+", text) if name in known):
-            file = Path(MetadataCatalog.get(name).json_file)
-            digest += _file_digest(file) if file.is_file() else ""
-    return digest
+    # YAML has no tuples: "('a', 'b')" is a text, in a file as on the command line.
+    text = " ".join(keys.get(f"DATASETS.{key}", "") for key in ("TRAIN", "TEST"))
+    sets = [MetadataCatalog.get(name) for name in re.findall(r"[\w.-]+", text) if name in known]
+    digests = {DATA_DIGEST: _file_digests(Path(one.json_file) for one in sets)}
+    if keys.get("MODEL.AGN.ENABLED") != "False":
+        landmarks = {Path(one.landmarks_file).resolve() for one in sets if one.landmarks_file}
+        digests[LANDMARKS_DIGEST] = _file_digests(sorted(landmarks))
+    return digests
+
+
+def _file_digests(files: Iterable[Path]) -> str:
+    return "".join(_file_digest(file) for file in files if file.is_file())
 
 
 @once
@@ -248,7 +257,7 @@ def _read_own(run: Run, name: str) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise ValueError(f"{file}: is no description of a run; remove it, or take another --output")
     wanted = run.describe()
-    for key in (DIGEST, DATA_DIGEST):
+    for key in (DIGEST, DATA_DIGEST, LANDMARKS_DIGEST):
         if key not in content:  # of a former version
             wanted.pop(key, None)
     other = [key for key, value in wanted.items() if content.get(key) != value]

@@ -151,6 +151,33 @@ def test_results_on_data_that_were_prepared_anew_are_refused(
     assert ablation.calls.read_text() == calls
 
 
+def test_runs_with_a_graph_are_refused_on_other_landmarks(ablation, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    landmarks = tmp_path / "toy/annotations/landmarks.json"
+    landmarks.parent.mkdir(parents=True)
+    for split in ("train", "test"):
+        landmarks.with_name(f"{split}.json").write_text('{"images": [], "annotations": []}')
+    landmarks.write_text("{}")
+    data = ("DATASETS.TRAIN", "('toy_train',)", "DATASETS.TEST", "('toy_test',)")
+    (tmp_path / "second.yaml").write_text("MODEL:\n  AGN:\n    ENABLED: False\n")
+    assert ablation(*data, seeds=["1"]) == 0
+    calls = ablation.calls.read_text()
+    assert ablation(*data, seeds=["1"]) == 0
+    landmarks.write_text("{} ")
+    assert ablation(*data, seeds=["1"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert re.match("run_ablation: .*first/seed_1/result.json belongs.*landmarks_digest was", error)
+    assert ablation.calls.read_text() == calls
+    # A former version did not write it.
+    file = ablation.output / "first/seed_1/result.json"
+    content = json.loads(file.read_text())
+    assert len(content.pop("landmarks_digest")) == 6
+    file.write_text(json.dumps(content))
+    # The detector without a graph, which does not read them, was never another one.
+    assert ablation(*data, seeds=["1"]) == 0
+    assert ablation.calls.read_text() == calls
+
+
 def test_keys_that_only_the_trainer_knows_are_left_to_it(ablation, tmp_path):
     row = tmp_path / "first.yaml"
     row.write_text("MODEL: {OTHER: {LAYERS: 2}}\nDATASETS: {TRAIN: ('toy_train',)}\n")
