@@ -18,6 +18,7 @@ from agn_d2.utils.command_line import command_line_tool
 
 # isort: split
 import argparse
+import posixpath
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,12 +95,17 @@ def annotations_of(dataset: str | None) -> Path:
 
 
 def read_names(path: Path) -> list[str]:
-    """The lines of a text that are not empty."""
+    """The lines of a text that are not empty, written as annotation files are read."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise ValueError(f"--only: {error}") from error
-    return [line.strip() for line in lines if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--only: {path} is no text in UTF-8: {error}") from error
+    names = [posixpath.normpath(line.strip()) for line in lines if line.strip()]
+    if not names:
+        raise ValueError(f"--only: {path} names no image")
+    return names
 
 
 def run(args: argparse.Namespace) -> None:

@@ -90,6 +90,7 @@ def make_targets(
     on = np.full((views, width), -1)
     false = np.zeros((views, width), dtype=bool)
     first = np.zeros(views, dtype=np.int64)
+    firsts = [_first_boxes(record) for record in data.records]
     count = 0
     for n, record in enumerate(data.records):
         lesions = _lesions(record)
@@ -106,37 +107,48 @@ def make_targets(
         on[n, : len(chosen)] = number[assigned.lesions]
         false[n, : len(chosen)] = assigned.false
         first[n], count = count, count + int((~lesions.ignored).sum())
-    in_breast = _number_in_breasts(data, first, count)
+    in_breast = _number_in_breasts(data, first, firsts)
     counterpart = np.zeros((views, width, width + 1), dtype=bool)
     for n, partner in enumerate(data.auxiliary.tolist()):
         if partner < 0 or "annotations" not in data.records[partner]:
             continue
         other = _counterparts(data.records[n], data.records[partner])
+        theirs = np.append(firsts[partner], -1)[on[partner]]
         for k in np.flatnonzero(on[n] >= 0):
-            lesion = other.get(int(on[n, k]))
-            hits = np.zeros(width, bool) if lesion is None else on[partner] == lesion
+            lesion = other.get(int(firsts[n][on[n, k]]))
+            hits = np.zeros(width, bool) if lesion is None else theirs == lesion
             counterpart[n, k] = np.append(hits, not hits.any())
     lesion = np.where(on >= 0, on + first[:, None], -1)
     breast_lesion = np.append(in_breast, -1)[lesion]
     return Targets(*map(torch.from_numpy, (lesion, breast_lesion, counterpart, false)))
 
 
-def _number_in_breasts(data: CaseCandidates, first: np.ndarray, count: int) -> np.ndarray:
-    """(count,) int64, the smallest number of a lesion in any view of its breast.
+def _first_boxes(record: dict[str, Any]) -> np.ndarray:
+    """(L,) int64, of each lesion of a film the first that has the same ``lesion_id``, or itself."""
+    ids = [a.get("lesion_id") for a in record.get("annotations", ()) if not a.get("iscrowd", 0)]
+    where = [n if name is None else ids.index(name) for n, name in enumerate(ids)]
+    return np.array(where, dtype=np.int64)
+
+
+def _number_in_breasts(
+    data: CaseCandidates, first: np.ndarray, firsts: Sequence[np.ndarray]
+) -> np.ndarray:
+    """(L,) int64, the smallest number of a lesion in any view of its breast.
 
     The own views count and not those that are read: in the control, whose loss is so the same.
 
     Args:
         data: V views.
         first: (V,) number of the first lesion of a view.
-        count: lesions of all views.
+        firsts: ``_first_boxes`` of each view; L lesions in all.
     """
     places = [
         (case, record["laterality"], record["view"])
         for case, record in zip(data.cases.tolist(), data.records, strict=True)
     ]
     own = {place: n for n, place in reversed(list(enumerate(places))) if not data.context[n]}
-    number = np.arange(count)
+    own_numbers = [start + some for start, some in zip(first, firsts, strict=True)]
+    number = np.concatenate([np.arange(0), *own_numbers])
     for n, (case, laterality, view) in enumerate(places):
         partner = own.get((case, laterality, OTHER_VIEW[view]))
         if data.context[n] or partner is None:

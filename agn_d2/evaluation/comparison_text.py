@@ -12,7 +12,7 @@ TITLES = {
     "view": "By view",
     "density": "By breast density",
     "available views": "By the available views",
-    "mass size": "By mass size (FPPI over all images)",
+    "mass size": "By mass size (FPPI over all images that are counted)",
 }
 CANDIDATES = (
     "AUC: how often a detection that reaches a lesion scores higher than one that reaches none."

@@ -60,13 +60,14 @@ def image_groups(truth: GroundTruth, breakdown: str) -> dict[str, np.ndarray]:
 
 
 def size_groups(
-    truth: GroundTruth, edges: Sequence[float] | None = None
+    truth: GroundTruth, edges: Sequence[float] | None = None, of: np.ndarray | None = None
 ) -> tuple[dict[str, np.ndarray], str]:
     """Groups of lesions by the size of their box, sqrt(width * height).
 
     Args:
         truth: L lesions.
         edges: limits between the groups, rising; None: the terciles of the lesions.
+        of: (L,) bool, lesions that are grouped; None: all.
 
     Returns:
         name -> (L,) bool, without empty groups, and the unit: "mm" if every image with a lesion
@@ -76,7 +77,7 @@ def size_groups(
         ValueError: if the edges do not rise from above 0.
     """
     sizes, unit = lesion_sizes(truth)
-    counted = ~truth.lesions.ignored
+    counted = ~truth.lesions.ignored if of is None else ~truth.lesions.ignored & of
     if not counted.any():
         return {}, unit
     if edges is None:

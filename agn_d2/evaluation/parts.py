@@ -47,17 +47,18 @@ def parts_of(
         size_edges: limits of the mass sizes, see :func:`size_groups`.
         notes: what the data set cannot give is added here.
     """
+    counted = _counted(whole, truth)
     yield whole
     yield from _units(whole, truth, notes)
     for breakdown in breakdowns:
         if breakdown == "mass size":
-            groups, unit = size_groups(truth, size_edges)
+            groups, unit = size_groups(truth, size_edges, counted)
             if unit == "px" and groups:
                 notes.append(
                     "mass size: in pixels of the stored images, as they have no mm_per_pixel"
                 )
             for name, chosen in groups.items():
-                targets = np.where(chosen & _counted(whole, truth), np.arange(len(chosen)), -1)
+                targets = np.where(chosen, np.arange(len(chosen)), -1)
                 yield _with_targets(whole, truth, breakdown, name, targets)
             continue
         groups = image_groups(truth, breakdown)
@@ -69,21 +70,19 @@ def parts_of(
 
 
 def _units(whole: Part, truth: GroundTruth, notes: list[str]) -> Iterator[Part]:
+    counted = _counted(whole, truth)
     for unit in UNITS[1:]:
         try:
             targets = lesion_targets(truth, unit)
         except ValueError as error:
             notes.append(f"recall per {unit}: {error}")
             continue
-        targets = np.where(_counted(whole, truth), targets, -1)
+        targets = np.where(counted, targets, -1)
         yield _with_targets(whole, truth, "recall per", unit, targets)
-        without = sum(
-            name is None and not ignored
-            for name, ignored in zip(truth.lesion_ids, truth.lesions.ignored, strict=True)
-        )
+        without = sum(truth.lesion_ids[n] is None for n in np.flatnonzero(counted))
         if unit == "lesion" and without:
             notes.append(
-                f"recall per lesion: {without} of {int((~truth.lesions.ignored).sum())} boxes have "
+                f"recall per lesion: {without} of {int(counted.sum())} boxes have "
                 "no lesion_id; the only one of each view of a breast count as one lesion, others "
                 "by themselves"
             )

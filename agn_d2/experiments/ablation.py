@@ -6,34 +6,27 @@ up from its last checkpoint; ``run.json`` says what run that was.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import logging
-import re
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from detectron2.data import MetadataCatalog
 from fvcore.common.config import BASE_KEY
 
-from ..coco.reading import once, read_json
-from ..data.builtin import register_builtin_datasets
-from ..engine.setup import read_config_file
+from ..coco.reading import read_json
 from ..utils.command_line import run_program
 from ..utils.files import write_json
+from .run_inputs import DIGESTS, digest_inputs, flatten_keys
 
 logger = logging.getLogger(__name__)
 
 RESULT_FILE, RUN_FILE, LOG_FILE = "result.json", "run.json", "run.log"
-# Of a run: tell whether its config, the annotations of its data sets or, where it has a graph, their
-# landmarks have changed since.
-DIGEST, DATA_DIGEST, LANDMARKS_DIGEST = "config_digest", "data_digest", "landmarks_digest"
 
 
 @dataclass(frozen=True)
@@ -98,8 +91,7 @@ class Run:
         return {
             "row": self.row.name,
             "config_file": Path(self.row.config_file).name,
-            DIGEST: _digest(self.row.config_file),
-            **_data_digests(self.row.config_file, options),
+            **digest_inputs(self.row.config_file, options),
             "options": options,
             "seed": self.seed,
         } | ({"eval_only": True} if self.eval_only else {})
@@ -130,50 +122,7 @@ def read_row(path: str | Path, base: str | Path | None = None) -> Row:
     if not isinstance(content, dict):
         raise ValueError(f"{path}: not a config: {content!r}")
     own = {key: value for key, value in content.items() if key not in (BASE_KEY, "OUTPUT_DIR")}
-    return Row(path.stem, str(base), tuple(itertools.chain.from_iterable(_flatten(own))))
-
-
-def _flatten(node: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    for key, value in node.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", str(value)
-
-
-def _digest(config_file: str) -> str:
-    """Of what a config and its ``_BASE_`` say, wherever they lie and however they are laid out."""
-    keys = read_config_file(config_file)
-    text = json.dumps({**keys, "OUTPUT_DIR": None}, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _data_digests(config_file: str, options: Sequence[str]) -> dict[str, str]:
-    """Of the images and boxes that a run is trained and tested on, and of the landmarks of a graph.
-
-    What is missing does not count.
-    """
-    # Not by load_cfg: only the trainer needs to know all keys.
-    keys = dict(_flatten(read_config_file(config_file)))
-    keys |= zip(options[::2], options[1::2], strict=False)
-    known = register_builtin_datasets()
-    # YAML has no tuples: "('a', 'b')" is a text, in a file as on the command line.
-    text = " ".join(keys.get(f"DATASETS.{key}", "") for key in ("TRAIN", "TEST"))
-    sets = [MetadataCatalog.get(name) for name in re.findall(r"[\w.-]+", text) if name in known]
-    digests = {DATA_DIGEST: _file_digests(Path(one.json_file) for one in sets)}
-    if keys.get("MODEL.AGN.ENABLED") != "False":
-        landmarks = {Path(one.landmarks_file).resolve() for one in sets if one.landmarks_file}
-        digests[LANDMARKS_DIGEST] = _file_digests(sorted(landmarks))
-    return digests
-
-
-def _file_digests(files: Iterable[Path]) -> str:
-    return "".join(_file_digest(file) for file in files if file.is_file())
-
-
-@once
-def _file_digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:6]
+    return Row(path.stem, str(base), tuple(itertools.chain.from_iterable(flatten_keys(own))))
 
 
 def plan_runs(
@@ -257,7 +206,7 @@ def _read_own(run: Run, name: str) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise ValueError(f"{file}: is no description of a run; remove it, or take another --output")
     wanted = run.describe()
-    for key in (DIGEST, DATA_DIGEST, LANDMARKS_DIGEST):
+    for key in DIGESTS:
         if key not in content:  # of a former version
             wanted.pop(key, None)
     other = [key for key, value in wanted.items() if content.get(key) != value]

@@ -7,7 +7,7 @@ source "overlay" are DDSM's outlines; the others are CBIS-DDSM's.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..coco.file import read_coco
+from ..coco.file import read_coco, require_keys
 from ..images import read_gray
 from .cbis_ddsm.image_800 import unsquashed_size
 from .core_tables import Row, number, read_rows
@@ -24,6 +24,7 @@ from .images import write_image
 
 SPLITS = ("train", "val", "test")
 OVERLAY = "overlay"
+KEYS = ("file_name", "patient_id", "laterality", "view")
 COLUMNS = (
     "file", "patient", "side", "view", "split", "density", "mm_per_pixel", "examined",
     "x", "y", "w", "h", "lesion",
@@ -69,8 +70,12 @@ def read_films(source: Path) -> list[Film]:
     for split in SPLITS:
         path = source / "annotations" / f"{split}.json"
         coco = read_coco(path)
+        for kind in ("images", "context_images"):
+            require_keys(coco, kind, KEYS, "a table of films needs it")
         found = defaultdict(list)
         for annotation in coco.annotations:
+            if annotation.get("iscrowd"):
+                raise ValueError(f"{path}: has iscrowd regions, for which a table has no column")
             found[annotation["image_id"]].append(annotation)
         for examined, images in ((True, coco.images), (False, coco.context_images)):
             for image in images:
@@ -79,6 +84,10 @@ def read_films(source: Path) -> list[Film]:
                 annotations = found[image["id"]] if examined else []
                 where, row = views[image["file_name"]]
                 films.append(_film(split, image, annotations, where, row, examined))
+    names = Counter(film.table_name for film in films)
+    twice = next((film for film in films if names[film.table_name] > 1), None)
+    if twice is not None:
+        raise ValueError(f"{source}: more than one picture would be {twice.table_name}")
     return films
 
 

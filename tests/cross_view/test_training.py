@@ -38,6 +38,23 @@ def test_targets_by_hand(breast):
     assert targets.breast_lesion.tolist() == [[-1, 0], [0, -1]]
 
 
+def test_a_lesion_of_two_boxes_in_a_film_has_one_counterpart(breast):
+    cases, found = breast
+    cc, mlo = cases[0].images
+    for image, boxes in ((cc, [box_at(40), box_at(60)]), (mlo, [box_at(41), box_at(20)])):
+        image["annotations"] = [
+            image["annotations"][0] | {"bbox": box, "lesion_id": "a"} for box in boxes
+        ]
+    # In each view the second box of the lesion alone is found.
+    found["cc"] = detections((box_at(60), 0.6))
+    found["mlo"] = detections((box_at(20), 0.5))
+    targets = make_targets(collect_candidates(cases, found), found)
+    assert targets.counterpart[:, 0].tolist() == [[True, False], [True, False]]
+    assert targets.breast_lesion.tolist() == [[0], [0]]
+    # Films are scored by the box, as the evaluation does.
+    assert targets.lesion.tolist() == [[1], [3]]
+
+
 def test_lesions_of_other_patients_are_none_of_the_breast():
     cases, found = many_cases(3)
     data = collect_candidates(cases, found)

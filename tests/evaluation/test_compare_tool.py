@@ -49,11 +49,21 @@ def test_only_some_images(call, coco_gt, coco_dt, write, tmp_path, capsys):
     assert call(model, "--only", names, "--draws", 0) == 0
     content = json.loads((tmp_path / "out" / "comparison.json").read_text())
     assert (content["rule"]["images"], content["only"]) == (2, str(names))
-    names.write_text("none.png", encoding="utf-8")
-    assert call(model, "--only", names) == 2
+    names.write_text("./ä0.png\nof/../ä2.png", encoding="utf-8")
+    assert call(model, "--only", names, "--draws", 0) == 0
+    content = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert content["rule"]["images"] == 2
+    capsys.readouterr()
+    for text, encoding, said in (
+        ("none.png", "utf-8", "none of the 1 images"),
+        ("ä0.png", "utf-16", "names.txt is no text in UTF-8"),
+        ("\n\n", "utf-8", "names.txt names no image"),
+    ):
+        names.write_text(text, encoding=encoding)
+        assert call(model, "--only", names) == 2
+        assert said in capsys.readouterr().err
     assert call(model, "--only", tmp_path / "missing.txt") == 2
-    error = capsys.readouterr().err
-    assert "none of the 1 images" in error and "missing.txt" in error
+    assert "missing.txt" in capsys.readouterr().err
 
 
 def test_files_of_one_name_are_runs(call, coco_dt, write, tmp_path):

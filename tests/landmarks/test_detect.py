@@ -8,6 +8,7 @@ from agn_d2.landmarks import detect
 from agn_d2.landmarks.contour import breast_box
 from agn_d2.landmarks.curves import smooth_curve
 from agn_d2.landmarks.detect import detect_landmarks, detect_robust
+from agn_d2.landmarks.inversion import seems_negative
 from agn_d2.landmarks.nipple import find_bump, find_nipple
 from agn_d2.landmarks.nodes import place_nodes
 from agn_d2.landmarks.record import WHOLE_IMAGE
@@ -195,12 +196,17 @@ def test_a_negative_without_muscle_has_both_notes(make_sketch):
     assert found.status == "inverted: dark breast on white film; pectoral: default line"
 
 
-@pytest.mark.parametrize(("surer", "taken"), [(0.05, False), (0.15, True)])
-def test_a_negative_whose_contour_is_hardly_surer_is_none(monkeypatch, make_sketch, surer, taken):
+@pytest.mark.parametrize(
+    ("sure", "surer", "taken"),
+    [(0.8, 0.05, False), (0.8, 0.15, True), (0.6, 0.15, False), (0.6, 0.25, True)],
+)
+def test_a_negative_whose_contour_is_hardly_surer_is_none(
+    monkeypatch, make_sketch, sure, surer, taken
+):
     """Noise gives the dark film texture, and the edges of the film's negative a contour."""
     image = make_sketch("CC").image
     of = detect_robust(image, "CC")
-    confidences = iter([0.8, 0.8 + surer])
+    confidences = iter([sure, sure + surer])
     monkeypatch.setattr(detect, "seems_negative", lambda small, film: True)
     monkeypatch.setattr(
         detect,
@@ -208,3 +214,14 @@ def test_a_negative_whose_contour_is_hardly_surer_is_none(monkeypatch, make_sket
         lambda *_: replace(of, confidence={**of.confidence, "contour": next(confidences)}),
     )
     assert detect_robust(image, "CC").status.startswith("inverted") is taken
+
+
+def test_a_negative_is_told_where_another_copy_of_it_is_read(monkeypatch, make_sketch):
+    """Made even, what is dark has lost its texture: there the breast."""
+    negative = 255 - make_sketch("MLO").image
+    even = detect.readable_copy(negative, "MLO")
+    even = replace(even, small=np.maximum(even.small, 250), confidence=0.7)
+    assert not seems_negative(even.small, even.film)
+    others = iter([even, detect.readable_copy(255 - negative, "MLO")])
+    monkeypatch.setattr(detect, "readable_copy", lambda image, view: next(others))
+    assert detect_robust(negative, "MLO").status == "inverted: dark breast on white film"

@@ -116,6 +116,21 @@ def test_faults_are_named(tool, source, tmp_path, capsys):
     (source / "views.csv").write_text("file,um_per_pixel\nP_1.LEFT_CC.jpg,50\n")
     assert tool.main(arguments) == 2
     assert "views.csv has no row of P_1.LEFT_MLO.jpg" in capsys.readouterr().err
+    (source / "views.csv").write_text(table)
+    file = source / "annotations/train.json"
+    text = file.read_text()
+    for change, said in (
+        (("annotations", 0, "iscrowd", 1), "train.json: has iscrowd regions"),
+        (("images", 0, "patient_id", None), "P_1.LEFT_CC.jpg has no patient_id"),
+        (("images", 0, "file_name", "more/P_1.LEFT_MLO.jpg"), "more than one picture would be"),
+    ):
+        kind, n, key, value = change
+        content = json.loads(text)
+        content[kind][n][key] = value
+        file.write_text(json.dumps(content))
+        (source / "views.csv").write_text(f"{table}more/P_1.LEFT_MLO.jpg,50\n")
+        assert tool.main(arguments) == 2
+        assert said in capsys.readouterr().err
     (source / "annotations/train.json").unlink()
     assert tool.main(arguments) == 2
     assert "train.json" in capsys.readouterr().err

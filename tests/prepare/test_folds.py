@@ -33,6 +33,24 @@ def test_patients_without_a_lesion_are_in_all_folds():
     assert max(sums) - min(sums) <= 4, sums
 
 
+def test_ignored_regions_are_no_lesions_of_a_patient(toy_root, tmp_path, monkeypatch):
+    copy_train(toy_root, tmp_path)
+    file = tmp_path / "phantom/annotations/train.json"
+    content = json.loads(file.read_text())
+    counted = []
+    monkeypatch.setattr(
+        "agn_d2.prepare.folds.assign_folds",
+        lambda lesions, *rest: counted.append(dict(lesions)) or assign_folds(lesions, *rest),
+    )
+    write_folds(tmp_path, "phantom", 2)
+    first = content["annotations"][0]
+    content["annotations"] += [first | {"id": 1000 + n, "iscrowd": 1} for n in range(5)]
+    file.unlink()
+    file.write_text(json.dumps(content))
+    write_folds(tmp_path, "phantom", 2)
+    assert counted[0] == counted[1] and sum(counted[0].values()) == len(content["annotations"]) - 5
+
+
 def test_too_many_folds_are_refused():
     with pytest.raises(ValueError, match="folds must be 2 to 2, the number of patients; got 3"):
         assign_folds({}, {"a": 1, "b": 1}, 3)
