@@ -76,6 +76,14 @@ def test_bad_configs_are_refused(tmp_path):
         load_cfg(None, ["MODEL.AGN.LAYOUTS", "(22, 26)"])
     with pytest.raises(FileNotFoundError, match=r"none\.yaml"):
         load_cfg(str(tmp_path / "none.yaml"))
+    with pytest.raises(ValueError, match=r"DATASETS.TEST; a tuple of one name is .\('NAME',\)"):
+        load_cfg(None, ["DATASETS.TEST", "phantom_test"])
+    weights = "zoo://faster_rcnn_EffLite0_FPN_cbis_ddsm"
+    with pytest.raises(ValueError, match=f"the weights, the config is {weights}/config.yaml"):
+        load_cfg(weights)
+    (tmp_path / "lazy.py").write_text("model = 3\n")
+    with pytest.raises(ValueError, match=r"lazy.py .* Python configs are not read"):
+        load_cfg(str(tmp_path / "lazy.py"))
     (tmp_path / "a.yaml").write_text("MODEL:\n  AGN:\n    FUSE: residual\nVERSION: 2\n")
     with pytest.raises(ValueError, match="MODEL.AGN.FUSE"):
         load_cfg(str(tmp_path / "a.yaml"))

@@ -29,7 +29,7 @@ from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.froc import DEFAULT_FPPI
 from agn_d2.evaluation.groups import BREAKDOWNS, resolve_breakdown
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
-from agn_d2.evaluation.runs import common_dataset, find_results, named_runs
+from agn_d2.evaluation.runs import common_dataset, find_results, named_runs, with_rescored
 from agn_d2.utils.files import check_writable_folder
 from agn_d2.visualization.comparison_files import write_comparison
 
@@ -109,10 +109,11 @@ def read_names(path: Path) -> list[str]:
 
 
 def run(args: argparse.Namespace) -> None:
-    found = {
+    given = {
         name: [find_results(path, args.dataset) for path in paths]
         for name, paths in named_runs(args.models).items()
     }
+    found = with_rescored(given)
     # With --gt too: the ids of one data set mean other images in the next.
     dataset = common_dataset(run for runs in found.values() for run in runs)
     gt = args.gt or annotations_of(dataset)

@@ -45,7 +45,7 @@ from agn_d2.engine import setup_inference_cfg
 from agn_d2.engine.inference import predict_case
 from agn_d2.engine.inside import check_level, inspect_case
 from agn_d2.engine.predictor import build_trained
-from agn_d2.engine.setup import add_model_arguments, image_source
+from agn_d2.engine.setup import add_model_arguments, image_source, score
 from agn_d2.utils.files import check_writable_folder
 from agn_d2.utils.safe_names import safe_name
 from agn_d2.visualization.figure_files import write_figure
@@ -73,7 +73,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--case", nargs="+", default=[], help="names of the cases to draw")
     parser.add_argument("--cases", type=int, default=6, help="else: draw the first so many")
-    parser.add_argument("--score", type=float, default=0.3, help="least score that is drawn")
+    parser.add_argument("--score", type=score, default=0.3, help="least score that is drawn")
     parser.add_argument(
         "--features",
         nargs="?",

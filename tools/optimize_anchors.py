@@ -23,7 +23,7 @@ from detectron2.data import MetadataCatalog
 
 from agn_d2.data.builtin import check_registered, register_builtin_datasets
 from agn_d2.data.transforms import build_augmentations
-from agn_d2.engine.setup import load_cfg
+from agn_d2.engine.setup import load_cfg, score
 from agn_d2.evaluation.anchors import Anchors, FitStatistics, best_ious, suggest_anchors
 from agn_d2.evaluation.coco_results import GroundTruth, read_detections, read_ground_truth
 from agn_d2.evaluation.records import by_image
@@ -44,7 +44,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--predictions", type=Path, help="COCO results file, for the figure")
     parser.add_argument("--dataset", help="data set of the predictions; default: DATASETS.TEST")
     parser.add_argument(
-        "--min-score", type=float, default=0.3, help="lowest score of a prediction (%(default)s)"
+        "--min-score", type=score, default=0.3, help="lowest score of a prediction (%(default)s)"
     )
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     args = parser.parse_args(argv)
@@ -55,7 +55,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def ground_truth(name: str) -> GroundTruth:
     check_registered([name])
-    return read_ground_truth(MetadataCatalog.get(name).json_file)
+    file = Path(MetadataCatalog.get(name).json_file)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{name}: no file {file}. Prepare the data set first (see datasets/README.md) and "
+            "point DETECTRON2_DATASETS to its folder."
+        )
+    return read_ground_truth(file)
 
 
 def at_input_size(

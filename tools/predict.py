@@ -38,7 +38,7 @@ from agn_d2.data.examination_files import find_examinations
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.report_sr import ReportedImage, check_highdicom, structured_report
 from agn_d2.engine.examination_results import examination_record, write_results
-from agn_d2.engine.setup import add_model_arguments, image_source, load_model_cfg
+from agn_d2.engine.setup import add_model_arguments, image_source, load_model_cfg, score
 from agn_d2.utils.files import clear_parts, write_atomically
 from agn_d2.utils.read_ahead import read_ahead
 from agn_d2.visualization.examination_figure import examination_figure
@@ -61,10 +61,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of the results")
     parser.add_argument(
-        "--min-score", type=float, default=0.05, help="least score that is written (%(default)s)"
+        "--min-score", type=score, default=0.05, help="least score that is written (%(default)s)"
     )
     parser.add_argument(
-        "--score", type=float, default=0.3, help="least score that is drawn (%(default)s)"
+        "--score", type=score, default=0.3, help="least score that is drawn (%(default)s)"
     )
     parser.add_argument("--no-pictures", action="store_true")
     parser.add_argument("--sr", action="store_true", help="a DICOM SR too (package highdicom)")

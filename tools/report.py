@@ -26,7 +26,13 @@ from agn_d2.evaluation.coco_results import read_detections, read_ground_truth
 from agn_d2.evaluation.comparison import FrocRule, compare
 from agn_d2.evaluation.froc import DEFAULT_FPPI
 from agn_d2.evaluation.matching import DEFAULT_IOU, DUPLICATES, HITS
-from agn_d2.evaluation.runs import RunResults, common_dataset, find_results, named_paths
+from agn_d2.evaluation.runs import (
+    RunResults,
+    common_dataset,
+    find_results,
+    named_paths,
+    with_rescored,
+)
 from agn_d2.landmarks.record import read_landmarks
 from agn_d2.visualization.detection_report import ReportOptions, build_report
 
@@ -84,7 +90,8 @@ def find_data(
 
 
 def run(args: argparse.Namespace) -> int:
-    runs = {n: find_results(p, args.dataset) for n, p in named_paths(args.runs).items()}
+    given = {n: [find_results(p, args.dataset)] for n, p in named_paths(args.runs).items()}
+    runs = {n: run for n, (run,) in with_rescored(given).items()}
     name, gt, images, landmarks = find_data(args, runs)
     truth = read_ground_truth(gt)
     if not images.is_dir():

@@ -112,8 +112,9 @@ def stock_cfg(cfg: CfgNode) -> CfgNode:
     architecture = cfg.MODEL.META_ARCHITECTURE
     if not cfg.MODEL.AGN.ENABLED or architecture not in STOCK_ARCHITECTURE:
         raise ValueError(
-            f"benchmark: needs MODEL.AGN.ENABLED and MODEL.META_ARCHITECTURE of "
-            f"{', '.join(STOCK_ARCHITECTURE)}, got {architecture}"
+            "it is the graph that is measured: give a config with MODEL.AGN.ENABLED True and "
+            f"MODEL.META_ARCHITECTURE one of {', '.join(STOCK_ARCHITECTURE)}; it has "
+            f"{cfg.MODEL.AGN.ENABLED} and {architecture}"
         )
     stock = cfg.clone()
     stock.defrost()

@@ -12,7 +12,7 @@ import numpy as np
 from ..dicom.header import PROCESSING, Header
 from ..dicom.reader import read_dicom
 from ..dicom.tone import Tone
-from ..images import read_gray
+from ..images import color_note, read_gray
 from ..utils.view_names import VIEWS
 
 logger = logging.getLogger(__name__)
@@ -200,7 +200,12 @@ def _better(taken: Header | None, candidate: Candidate) -> str:
 def _read(candidate: Candidate, tone: Tone) -> ExaminationImage:
     side, view = candidate.view
     if candidate.header is None:
-        return ExaminationImage(candidate.path, side, view, read_gray(candidate.path))
+        note = color_note(candidate.path)
+        if note is not None:
+            logger.warning("%s: %s", candidate.path, note)
+        return ExaminationImage(
+            candidate.path, side, view, read_gray(candidate.path), notes=(note,) if note else ()
+        )
     image = read_dicom(candidate.path, tone)
     notes = (*image.header.notes, *image.notes)
     return ExaminationImage(candidate.path, side, view, image.pixels, image.header, notes)

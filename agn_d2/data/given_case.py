@@ -15,7 +15,7 @@ import numpy as np
 from ..dicom.header import PROCESSING, Header
 from ..dicom.reader import is_dicom, read_dicom
 from ..dicom.tone import Tone
-from ..images import read_gray, seeming_bits, to_float
+from ..images import color_note, read_gray, seeming_bits, to_float
 from ..landmarks.detect import detect_landmarks
 from ..landmarks.record import INVERTED, WHOLE_IMAGE, Landmarks
 from ..utils.view_names import SIDE_AND_VIEW, side_and_view
@@ -211,6 +211,8 @@ def _record(key: Hashable, image: Any, view: tuple[str, str], tone: Tone | None)
             pixels, header = _read_dicom(name, view, tone)
         else:
             pixels = read_gray(name)
+            if (note := color_note(name)) is not None:
+                logger.warning("%s: %s", name, note)
     else:
         pixels = _gray_array(key, image)
     # The relation compares lengths of two views: in millimeters, as in a prepared data set.

@@ -81,7 +81,10 @@ def count_prior(cases: Sequence[Case], layout: NodeLayout, dataset: str) -> Corr
         nodes = []
         for image in case.images:
             if image.get("landmarks") is None:
-                raise ValueError(f"{image['file_name']} has no landmarks; the prior needs them")
+                raise ValueError(
+                    f"{image['file_name']} has no landmarks; the prior needs them. Run "
+                    "tools/extract_landmarks.py on the images"
+                )
             nodes.append(place_nodes(image["landmarks"], layout))
             templates[image["view"]].append(_relative(nodes[-1], image["landmarks"]))
         for position, auxiliary in enumerate(case.auxiliary):

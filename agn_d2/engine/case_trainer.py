@@ -19,6 +19,7 @@ from ..modeling.test_time_augmentation import augmented
 from .evaluation import (
     build_froc_evaluator,
     evaluate_rescored,
+    forget_rescored,
     results_folder,
     write_context_detections,
 )
@@ -98,9 +99,11 @@ class CaseTrainer(DefaultTrainer):
         for name in names:
             write_context_detections(cfg, model, name)
         results = super().test(cfg, model)
-        if cfg.MODEL.CROSS_VIEW.RELATION and comm.is_main_process():
-            for name in names:
-                of_dataset = results if len(names) == 1 else results[name]
-                of_dataset["froc_relation"] = evaluate_rescored(cfg, name)
-                print_csv_format({"froc_relation": of_dataset["froc_relation"]})
+        for name in names if comm.is_main_process() else ():
+            if not cfg.MODEL.CROSS_VIEW.RELATION:
+                forget_rescored(cfg, name)
+                continue
+            of_dataset = results if len(names) == 1 else results[name]
+            of_dataset["froc_relation"] = evaluate_rescored(cfg, name)
+            print_csv_format({"froc_relation": of_dataset["froc_relation"]})
         return results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,12 @@ from ..cross_view.results import CONTEXT_RESULTS, DatasetDetections
 from ..data.build import build_context_loader
 from ..evaluation.coco_results import read_detections, read_ground_truth
 from ..evaluation.froc_evaluator import FROCEvaluator
-from ..evaluation.runs import RESULTS
+from ..evaluation.runs import RESCORED, RESULTS
 from ..utils.files import write_json
 
 logger = logging.getLogger(__name__)
 
 # Folder of the re-scored results, below that of the detector's.
-RESCORED = "relation"
 
 
 def results_folder(cfg: CfgNode, dataset_name: str) -> str:
@@ -107,6 +107,13 @@ def write_context_detections(cfg: CfgNode, model: nn.Module, dataset_name: str) 
         inference_on_dataset(model, loader, ContextDetections(dataset_name, file))
     elif comm.is_main_process():
         file.unlink(missing_ok=True)
+
+
+def forget_rescored(cfg: CfgNode, dataset_name: str) -> None:
+    """Remove what an earlier evaluation, with a relation, has left beside the results."""
+    folder = Path(results_folder(cfg, dataset_name)) / RESCORED
+    if folder.is_dir():
+        shutil.rmtree(folder)
 
 
 def evaluate_rescored(cfg: CfgNode, dataset_name: str) -> dict[str, float]:

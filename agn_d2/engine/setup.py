@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from detectron2.utils.file_io import PathManager
 
 from ..config import add_agn_config
 from ..data.builtin import check_registered, register_builtin_datasets
-from ..model_zoo.files import get_checkpoint_url, get_config_file, list_models
+from ..model_zoo.files import PREFIX, get_checkpoint_url, get_config_file, list_models
 from .inference_setup import configure_for_inference
 from .renamed_keys import RenamingCfgNode, rename_keys
 
@@ -112,16 +113,26 @@ def _named_faults(config_file: str | None) -> Iterator[None]:
             f"config: {place}: {error.problem}. Tags such as !!python/... run code and are not "
             "read; write the value itself"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        hint = ""
+        if str(config_file).startswith(PREFIX):
+            hint = f"; these are the weights, the config is {config_file}/config.yaml"
+        raise ValueError(f"config: {config_file} is no text in UTF-8 ({error}){hint}") from error
+    except yaml.YAMLError as error:
         raise ValueError(f"config: {config_file}: {' '.join(str(error).split())}") from error
     except (AttributeError, TypeError) as error:
         # Of a file, or of its _BASE_, that is empty or one value.
-        raise ValueError(f"config: {config_file} or its _BASE_ has no keys ({error})") from error
+        raise ValueError(
+            f"config: {config_file} or its _BASE_ has no keys ({error}); a config is a plain YAML "
+            "of KEY: VALUE (Detectron2's Python configs are not read)"
+        ) from error
     except ValueError as error:
         # Of yacs, a value of the wrong type; the messages of this package have the prefix.
         if str(error).startswith("config: "):
             raise
-        raise ValueError(f"config: {error}") from error
+        one_name = "<class 'tuple'> vs. <class 'str'>" in str(error)
+        hint = "; a tuple of one name is \"('NAME',)\", with the comma" if one_name else ""
+        raise ValueError(f"config: {error}{hint}") from error
     except RecursionError as error:
         raise ValueError(f"config: {config_file}: _BASE_ leads back to itself") from error
 
@@ -149,6 +160,21 @@ def image_source(text: str) -> Path:
             "between the images and them"
         )
     return Path(text)
+
+
+def score(text: str) -> float:
+    """A score of the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: no number from 0 to 1, such as one in percent.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"a score is a number from 0 to 1, got {text}")
+    return value
 
 
 def load_model_cfg(args: argparse.Namespace) -> CfgNode:

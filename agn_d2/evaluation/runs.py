@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 RESULTS = "coco_instances_results.json"
+# Folder beside the results of a detector: the same, re-scored by a relation of candidates.
+RESCORED = "relation"
 ATTENTION = "attention"
 
 
@@ -18,11 +20,13 @@ class RunResults:
         predictions: a COCO results file.
         dataset: its registered name; None if the file was given by itself.
         attention: folder of attention maps (tools/save_attention.py); None without one.
+        rescored: the results after ``MODEL.CROSS_VIEW.RELATION``, of an OUTPUT_DIR; None: none.
     """
 
     predictions: Path
     dataset: str | None
     attention: Path | None
+    rescored: Path | None = None
 
 
 def find_results(path: str | Path, dataset: str | None = None) -> RunResults:
@@ -49,7 +53,28 @@ def find_results(path: str | Path, dataset: str | None = None) -> RunResults:
     name = next(iter(found)) if dataset is None else dataset
     if name not in found:
         raise ValueError(f"{path}: no results of {name}, only of {', '.join(found)}")
-    return RunResults(found[name], name, _attention(found[name].parent))
+    folder = found[name].parent
+    rescored = folder / RESCORED / RESULTS
+    return RunResults(
+        found[name], name, _attention(folder), rescored if rescored.is_file() else None
+    )
+
+
+def with_rescored(models: Mapping[str, Sequence[RunResults]]) -> dict[str, list[RunResults]]:
+    """Models, each followed by "NAME + relation" if all its runs have re-scored results beside.
+
+    Args:
+        models: name -> its runs. Of a name that is among them already none is added.
+    """
+    found: dict[str, list[RunResults]] = {}
+    for name, runs in models.items():
+        found[name] = list(runs)
+        files = [run.rescored for run in runs if run.rescored is not None]
+        also = f"{name} + relation"
+        if len(files) == len(runs) and also not in models:
+            pairs = zip(runs, files, strict=True)
+            found[also] = [replace(run, predictions=file, rescored=None) for run, file in pairs]
+    return found
 
 
 def common_dataset(runs: Iterable[RunResults]) -> str | None:

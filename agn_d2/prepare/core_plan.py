@@ -9,6 +9,9 @@ from typing import Any
 from .core import SourceFilm
 from .core_step import lost_lesions
 
+# Begins why a film is left out that has no file or no picture in it.
+UNREADABLE = "film unreadable: "
+
 
 @dataclass(frozen=True)
 class FilmPlan:
@@ -61,7 +64,7 @@ def plan_films(
         if name in open_steps:
             plan.left_out[name] = f"cannot be read now: {open_steps[name]}"
         elif records[name]["entry"] is None:
-            plan.left_out[name] = "film unreadable: " + records[name]["notes"][-1][1]
+            plan.left_out[name] = UNREADABLE + records[name]["notes"][-1][1]
         elif not film.examined:
             plan.context[name] = splits[name]
             plan.context_reasons[name] = "not to be examined"

@@ -9,6 +9,7 @@ In the output folder:
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import asdict
 from functools import partial
@@ -21,13 +22,15 @@ from .core import CoreOptions, Source, SourceFilm
 from .core_account import COLUMNS, decision_rows, summarize
 from .core_coco import coco_files
 from .core_output import warn_of_strangers, write_annotations
-from .core_plan import plan_films
+from .core_plan import UNREADABLE, FilmPlan, plan_films
 from .core_result import Result
 from .core_step import film_step
 from .priors import count_priors
 from .splits import assign_splits
 from .steps import Steps, digest_of, file_stamps, run_steps
 from .work_folder import at_work, check_out
+
+logger = logging.getLogger(__name__)
 
 # Raised whenever the same input would give another output.
 VERSION = 2
@@ -66,6 +69,7 @@ def _prepare(
             f"{source.root}: none of {len(source.films)} films can be examined; the first: "
             f"{name} ({why})"
         )
+    _name_unreadable(plan, len(source.films))
     files = coco_files(source.films, plan.examined, plan.context, records, source.category)
     warn_of_strangers(out / "images", (record["entry"] for record in steps.records))
     summary: dict[str, Any] = summarize(source, plan, records, files)
@@ -73,6 +77,18 @@ def _prepare(
     summary["priors, lesions seen in both views"] = count_priors(out, f"{source.name}_train")
     write_account(out / "report", summary, decision_rows(source, plan, records, files), COLUMNS)
     return Result(summary, steps.done_now, steps.open)
+
+
+def _name_unreadable(plan: FilmPlan, films: int) -> None:
+    """A misspelt name in a table is a film that is not there."""
+    unreadable = {n: why for n, why in plan.left_out.items() if why.startswith(UNREADABLE)}
+    if unreadable:
+        name, why = next(iter(unreadable.items()))
+        logger.warning(
+            "%d of %d films have no file, or none that holds a picture, and are left out; the "
+            "first: %s (%s). All are in report/decisions.csv",
+            *(len(unreadable), films, name, why.removeprefix(UNREADABLE)),
+        )
 
 
 def _do_films(source: Source, out: Path, options: CoreOptions, workers: int) -> Steps:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..dicom.reader import is_dicom, read_dicom
-from ..images import read_gray, seeming_bits, to_full_range
+from ..images import color_note, read_gray, seeming_bits, to_full_range
 from .core import CoreOptions, SourceFilm, SourceLesion
 from .core_film import (
     OUT_OF_CROP,
@@ -76,7 +76,7 @@ def _read(
         ReadFailure: the file cannot be read now.
     """
     if film.path is None:
-        raise ValueError("no file in the download")
+        raise ValueError("its file is not there")
     path = root / film.path
     try:
         if is_dicom(path):
@@ -93,8 +93,10 @@ def _read(
             spacing = image.header.spacing.square
             return image.pixels, {} if spacing is None else {"mm_per_pixel": spacing}
         pixels = read_gray(path)
+        if (text := color_note(path)) is not None:
+            note("colored pixels", text)
     except FileNotFoundError:
-        raise ValueError("no file in the download") from None
+        raise ValueError(f"its file {film.path} is not there") from None
     except (MemoryError, OSError) as error:
         raise ReadFailure(f"{path}: {reason_of(error)}") from error
     return _spread(pixels, film.bits, note), {}

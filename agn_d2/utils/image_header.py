@@ -1,4 +1,4 @@
-"""What an image file says of itself before it is decoded: size, pages, transparency."""
+"""What an image file says of itself before it is decoded: size, pages, transparency, color."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ LIMIT_VARIABLE = "AGN_D2_MAX_PIXELS"
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Opened by their own classes, past Image.open, which has a fixed limit on pixels of its own.
 _FORMATS = {b"\x89PNG": PngImageFile, b"\xff\xd8\xff": JpegImageFile}
+# PIL's names of gray pixels (beside those that begin with I) and TIFF's.
+_GRAY_MODES = ("1", "L", "LA", "La", "F")
+_GRAY_PHOTOMETRICS = (tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.MINISBLACK)
 # What PIL and tifffile raise on headers that are cut off or damaged.
 _FAULTS = (
     UnidentifiedImageError,
@@ -53,6 +56,7 @@ class ImageHeader:
         pages: of the file.
         transparent: whether it may hold transparent pixels.
         zero_is_white: whether it is a TIFF that says so.
+        colored: whether it is stored in channels of color or with a palette.
     """
 
     height: int
@@ -61,6 +65,7 @@ class ImageHeader:
     pages: int = 1
     transparent: bool = False
     zero_is_white: bool = False
+    colored: bool = False
 
 
 def pixel_limit() -> int:
@@ -107,7 +112,12 @@ def read_header(data: bytes) -> ImageHeader | None:
         if data.startswith(_TIFF_STARTS):
             return _tiff_header(data)
         with _opened(data) as image:
-            return ImageHeader(image.height, image.width, transparent=_is_transparent(image))
+            return ImageHeader(
+                image.height,
+                image.width,
+                transparent=_is_transparent(image),
+                colored=image.mode not in _GRAY_MODES and not image.mode.startswith("I"),
+            )
     except _FAULTS:
         return None
 
@@ -126,6 +136,7 @@ def _tiff_header(data: bytes) -> ImageHeader | None:
             len(sizes),
             transparent=bool(page.extrasamples),
             zero_is_white=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
+            colored=page.photometric not in _GRAY_PHOTOMETRICS,
         )
 
 

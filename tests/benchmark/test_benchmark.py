@@ -90,7 +90,9 @@ def test_a_training_step_has_gradients_and_leaves_the_weights(subjects):
 
 
 def test_a_config_without_a_graph_is_refused():
-    with pytest.raises(ValueError, match=r"needs MODEL\.AGN\.ENABLED"):
+    with pytest.raises(
+        ValueError, match=r"with MODEL\.AGN\.ENABLED True .* it has False and MultiViewRCNN"
+    ):
         build_subjects(make_cfg("MODEL.AGN.ENABLED", False), 64, channels_last=False)
 
 

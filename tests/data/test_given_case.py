@@ -52,6 +52,17 @@ def test_views_are_linked_and_none_is_missing(tmp_path):
     assert case.images[0]["file_name"] == str(tmp_path / "a.png")
 
 
+def test_colored_marks_are_told(tmp_path, caplog):
+    picture = np.repeat(film()[..., None], 3, axis=2)
+    cv2.imwrite(str(tmp_path / "gray.png"), picture)
+    picture[:4, :5] = (0, 0, 255)
+    cv2.imwrite(str(tmp_path / "red.png"), picture)
+    read_given_case({"L-CC": tmp_path / "gray.png"}, crop=False)
+    assert "colored" not in caplog.text
+    read_given_case({"L-CC": tmp_path / "red.png"}, crop=False)
+    assert "red.png: 20 pixels (" in caplog.text and "turned gray" in caplog.text
+
+
 def test_gray_values_arrive_as_they_are(tmp_path):
     deep = (film(dtype=np.uint16) * 301).astype(np.uint16)
     assert cv2.imwrite(str(tmp_path / "deep.png"), deep)

@@ -108,6 +108,9 @@ def test_results_are_rescored_by_the_relation(evaluate, tmp_path, caplog):
     assert report["dataset"] == "context_test" and report["lesions"] == 7
     first = json.loads((evaluate.folder / "relation" / RESULTS).read_text())
     assert sorted(d["score"] for d in first)[-1] == pytest.approx(0.7)
+    # An evaluation without it does not leave them beside its own.
+    evaluate()
+    assert (evaluate.folder / RESULTS).is_file() and not (evaluate.folder / "relation").exists()
     # P1's left views read the right ones too, once those are looked at: logits s - 2 s - 2 s.
     evaluate(*options, "TEST.CONTEXT_DETECTIONS", "True")
     second = json.loads((evaluate.folder / "relation" / RESULTS).read_text())

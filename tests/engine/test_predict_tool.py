@@ -146,6 +146,25 @@ def test_a_second_run_does_only_what_is_new(predict, folder, tmp_path, capsys):
     assert "2 examinations predicted" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("option", ["--min-score", "--score"])
+def test_a_score_in_percent_is_refused(predict, folder, tmp_path, capsys, option):
+    with pytest.raises(SystemExit):
+        predict(folder, tmp_path / "out", option, "30")
+    assert f"{option}: a score is a number from 0 to 1, got 30" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_colored_marks_are_noted(predict, folder, tmp_path, caplog):
+    picture = cv2.cvtColor((film(5) >> 4).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    assert cv2.imwrite(str(folder / "q_L_CC.png"), picture)
+    picture[:10, :10] = (0, 0, 255)
+    assert cv2.imwrite(str(folder / "p_R_CC.png"), picture)
+    assert predict(folder, tmp_path / "out") == 0
+    notes = {n: r["images"][0]["notes"] for n, r in results(tmp_path / "out").items()}
+    assert notes["q"] == [] and "100 pixels (" in notes["p"][0] and "colored" in notes["p"][0]
+    assert "p_R_CC.png: 100 pixels (" in caplog.text and caplog.text.count("are colored") == 1
+
+
 def test_bad_files_are_said_once_each_and_the_rest_goes_on(predict, folder, tmp_path, caplog):
     bad = folder / "bad"
     write(bad / "no_view.dcm", mammogram(film(), ViewPosition=None, PatientID="B"))

@@ -111,6 +111,32 @@ def test_runs_are_found_by_their_folders(tool, coco_gt, coco_dt, tmp_path, monke
     assert tool.main([*runs, "--dataset", "toy_test", *more]) == 0
 
 
+def test_results_of_a_relation_come_with_those_of_the_detector(
+    tool, coco_gt, coco_dt, tmp_path, capsys
+):
+    gt = tmp_path / "gt.json"
+    gt.write_text(json.dumps(coco_gt))
+    for name, part in (("one", ""), ("two", ""), ("two", "relation")):
+        file = tmp_path / name / "inference/toy_test" / part / "coco_instances_results.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(coco_dt[:3] if part else coco_dt))
+    one, two = (f"A={tmp_path / name}" for name in ("one", "two"))
+    more = ["--gt", str(gt), "--output", str(tmp_path / "out"), "--draws", "0", "--fppi", "1"]
+
+    def recall(*runs):
+        assert tool.main([*runs, *more]) == 0
+        content = json.loads((tmp_path / "out" / "comparison.json").read_text())
+        models = content["parts"][0]["models"]
+        return {name: model["recall"] for name, model in models.items()}
+
+    assert recall(two) == {"A": [0.5], "A + relation": [0.0]}
+    assert "| A + relation |" in capsys.readouterr().out
+    # Of two runs, one has none; and a file is one by itself.
+    assert recall(one, two) == {"A": [0.5]}
+    assert recall(f"B={file}", f"C={file.parents[1] / file.name}") == {"B": [0.0], "C": [0.5]}
+    assert recall(two, f"A + relation={tmp_path / 'one'}") == {"A": [0.5], "A + relation": [0.5]}
+
+
 def test_the_former_name_of_a_breakdown_is_understood(call, coco_dt, write, capsys, caplog):
     file = f"A={write('a.json', coco_dt)}"
     for name in ("available views", "views at hand"):

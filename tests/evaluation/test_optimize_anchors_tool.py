@@ -75,6 +75,9 @@ def test_what_cannot_be_done_is_one_line(tool, boxes, capsys):
     options = ["--config-file", CONFIG, *boxes]
     assert tool.main([*options, "DATASETS.TRAIN", "('nowhere_train',)"]) == 2
     assert "optimize_anchors: unknown data set 'nowhere_train'" in capsys.readouterr().err
+    assert tool.main([*options, "DATASETS.TRAIN", "('phantom_train',)"]) == 2
+    assert "phantom_train: no file" in (error := capsys.readouterr().err)
+    assert "datasets/README.md" in error
     assert tool.main([*options, "MODEL.META_ARCHITECTURE", "MultiViewFCOS"]) == 2
     assert "MultiViewFCOS is no R-CNN" in capsys.readouterr().err
 

@@ -133,17 +133,17 @@ def test_results_on_data_that_were_prepared_anew_are_refused(
     ablation, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "data"))
-    file = tmp_path / "data/toy/annotations/train.json"
+    file = tmp_path / "data/my toy+/annotations/train.json"
     file.parent.mkdir(parents=True)
     file.write_text('{"images": [], "annotations": []}')
-    data = ("DATASETS.TRAIN", "('toy_train',)", "DATASETS.TEST", "('toy_test',)")
+    data = ("DATASETS.TRAIN", "('my toy+_train',)", "DATASETS.TEST", "('my toy+_test',)")
     assert ablation(*data, seeds=["1"]) == 0
     calls = ablation.calls.read_text()
     # The same elsewhere.
     (tmp_path / "data").rename(tmp_path / "moved")
     monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path / "moved"))
     assert ablation(*data, seeds=["1"]) == 0
-    file = tmp_path / "moved/toy/annotations/train.json"
+    file = tmp_path / "moved/my toy+/annotations/train.json"
     file.write_text('{"images": [], "annotations": [], "info": {}}')
     assert ablation(*data, seeds=["1"]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
@@ -176,6 +176,31 @@ def test_runs_with_a_graph_are_refused_on_other_landmarks(ablation, tmp_path, ca
     # The detector without a graph, which does not read them, was never another one.
     assert ablation(*data, seeds=["1"]) == 0
     assert ablation.calls.read_text() == calls
+
+
+@pytest.mark.parametrize(("changed", "said"), [("val", "validation"), ("prior_22_26", "prior")])
+def test_validation_set_and_prior_are_inputs_where_they_are_read(
+    ablation, tmp_path, capsys, monkeypatch, changed, said
+):
+    monkeypatch.setenv("DETECTRON2_DATASETS", str(tmp_path))
+    folder = tmp_path / "toy/annotations"
+    folder.mkdir(parents=True)
+    for name in ("train", "val", "prior_22_26"):
+        (folder / f"{name}.json").write_text('{"images": [], "annotations": []}')
+    (tmp_path / "second.yaml").write_text("MODEL: {AGN: {BGN: {ENABLED: False}}}\n")
+    prior = ("MODEL.AGN.BGN.PRIOR", "toy/annotations/prior_{layout}.json")
+    data = ("DATASETS.TRAIN", "('toy_train',)", "TEST.VALIDATION.DATASET", "toy_val", *prior)
+    watched = (*data, "TEST.VALIDATION.EPOCHS", "1.0")
+    assert ablation(*watched, seeds=["1"]) == ablation(*data, seeds=["2"]) == 0
+    (folder / f"{changed}.json").write_text('{"images": [], "annotations": [], "info": {}}')
+    assert ablation(*watched, seeds=["1"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(f"run_ablation: .*first/seed_1/result.json belongs.*{said}_digest was", error)
+    # A row without BGN has no prior, and a run that is not watched no validation set.
+    assert ablation(*data, seeds=["2"]) == (0 if changed == "val" else 2)
+    (ablation.output / "first/seed_1/result.json").unlink()
+    (ablation.output / "first/seed_1/last_checkpoint").unlink()
+    assert ablation(*watched, seeds=["1"]) == (2 if changed == "val" else 0)
 
 
 def test_keys_that_only_the_trainer_knows_are_left_to_it(ablation, tmp_path):

@@ -1,5 +1,6 @@
 import io
 import logging
+import re
 import struct
 import zlib
 
@@ -9,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from agn_d2.images import read_gray, to_float
+from agn_d2.images import color_note, read_gray, to_float
 from agn_d2.utils.image_header import MAX_PIXELS
 
 
@@ -161,3 +162,28 @@ def test_an_image_to_be_turned_is_turned_with_its_transparency(tmp_path):
     turned[0x0112] = 6  # the first row is the right side
     Image.merge("LA", (gray, opacity)).save(tmp_path / "a.png", exif=turned)
     assert read_gray(tmp_path / "a.png").tolist() == [[40, 10], [50, 20], [60, 0]]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_what_is_colored_is_noted(tmp_path, shades, suffix):
+    smooth = cv2.resize(shades, (120, 160), interpolation=cv2.INTER_CUBIC)
+    picture, path = cv2.cvtColor(smooth, cv2.COLOR_GRAY2BGR), tmp_path / f"a.{suffix}"
+    for image in (smooth, picture):
+        cv2.imwrite(str(path), image)
+        assert color_note(path) is None
+    picture[:40, :60] = (0, 0, 255)
+    cv2.imwrite(str(path), picture)
+    count = int(re.match(r"([\d,]+) pixels", color_note(path))[1].replace(",", ""))
+    assert count == pytest.approx(2400, rel=0.05 if suffix == "jpg" else 0)
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA", "CMYK"])
+def test_color_is_noted_however_it_is_stored(tmp_path, mode):
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    Image.new("RGB", (32, 32), (200, 0, 0)).convert(mode).save(path)
+    assert color_note(path).startswith("1,024 pixels (100.00%)")
+
+
+def test_a_file_that_is_no_image_has_no_color(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no image")
+    assert color_note(tmp_path / "a.png") is None

@@ -198,7 +198,7 @@ def test_a_negative_without_muscle_has_both_notes(make_sketch):
 
 @pytest.mark.parametrize(
     ("sure", "surer", "taken"),
-    [(0.8, 0.05, False), (0.8, 0.15, True), (0.6, 0.15, False), (0.6, 0.25, True)],
+    [(0.8, 0.05, False), (0.8, 0.15, True), (0.6, 0.22, False), (0.6, 0.3, True)],
 )
 def test_a_negative_whose_contour_is_hardly_surer_is_none(
     monkeypatch, make_sketch, sure, surer, taken

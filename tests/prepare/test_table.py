@@ -130,7 +130,7 @@ def test_films_are_not_overwritten_by_what_is_made_of_them(source, capsys):
     assert (images / "B_RIGHT_CC.png").read_bytes() == film_bytes
 
 
-def test_from_the_table_to_froc(source, tmp_path):
+def test_from_the_table_to_froc(source, tmp_path, caplog):
     table, images = source
     out = tmp_path / "mine"
     arguments = ["table", "--table", table, "--images", images, "--out", out]
@@ -185,7 +185,9 @@ def test_from_the_table_to_froc(source, tmp_path):
     assert summary["priors, lesions seen in both views"]["prior_22_26.json"] == 1
     rows = {(row["film"], row["decision"]): row for row in decisions_of(out)}
     assert rows["B_RIGHT_CC", "context only"]["use"] == "context test"
-    assert "no file in the download" in rows["gone", "left out"]["detail"]
+    assert "its file is not there" in rows["gone", "left out"]["detail"]
+    assert "1 of 8 films have no file, or none that holds a picture" in caplog.text
+    assert "the first: gone (its file is not there)" in caplog.text
 
 
 def test_a_lesion_outside_of_the_crop_is_lost(source, tmp_path):

@@ -105,7 +105,7 @@ def test_account(prepared):
     assert summary["decisions"]["box clipped"] == 4
     assert summary["decisions"]["other finding"] == 2
     reasons = {row["film"]: row["detail"] for row in decisions_of(prepared)}
-    assert "no file in the download" in reasons[image_id(*MISSING)]
+    assert "its file is not there" in reasons[image_id(*MISSING)]
     assert "film unreadable" in reasons[image_id(*CUT_OFF)]
 
 
