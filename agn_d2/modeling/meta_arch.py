@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,6 +24,16 @@ class MultiViewMixin:
     one method is all that changes: ``images.tensor`` becomes the distinct views of the batch
     with their links, ``images.image_sizes`` stays that of the examined images.
     """
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """As the detector's own.
+
+        Raises:
+            ValueError: a level under an IN_FEATURES that nothing makes; names the key.
+        """
+        with _named_levels(cfg):
+            return super().from_config(cfg)
 
     def preprocess_image(self, batched_inputs: list[dict[str, Any]]) -> ImageList:
         """Normalize, pad and batch the views.
@@ -66,6 +78,20 @@ class MultiViewMixin:
         """
         shown = [i | {"image": (255 * i["image"]).expand(3, -1, -1)} for i in batched_inputs]
         super().visualize_training(shown, results)
+
+
+@contextlib.contextmanager
+def _named_levels(cfg: CfgNode) -> Iterator[None]:
+    """A level that is looked up in vain is told with its key; a KeyError holds it alone."""
+    try:
+        yield
+    except KeyError as error:
+        level = error.args[0]
+        parts = ("FPN", "RPN", "ROI_HEADS", "RETINANET")
+        keys = [f"MODEL.{p}.IN_FEATURES" for p in parts if level in cfg.MODEL[p].IN_FEATURES]
+        if not keys:
+            raise
+        raise ValueError(f"{' and '.join(keys)}: there is no level {level!r}") from error
 
 
 def check_views_are_read(cfg: CfgNode, model: nn.Module) -> None:
@@ -137,9 +163,10 @@ class MultiViewFCOS(MultiViewMixin, FCOS):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
-        backbone = build_backbone(cfg)
         retina = cfg.MODEL.RETINANET
-        shapes = [backbone.output_shape()[level] for level in retina.IN_FEATURES]
+        with _named_levels(cfg):
+            backbone = build_backbone(cfg)
+            shapes = [backbone.output_shape()[level] for level in retina.IN_FEATURES]
         return {
             "backbone": backbone,
             "head": FCOSHead(

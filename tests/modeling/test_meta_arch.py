@@ -87,6 +87,20 @@ def test_a_graph_that_nothing_reads_is_refused(key, value, message):
     assert losses(plain, make_case()).keys() >= {"loss_cls", "loss_rpn_cls"}
 
 
+@pytest.mark.parametrize(
+    ("architecture", "part"),
+    [
+        *(("MultiViewRCNN", part) for part in ("FPN", "RPN", "ROI_HEADS")),
+        *((name, "RETINANET") for name in ("MultiViewRetinaNet", "MultiViewFCOS")),
+    ],
+)
+def test_a_level_that_is_not_there_is_told_by_its_key(architecture, part):
+    key = f"MODEL.{part}.IN_FEATURES"
+    cfg = make_cfg("MODEL.META_ARCHITECTURE", architecture, key, "['p3', 'p9']")
+    with pytest.raises(ValueError, match=f"{key}.* level '(p9|p3)'"):
+        AGNTrainer.build_model(cfg)
+
+
 def test_a_meta_architecture_that_batches_its_images_itself_is_refused():
     class ViewlessProposals(MultiViewMixin, ProposalNetwork):
         pass
