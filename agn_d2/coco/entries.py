@@ -6,6 +6,7 @@ what is wrong with which key. An optional key that is missing or null is no faul
 
 from __future__ import annotations
 
+import math
 import posixpath
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -33,7 +34,7 @@ def check_image(entry: Any) -> Entry:
 
 
 def check_context_image(entry: Any) -> Entry:
-    """``file_name``, ``height``, ``width``, ``mm_per_pixel`` and the texts of :data:`TEXTS`."""
+    """``file_name``, ``height``, ``width``, ``mm_per_pixel``, ``bits`` and :data:`TEXTS`."""
     checked = dict(_object(entry))
     name = entry.get("file_name")
     if name is not None:
@@ -49,6 +50,13 @@ def check_context_image(entry: Any) -> Entry:
     spacing = entry.get("mm_per_pixel")
     if spacing is not None and not (is_number(spacing) and spacing > 0):
         raise ValueError(f"mm_per_pixel must be a number above 0, got {spacing!r:.60}")
+    bits = entry.get("bits")
+    if isinstance(bits, float) and math.isnan(bits):  # pandas' way to write that there are none
+        bits = checked["bits"] = None
+    if bits is not None:
+        checked["bits"] = whole(bits, "bits")
+        if not 1 <= checked["bits"] <= 16:
+            raise ValueError(f"bits must be a whole number from 1 to 16, got {bits!r:.60}")
     return checked
 
 

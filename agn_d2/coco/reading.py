@@ -62,16 +62,17 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def once(read: Callable[[Path], T]) -> Callable[[str | os.PathLike[str]], T]:
-    """Keep what a reader of files has made of the last eight files, until a file changes.
+def once(read: Callable[[Path], T], most: int = 8) -> Callable[[str | os.PathLike[str]], T]:
+    """Keep what a reader of files has made of the last files, until a file changes.
 
     What is kept is shared by all who ask: they must not change it.
 
     Args:
         read: reads one file.
+        most: of how many files it is kept.
     """
 
-    @functools.lru_cache(maxsize=8)
+    @functools.lru_cache(maxsize=most)
     def keep(path: Path, stamp: tuple[int, ...] | None) -> T:
         return read(path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -141,6 +141,41 @@ def explain(
     return explained
 
 
+class Explanations(Sequence[Explanation]):
+    """Explanations of detections, which ``Instances`` can index, filter and join.
+
+    Args:
+        them: one for each detection.
+    """
+
+    def __init__(self, them: Iterable[Explanation] = ()) -> None:
+        self._them = tuple(them)
+
+    def __len__(self) -> int:
+        return len(self._them)
+
+    def __getitem__(self, which: Any) -> Any:
+        """One by an int; those of a slice, or of positions or flags in a tensor, array or list."""
+        if isinstance(which, (int, np.integer)):
+            return self._them[which]
+        # A tensor of one number would be taken for that number.
+        which = which if isinstance(which, slice) else np.asarray(torch.as_tensor(which).cpu())
+        return Explanations(self._them[n] for n in np.arange(len(self))[which])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Explanations) and self._them == other._them
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Explanations({list(self._them)!r})"
+
+    @staticmethod
+    def cat(parts: Sequence[Explanations]) -> Explanations:
+        """Joined, for ``Instances.cat``."""
+        return Explanations(one for part in parts for one in part)
+
+
 def explain_case(
     relation: CandidateRelation,
     case: Case,
@@ -148,7 +183,7 @@ def explain_case(
     keys: Sequence[Hashable],
     *,
     most: int = 3,
-) -> list[np.ndarray]:
+) -> list[Explanations]:
     """Explain the new scores that ``rescore_case`` gives.
 
     Args:
@@ -157,21 +192,15 @@ def explain_case(
         most: see ``explain``.
 
     Returns:
-        of each image (D,) of ``Explanation``, in the order of its detections, which can be indexed
-        as they are. Boxes are in pixels of the film, where the images were cut to the breast.
+        of each image those of its D detections, in their order, a field for ``Instances``. Boxes
+        are in pixels of the film, where the images were cut to the breast.
     """
     explained = explain(relation, *detections_of_case(case, found, keys), most=most)
     corner = {
         key: tuple(image.get("crop", (0, 0))[:2])
         for key, image in zip(keys, case.images, strict=True)
     }
-    fields = []
-    for key in keys:
-        field = np.empty(len(explained[key]), dtype=object)
-        for n, one in enumerate(explained[key]):
-            field[n] = _on_the_film(one, key, corner)
-        fields.append(field)
-    return fields
+    return [Explanations(_on_the_film(one, key, corner) for one in explained[key]) for key in keys]
 
 
 def _on_the_film(one: Explanation, key: Hashable, corner: Mapping[Any, tuple]) -> Explanation:

@@ -143,9 +143,10 @@ def _check(coco: CocoFile, images_anywhere: bool) -> None:
                     )
             if not images_anywhere:
                 _check_inside(image["file_name"], where)
-            if kind == "images" and image["file_name"] in names:
+            if image["file_name"] in names:
                 raise ValueError(f"{where}: this file stands there more than once")
-            names.add(image["file_name"])
+            if kind == "images":
+                names.add(image["file_name"])
 
 
 def _check_inside(name: str, where: str) -> None:

@@ -97,13 +97,13 @@ class CaseTrainer(DefaultTrainer):
             return super().test(cfg, model, evaluators)
         names = cfg.DATASETS.TEST
         for name in names:
+            if comm.is_main_process():
+                forget_rescored(cfg, name)
             write_context_detections(cfg, model, name)
         results = super().test(cfg, model)
-        for name in names if comm.is_main_process() else ():
-            if not cfg.MODEL.CROSS_VIEW.RELATION:
-                forget_rescored(cfg, name)
-                continue
-            of_dataset = results if len(names) == 1 else results[name]
-            of_dataset["froc_relation"] = evaluate_rescored(cfg, name)
-            print_csv_format({"froc_relation": of_dataset["froc_relation"]})
+        if cfg.MODEL.CROSS_VIEW.RELATION and comm.is_main_process():
+            for name in names:
+                of_dataset = results if len(names) == 1 else results[name]
+                of_dataset["froc_relation"] = evaluate_rescored(cfg, name)
+                print_csv_format({"froc_relation": of_dataset["froc_relation"]})
         return results

@@ -110,7 +110,7 @@ def write_context_detections(cfg: CfgNode, model: nn.Module, dataset_name: str) 
 
 
 def forget_rescored(cfg: CfgNode, dataset_name: str) -> None:
-    """Remove what an earlier evaluation, with a relation, has left beside the results."""
+    """Remove what an earlier evaluation, with a relation, has left beside its results."""
     folder = Path(results_folder(cfg, dataset_name)) / RESCORED
     if folder.is_dir():
         shutil.rmtree(folder)

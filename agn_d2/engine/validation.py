@@ -78,7 +78,9 @@ class ValidationHook(HookBase):
             one = comm.get_world_size() == 1
             metrics = dict(self.measure()) if one else self._measure_together()
             for name, value in metrics.items():
-                self.trainer.storage.put_scalar(name, value, smoothing_hint=False)
+                # The test set's have the names of Detectron2.
+                shown = name if name.startswith("val_") else f"val/{name}"
+                self.trainer.storage.put_scalar(shown, value, smoothing_hint=False)
             self._judge(metrics)
 
     def _measure_together(self) -> dict[str, float]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 RESULTS = "coco_instances_results.json"
 # Folder beside the results of a detector: the same, re-scored by a relation of candidates.
@@ -71,6 +74,12 @@ def with_rescored(models: Mapping[str, Sequence[RunResults]]) -> dict[str, list[
         found[name] = list(runs)
         files = [run.rescored for run in runs if run.rescored is not None]
         also = f"{name} + relation"
+        if 0 < len(files) < len(runs):
+            without = next(run for run in runs if run.rescored is None)
+            logger.warning(
+                "%s: no %r, as some of its runs have no results of a relation; the first: %s",
+                *(name, also, without.predictions),
+            )
         if len(files) == len(runs) and also not in models:
             pairs = zip(runs, files, strict=True)
             found[also] = [replace(run, predictions=file, rescored=None) for run, file in pairs]

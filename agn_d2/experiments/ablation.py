@@ -91,7 +91,7 @@ class Run:
         return {
             "row": self.row.name,
             "config_file": Path(self.row.config_file).name,
-            **digest_inputs(self.row.config_file, options),
+            **digest_inputs(self.row.config_file, [*options, *self.places]),
             "options": options,
             "seed": self.seed,
         } | ({"eval_only": True} if self.eval_only else {})

@@ -17,13 +17,14 @@ from detectron2.data import MetadataCatalog
 from ..coco.reading import once
 from ..config import add_agn_config
 from ..data.builtin import register_builtin_datasets
+from ..engine.renamed_keys import RENAMED_KEYS
 from ..engine.setup import read_config_file
 from ..utils.paths import resolve_data_path
 
-# Config, annotations of the training and test sets; and where they take part, annotations of the
-# validation set, landmarks, and the prior of BGN.
+# Config, annotations of the training and test sets; and where they take part, initial weights,
+# annotations of the validation set, landmarks, and the prior of BGN.
 DIGESTS = (
-    *("config_digest", "data_digest"),
+    *("config_digest", "data_digest", "weights_digest"),
     *("validation_digest", "landmarks_digest", "prior_digest"),
 )
 
@@ -31,7 +32,7 @@ DIGESTS = (
 def digest_inputs(config_file: str, options: Sequence[str]) -> dict[str, str]:
     """Digests of a config and of the files that a run with it reads.
 
-    Not of the images, and none of a file that is not there.
+    Not of the images nor of weights that are downloaded, and none of a file that is not there.
 
     Args:
         config_file: a YAML of Detectron2.
@@ -45,7 +46,9 @@ def digest_inputs(config_file: str, options: Sequence[str]) -> dict[str, str]:
     """
     config = read_config_file(config_file)
     # Not by load_cfg: only the trainer needs to know all keys.
-    keys = dict(flatten_keys(config)) | dict(zip(options[::2], options[1::2], strict=False))
+    keys = dict(flatten_keys(config))
+    for key, value in zip(options[::2], options[1::2], strict=False):
+        keys[RENAMED_KEYS.get(key, key)] = value
     text = json.dumps({**config, "OUTPUT_DIR": None}, sort_keys=True, default=str)
     inputs = _input_files(keys)
     return {
@@ -74,6 +77,9 @@ def _input_files(keys: Mapping[str, str]) -> dict[str, list[Path]]:
 
     sets = ["DATASETS.TRAIN", "DATASETS.TEST"]
     inputs = {"data_digest": files_of("json_file", *sets)}
+    weights = Path(str(_value(keys, "MODEL.WEIGHTS"))).expanduser()
+    if weights.is_file():
+        inputs["weights_digest"] = [weights]
     if _value(keys, "TEST.VALIDATION.EPOCHS"):
         sets.append("TEST.VALIDATION.DATASET")
         inputs["validation_digest"] = files_of("json_file", sets[-1])
@@ -121,6 +127,10 @@ def _names(value: Any) -> Sequence[str]:
     return (value,) if isinstance(value, str) else tuple(value or ())
 
 
-@once
-def _file_digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:6]
+def _read_digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:6]
+
+
+# The runs of a plan are asked again and again whether they are finished.
+_file_digest = once(_read_digest, most=1000)

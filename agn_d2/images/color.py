@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..utils.image_header import read_header
+from ..utils.image_header import check_pixels, read_header, read_opacity
 
 # Of 255: what the channels of a gray image differ by that was stored as a color JPEG, and far less
 # than those of a mark.
@@ -22,7 +22,7 @@ def color_note(path: str | os.PathLike[str]) -> str | None:
         path: PNG, JPEG or TIFF.
 
     Returns:
-        one sentence; None if nothing is colored, or the file cannot be read.
+        one sentence; None if nothing that is seen is colored, or the file cannot be read.
 
     Raises:
         OSError: the file cannot be read now.
@@ -32,12 +32,18 @@ def color_note(path: str | os.PathLike[str]) -> str | None:
     if header is None or not header.colored or header.page:
         return None
     try:
+        check_pixels(header.height, header.width)
+        opacity = read_opacity(data) if header.transparent else None
+    except ValueError:  # ``read_gray`` says it
+        return None
+    try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         return None
     if image is None:
         return None
-    colored = int((np.ptp(image, axis=2) > _COLORED).sum())
+    differs = np.ptp(image, axis=2) > _COLORED
+    colored = int((differs if opacity is None else differs & (opacity > 0)).sum())
     if not colored:
         return None
     return (

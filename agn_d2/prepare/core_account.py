@@ -8,7 +8,7 @@ from typing import Any
 
 from .account import annotations_of, count_split
 from .core import Source
-from .core_plan import FilmPlan
+from .core_plan import LESION_LOST, FilmPlan
 
 COLUMNS = (
     "film",
@@ -40,6 +40,7 @@ def summarize(source: Source, plan: FilmPlan, records: Records, files: Files) ->
     matches = Counter(a["lesion_match"] for c in files.values() for a in c["annotations"])
     left_out = Counter(why.partition(":")[0] for _, why in source.left_out)
     left_out += Counter(why.partition(":")[0] for why in plan.left_out.values())
+    lost = [why for why in plan.context_reasons.values() if why.startswith(LESION_LOST)]
     return {
         "films in the tables": len(source.films),
         "films examined": len(plan.examined),
@@ -47,7 +48,8 @@ def summarize(source: Source, plan: FilmPlan, records: Records, files: Files) ->
             not any(item["annotation"] for item in records[name]["lesions"])
             for name in plan.examined
         ),
-        "films that are context only, as a lesion is lost": len(plan.context),
+        "films that are context only, as a lesion is lost": len(lost),
+        "films that are context only, as the tables say": len(plan.context) - len(lost),
         "lesions": sum(len(film.lesions) for film in source.films),
         "lesions used": sum(len(content["annotations"]) for content in files.values()),
         "decisions": dict(sorted(notes.items())),

@@ -11,6 +11,8 @@ from .core_step import lost_lesions
 
 # Begins why a film is left out that has no file or no picture in it.
 UNREADABLE = "film unreadable: "
+# Begins why a film is context only.
+LESION_LOST = "a lesion is lost: "
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def plan_films(
             plan.context_reasons[name] = "not to be examined"
         elif not keep and (lost := lost_lesions(film, records[name])):
             plan.context[name] = splits[name]
-            plan.context_reasons[name] = f"a lesion is lost: {'; '.join(lost)}"
+            plan.context_reasons[name] = f"{LESION_LOST}{'; '.join(lost)}"
         else:
             plan.examined[name] = splits[name]
     _leave_out_lonely(films, plan)

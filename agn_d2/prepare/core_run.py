@@ -71,6 +71,13 @@ def _prepare(
         )
     _name_unreadable(plan, len(source.films))
     files = coco_files(source.films, plan.examined, plan.context, records, source.category)
+    for split, share in (("val", options.val_share), ("test", options.test_share)):
+        if share and not files[split]["images"]:
+            logger.warning(
+                "No film of the patients of the %s split can be examined: it is empty. Another "
+                "--seed draws others, and --splits or a column split states them",
+                split,
+            )
     warn_of_strangers(out / "images", (record["entry"] for record in steps.records))
     summary: dict[str, Any] = summarize(source, plan, records, files)
     write_annotations(out / "annotations", files, records)

@@ -48,8 +48,9 @@ def split_patients(patients: Sequence[str], share: float, seed: int, what: str) 
     if not 0 <= share < 1:
         raise ValueError(f"the {what} share must be in [0, 1), got {share}")
     ordered = sorted(set(patients))
-    at_least = 1 if share and len(ordered) > 1 else 0
-    count = max(round(share * len(ordered)), at_least)
+    count = round(share * len(ordered))
+    if share:
+        count = min(max(count, 1), max(len(ordered) - 1, 0))
     drawn = np.random.default_rng(seed).permutation(len(ordered))[:count]
     return {ordered[i] for i in drawn}
 

@@ -124,10 +124,12 @@ def _film(
     place: Place,
 ) -> SourceFilm:
     where, first = rows[0]
-    spacing = number(where, first, "mm_per_pixel")
+    spaced, row = _first_with("mm_per_pixel", rows)
+    spacing = number(spaced, row, "mm_per_pixel")
     if spacing is not None and spacing <= 0:
-        raise ValueError(f"{where}: mm_per_pixel is {spacing:g}, expected a number above 0")
-    facts = {"density": optional(first, "density"), "mm_per_pixel": spacing}
+        raise ValueError(f"{spaced}: mm_per_pixel is {spacing:g}, expected a number above 0")
+    density = optional(_first_with("density", rows)[1], "density")
+    facts = {"density": density, "mm_per_pixel": spacing}
     lesions = []
     for line, row in rows:
         box = boxes.of(line, row)
@@ -149,10 +151,18 @@ def _film(
     )
 
 
+def _first_with(column: str, rows: Sequence[tuple[str, Row]]) -> tuple[str, Row]:
+    """The first row of a film that states something, or its first row."""
+    return next((row for row in rows if row[1].get(column)), rows[0])
+
+
 def _check_alike(rows: Sequence[tuple[str, Row]]) -> None:
-    """All rows of a film must say the same of it."""
-    for column in ("patient", "side", "view", "split", "case", "bits", "examined"):
+    """All rows of a film must say the same of it; some facts may be left out in some rows."""
+    facts = ("density", "mm_per_pixel")
+    for column in ("patient", "side", "view", "split", "case", "bits", "examined", *facts):
         values = {row.get(column, "") for _, row in rows}
+        if column in facts:
+            values.discard("")
         if len(values) > 1:
             lines = ", ".join(where.rpartition(" ")[2] for where, _ in rows)
             raise ValueError(

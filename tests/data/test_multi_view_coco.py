@@ -158,6 +158,10 @@ def change(kind, entry, **values):
         (change("images", 2, patient_id=float("nan")), r"image P1_RCC\.png has no patient_id"),
         (change("images", 2, id=1), "image id 1 stands there more than once"),
         (change("images", 2, file_name="P1_LCC.png"), r"P1_LCC\.png: this file .* more than once"),
+        (
+            lambda c: c.update(context_images=[dict(c["images"][0])]),
+            r"context_images, entry 0 .*P1_LCC\.png: this file .* more than once",
+        ),
         (change("images", 2, view="ML"), "entry 2 .*view must be CC or MLO, got 'ML'"),
         (change("images", 2, view="cc"), "entry 2 .*view must be CC or MLO, got 'cc'"),
         (change("images", 2, laterality="B"), "entry 2 .*laterality must be L or R, got 'B'"),
@@ -176,11 +180,13 @@ def test_numbers_and_texts_are_read_as_meant(copy):
     def edited(content):
         content["annotations"][0] |= {"iscrowd": "0", "lesion_id": 0}
         content["annotations"][1] |= {"lesion_id": ""}
-        content["images"][0] |= {"height": 96.0, "patient_id": 7, "case_id": None}
+        content["images"][0] |= {"height": 96.0, "patient_id": 7, "case_id": None, "bits": 12.0}
+        content["images"][1]["bits"] = float("nan")
 
     edit(copy / "annotations/train.json", edited)
     first, second = load(copy)[:2]
     assert (first["height"], first["patient_id"], "case_id" in first) == (96, "7", False)
+    assert (first["bits"], type(first["bits"]), "bits" in second) == (12, int, False)
     assert first["annotations"][0]["iscrowd"] == 0
     assert first["annotations"][0]["lesion_id"] == "0"
     assert second["annotations"][0]["lesion_id"] is None

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2.modeling import build_model
+from detectron2.structures import Instances
 
 import agn_d2
 from agn_d2.cross_view import CandidateRelation
@@ -265,6 +266,22 @@ def test_explanations_can_be_indexed_with_the_detections(weights, relation):
     sure = ours[ours.scores > ours.scores.median()]
     assert 0 < len(sure) < len(ours)
     assert [one.after for one in sure.explanations] == pytest.approx(sure.scores.tolist(), abs=1e-6)
+    again = Instances.cat([ours[0], ours[1:]])
+    assert again.explanations == ours.explanations and len(ours[[1, 0]].explanations) == 2
+    # Of one detection.
+    one = ours[0]
+    for flag in (True, False):
+        kept = one[torch.tensor([flag])]
+        assert list(kept.explanations) == list(ours.explanations)[: int(flag)]
+    assert one[torch.tensor([0])].explanations[0] is ours.explanations[0]
+
+
+def test_a_view_with_one_detection_is_explained(weights, relation):
+    model = Predictor(config(weights, *relation, "TEST.DETECTIONS_PER_IMAGE", 1))
+    found = model({"L-CC": breast(0), "L-MLO": breast(1)}, explain=True)
+    for ours in found.values():
+        (reason,) = ours.explanations
+        assert reason.after == pytest.approx(float(ours.scores), abs=1e-6)
 
 
 def test_a_model_without_a_relation_explains_nothing(weights):

@@ -39,6 +39,9 @@ def watched(tmp_path, values, *, metric="val_loss", patience=0, stages=()):
         while trainer.iter < trainer.max_iter:
             hook.after_step()
             trainer.iter += 1
+        # Beside those of the test set.
+        shown = metric if metric == "val_loss" else f"val/{metric}"
+        assert list(trainer.storage.latest()) == [shown]
     return trainer.iter, torch.load(tmp_path / "model_best.pth")["iteration"]
 
 

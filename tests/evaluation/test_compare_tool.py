@@ -112,7 +112,7 @@ def test_runs_are_found_by_their_folders(tool, coco_gt, coco_dt, tmp_path, monke
 
 
 def test_results_of_a_relation_come_with_those_of_the_detector(
-    tool, coco_gt, coco_dt, tmp_path, capsys
+    tool, coco_gt, coco_dt, tmp_path, capsys, caplog
 ):
     gt = tmp_path / "gt.json"
     gt.write_text(json.dumps(coco_gt))
@@ -133,6 +133,7 @@ def test_results_of_a_relation_come_with_those_of_the_detector(
     assert "| A + relation |" in capsys.readouterr().out
     # Of two runs, one has none; and a file is one by itself.
     assert recall(one, two) == {"A": [0.5]}
+    assert "no 'A + relation'" in caplog.text and str(tmp_path / "one/inference") in caplog.text
     assert recall(f"B={file}", f"C={file.parents[1] / file.name}") == {"B": [0.0], "C": [0.5]}
     assert recall(two, f"A + relation={tmp_path / 'one'}") == {"A": [0.5], "A + relation": [0.5]}
 

@@ -178,6 +178,19 @@ def test_runs_with_a_graph_are_refused_on_other_landmarks(ablation, tmp_path, ca
     assert ablation.calls.read_text() == calls
 
 
+def test_other_weights_make_another_run(ablation, tmp_path, capsys):
+    weights = tmp_path / "detector.pth"
+    weights.write_bytes(b"one")
+    options = ("MODEL.WEIGHTS", str(weights))
+    assert ablation(*options, seeds=["1"]) == ablation(*options, seeds=["1"]) == 0
+    weights.write_bytes(b"two")
+    assert ablation(*options, seeds=["1"]) == 2
+    assert "(weights_digest was " in capsys.readouterr().err
+    # Weights may be cleared away once all is done.
+    weights.unlink()
+    assert ablation(*options, seeds=["1"]) == 0
+
+
 @pytest.mark.parametrize(("changed", "said"), [("val", "validation"), ("prior_22_26", "prior")])
 def test_validation_set_and_prior_are_inputs_where_they_are_read(
     ablation, tmp_path, capsys, monkeypatch, changed, said
@@ -190,7 +203,7 @@ def test_validation_set_and_prior_are_inputs_where_they_are_read(
     (tmp_path / "second.yaml").write_text("MODEL: {AGN: {BGN: {ENABLED: False}}}\n")
     prior = ("MODEL.AGN.BGN.PRIOR", "toy/annotations/prior_{layout}.json")
     data = ("DATASETS.TRAIN", "('toy_train',)", "TEST.VALIDATION.DATASET", "toy_val", *prior)
-    watched = (*data, "TEST.VALIDATION.EPOCHS", "1.0")
+    watched = (*data, "TEST.WATCH.EPOCHS", "1.0")
     assert ablation(*watched, seeds=["1"]) == ablation(*data, seeds=["2"]) == 0
     (folder / f"{changed}.json").write_text('{"images": [], "annotations": [], "info": {}}')
     assert ablation(*watched, seeds=["1"]) == 2

@@ -184,6 +184,18 @@ def test_color_is_noted_however_it_is_stored(tmp_path, mode):
     assert color_note(path).startswith("1,024 pixels (100.00%)")
 
 
+def test_color_that_is_not_seen_is_not_noted(tmp_path, monkeypatch):
+    image = np.full((20, 30, 4), (0, 0, 200, 0), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    assert color_note(tmp_path / "a.png") is None
+    image[:2, :5, 3] = 255
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    assert color_note(tmp_path / "a.png").startswith("10 pixels")
+    # Not decoded, as it is not read either.
+    monkeypatch.setenv("AGN_D2_MAX_PIXELS", "599")
+    assert color_note(tmp_path / "a.png") is None
+
+
 def test_a_file_that_is_no_image_has_no_color(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no image")
     assert color_note(tmp_path / "a.png") is None

@@ -20,9 +20,9 @@ def test_validation_patients_are_drawn_once_and_for_all():
 
 @pytest.mark.parametrize(
     ("count", "share", "drawn"),
-    [(3, 0.1, 1), (2, 0.1, 1), (1, 0.1, 0), (0, 0.1, 0), (10, 0.24, 2)],
+    [(3, 0.1, 1), (2, 0.1, 1), (1, 0.1, 0), (0, 0.1, 0), (10, 0.24, 2), (10, 0.99, 9)],
 )
-def test_a_split_of_a_small_table_is_not_empty(count, share, drawn):
+def test_no_split_of_a_small_table_is_empty(count, share, drawn):
     assert len(split_patients([f"P_{n}" for n in range(count)], share, 0, "val")) == drawn
 
 
@@ -36,8 +36,10 @@ class Film:
 def test_what_is_stated_holds_and_the_rest_is_drawn_by_patient():
     stated = [Film("a", "A", "train"), Film("b", "B", "test"), Film("a2", "A", "train")]
     assert assign_splits(stated, 0.0, 0.5, 0) == {"a": "train", "b": "test", "a2": "train"}
-    # Of one training patient, 0.9 rounds to all: validation; those of the test split are not asked.
-    assert assign_splits(stated, 0.9, 0.5, 0) == {"a": "val", "b": "test", "a2": "val"}
+    # The only training patient stays one; of two, one is drawn. Those of the test split never are.
+    assert assign_splits(stated, 0.9, 0.5, 0) == {"a": "train", "b": "test", "a2": "train"}
+    two = assign_splits([*stated, Film("d", "D", "train")], 0.9, 0.5, 0)
+    assert two["b"] == "test" and {two["a"], two["d"]} == {"train", "val"} and two["a"] == two["a2"]
     assert set(assign_splits([*stated, Film("c", "C", "val")], 0.9, 0.5, 0).values()) == {
         "train",
         "val",

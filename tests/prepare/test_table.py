@@ -276,9 +276,30 @@ def test_a_film_that_is_not_examined_serves_other_views_alone(source, tmp_path, 
     train = split_of(out, "train")
     assert [image["file_name"] for image in train["images"]] == ["b.png", "one_a.png"]
     assert [image["file_name"] for image in train["context_images"]] == ["two_a.png"]
+    summary = summary_of(out)
+    assert summary["films that are context only, as the tables say"] == 1
+    assert summary["films that are context only, as a lesion is lost"] == int(not flags)
 
 
-def test_splits_are_drawn_by_patient(tmp_path):
+def test_rows_of_a_film_may_leave_out_its_facts_but_not_contradict_each_other(tmp_path):
+    table = tmp_path / "mine.csv"
+    start = "file,box,mm_per_pixel,density\nP1_LEFT_CC.png,1 2 3 4,{}\nP1_LEFT_CC.png,5 6 7 8,{}\n"
+    table.write_text(start.format(",3", "0.1,"))
+    (found,) = read_table(table, tmp_path).films
+    assert found.facts == {"mm_per_pixel": 0.1, "density": "3"} and len(found.lesions) == 2
+    for second, message in (
+        ("0.2,3", "lines 2, 3: mm_per_pixel of .* is '0.1' and '0.2'"),
+        ("0.1,2", "density of .* is '2' and '3'"),
+    ):
+        table.write_text(start.format("0.1,3", second))
+        with pytest.raises(ValueError, match=message):
+            read_table(table, tmp_path)
+    table.write_text(start.format(",3", "0,3"))
+    with pytest.raises(ValueError, match="line 3: mm_per_pixel is 0"):
+        read_table(table, tmp_path)
+
+
+def test_splits_are_drawn_by_patient(tmp_path, caplog):
     images = tmp_path / "images"
     rows = ["file,x,y,w,h"]
     for patient in range(10):
@@ -305,6 +326,12 @@ def test_splits_are_drawn_by_patient(tmp_path):
     assert film_boxes(split_of(out, "val"))
     boxes = [box for found in film_boxes(split_of(out, "train")).values() for box in found]
     assert boxes == [[30, 60, 50, 90]] * 14
+    assert "it is empty" not in caplog.text
+    for path in images.glob(f"{patients['val'].pop()}_*"):
+        path.unlink()
+    assert prepare("table", "--table", table, "--images", images, "--out", out) == 0
+    assert "of the val split can be examined: it is empty" in caplog.text
+    assert split_of(out, "val")["images"] == []
 
 
 @pytest.mark.parametrize(
