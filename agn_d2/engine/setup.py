@@ -117,7 +117,7 @@ def _named_faults(config_file: str | None) -> Iterator[None]:
         hint = ""
         if str(config_file).startswith(PREFIX):
             hint = f"; these are the weights, the config is {config_file}/config.yaml"
-        raise ValueError(f"config: {config_file} is no text in UTF-8 ({error}){hint}") from error
+        raise ValueError(f"config: {config_file}: is no text in UTF-8 ({error}){hint}") from error
     except yaml.YAMLError as error:
         raise ValueError(f"config: {config_file}: {' '.join(str(error).split())}") from error
     except (AttributeError, TypeError) as error:
