@@ -266,6 +266,10 @@ def test_given_detectors_have_not_seen_their_test_sets(validate, tmp_path, capsy
     assert not (validate.output / "calls.txt").exists()
     assert given("toy_fold1of2_train", "toy_fold2of2_train") == 0
     assert "same images" not in caplog.text
+    # Results of other weights, be they at the same place, are not those of these.
+    assert given("toy_train", "toy_fold2of2_train") == 2
+    assert "weights_digest was" in capsys.readouterr().err
+    shutil.rmtree(validate.output / "detector")
     # The whole data set has the images of all folds.
     assert given("toy_train", "toy_fold2of2_train") == 0
     assert "5 images of toy_fold1of2_test are in toy_train too" in caplog.text

@@ -40,8 +40,13 @@ def test_calcification_films_serve_mass_films_of_their_patient_and_split():
 
 
 def test_context_goes_to_the_validation_split_with_its_patient():
-    plan = plan_films(FILMS, "mass", 0.99, 0)
-    assert set(plan.context.values()) == {"val"} == {plan.examined[FILMS[0].name]}
+    films = [*FILMS, film("mass", "train", "D", "L", "CC")]
+    splits = set()
+    for seed in range(10):  # one of two patients is drawn
+        plan = plan_films(films, "mass", 0.5, seed)
+        assert set(plan.context.values()) == {plan.examined[FILMS[0].name]}
+        splits |= set(plan.context.values())
+    assert splits == {"train", "val"}
 
 
 def test_all_keeps_a_patient_of_both_splits_for_the_test():
