@@ -55,7 +55,7 @@ def check_context_image(entry: Any) -> Entry:
         bits = checked["bits"] = None
     if bits is not None:
         checked["bits"] = whole(bits, "bits")
-        if not 1 <= checked["bits"] <= 16:
+        if checked["bits"] > 16:
             raise ValueError(f"bits must be a whole number from 1 to 16, got {bits!r:.60}")
     return checked
 

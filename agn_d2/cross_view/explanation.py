@@ -156,11 +156,11 @@ class Explanations(Sequence[Explanation]):
 
     def __getitem__(self, which: Any) -> Any:
         """One by an int; those of a slice, or of positions or flags in a tensor, array or list."""
-        if isinstance(which, (int, np.integer)):
-            return self._them[which]
-        # A tensor of one number would be taken for that number.
-        which = which if isinstance(which, slice) else np.asarray(torch.as_tensor(which).cpu())
-        return Explanations(self._them[n] for n in np.arange(len(self))[which])
+        which = which.cpu() if isinstance(which, Tensor) else which
+        positions = torch.arange(len(self))[which].tolist()
+        if isinstance(positions, int):
+            return self._them[positions]
+        return Explanations(self._them[n] for n in positions)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Explanations) and self._them == other._them

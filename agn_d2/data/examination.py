@@ -200,11 +200,11 @@ def _better(taken: Header | None, candidate: Candidate) -> str:
 def _read(candidate: Candidate, tone: Tone) -> ExaminationImage:
     side, view = candidate.view
     if candidate.header is None:
-        note = color_note(candidate.path)
+        pixels, note = read_gray(candidate.path), color_note(candidate.path)
         if note is not None:
             logger.warning("%s: %s", candidate.path, note)
         return ExaminationImage(
-            candidate.path, side, view, read_gray(candidate.path), notes=(note,) if note else ()
+            candidate.path, side, view, pixels, notes=() if note is None else (note,)
         )
     image = read_dicom(candidate.path, tone)
     notes = (*image.header.notes, *image.notes)

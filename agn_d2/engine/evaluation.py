@@ -25,8 +25,6 @@ from ..utils.files import write_json
 
 logger = logging.getLogger(__name__)
 
-# Folder of the re-scored results, below that of the detector's.
-
 
 def results_folder(cfg: CfgNode, dataset_name: str) -> str:
     """Where the results on a data set are written."""
