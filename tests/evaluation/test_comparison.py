@@ -193,6 +193,18 @@ def test_chosen_images_by_hand(truth, models):
     assert "FPPI over 1 chosen images with a lesion, 1 lesions" in report["rule"]["text"]
 
 
+def test_sizes_are_those_of_the_chosen_images(truth, models):
+    lesions = truth.lesions
+    corner = lesions.boxes[:, :2]
+    boxes = np.hstack([corner, corner + 10 * np.arange(1, len(corner) + 1)[:, None]])
+    sized = replace(truth, lesions=Lesions(boxes, lesions.images, len(truth.images)))
+    # Boxes of 10, 20, 30 and 40 px; on image 1 lie those of 20 and 30.
+    only = [truth.images[1].file_name]
+    report = compare(models, sized, only=only, draws=0, breakdowns=("mass size",)).report
+    sizes = [p for p in report["parts"] if p["breakdown"] == "mass size"]
+    assert [(p["name"], p["lesions"]) for p in sizes] == [("< 23.3 px", 1), (">= 26.7 px", 1)]
+
+
 def test_chosen_images_that_are_not_there(truth, models, caplog):
     name = truth.images[0].file_name
     report = compare(models, truth, only=[name, "y.png", "x.png"], draws=0).report
