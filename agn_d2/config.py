@@ -84,7 +84,8 @@ def _add_cross_view(cfg: CN) -> None:
 
 
 def _add_backbone(cfg: CN) -> None:
-    # Levels above p5: "maxpool" (p6, R-CNN), "p6p7" (RetinaNet) or "none".
+    # Levels above p5: "maxpool" (p6, R-CNN), "p6p7" (RetinaNet; p6 from p5, where the graph has
+    # been), "p6p7_res5" (p6 from res5, as trained by Detectron2's RetinaNet) or "none".
     cfg.MODEL.FPN.TOP_BLOCK = "maxpool"
     # An RGB stem that meets a one-channel input: "luma" (0.299 R + 0.587 G + 0.114 B) [S], or
     # "sum" (what the RGB network computes on the gray image three times).

@@ -120,10 +120,14 @@ def header_of(data: Dataset) -> Header:
     """The facts of a dataset that has been read, see ``Header``.
 
     Raises:
-        NoPicture: it has no image.
+        NoPicture: it has no image, and by its class should have none.
+        UnreadableDicom: the header ends before the size of the image.
     """
     if "Rows" not in data or "Columns" not in data:
-        raise NoPicture(f"no pixels ({UID(data.get('SOPClassUID', '')).name or 'no image'})")
+        kind = _class_name(data)
+        if not kind or "Image Storage" in kind:
+            raise UnreadableDicom(f"no size of the image in the header: cut off ({kind or 'early'})")
+        raise NoPicture(f"no pixels ({kind})")
     stated = stated_view(data)
     spacing = read_spacing(data)
     if spacing.magnification >= 1.3 and "magnification" not in stated.modifiers:
@@ -152,6 +156,13 @@ def header_of(data: Dataset) -> Header:
 
 def _yes(data: Dataset, keyword: str) -> bool:
     return str(data.get(keyword) or "").strip().upper() == "YES"
+
+
+def _class_name(data: Dataset) -> str:
+    """What kind of object it is by its SOP class; "" where the file does not tell."""
+    meta = getattr(data, "file_meta", None) or {}
+    # Of the file's own header first: a file may end within the other.
+    return UID(meta.get("MediaStorageSOPClassUID") or data.get("SOPClassUID") or "").name
 
 
 def _identity(data: Dataset) -> Identity:

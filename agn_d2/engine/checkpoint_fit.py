@@ -118,6 +118,11 @@ def check_backbone(
     )
     if name.startswith(GRAPH):
         keys = _GRAPH_KEYS
+    elif name.startswith("backbone.top_block."):
+        keys = (
+            "MODEL.FPN.TOP_BLOCK p6p7 makes p6 from p5, p6p7_res5 from res5 as Detectron2's "
+            "RetinaNet does"
+        )
     known = describe({key: pair for key, pair in changed.items() if key.startswith("MODEL.")})
     raise ValueError(
         f"The checkpoint's {name} has the shape {tuple(theirs)}, but the model's {tuple(own)} "

@@ -37,7 +37,7 @@ def inspect_case(
     Args:
         model: a multi-view detector in eval mode.
         mapper: the mapper of test time.
-        case: the views; all of them are examined.
+        case: the views; each of them is examined, those that serve others too.
         level: pyramid level, such as "p3"; empty: the finest one with a graph.
 
     Returns:
@@ -48,7 +48,7 @@ def inspect_case(
     """
     level = check_level(model, level)
     backbone = model.backbone
-    images = model.preprocess_image(mapper(case))
+    images = model.preprocess_image(mapper(case, range(len(case))))
     batch = images.tensor
     inside = backbone.inspect(batch, level)
     stride = backbone.output_shape()[level].stride

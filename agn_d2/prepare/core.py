@@ -84,6 +84,7 @@ class Source:
         films: at least one.
         category: name of the one class of lesions.
         left_out: (film, file or row; why) of what is not used.
+        unread: columns of a table that nothing was taken from.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Source:
     films: tuple[SourceFilm, ...]
     category: str = "mass"
     left_out: tuple[tuple[str, str], ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ def summarize(source: Source, plan: FilmPlan, records: Records, files: Files) ->
     left_out = Counter(why.partition(":")[0] for _, why in source.left_out)
     left_out += Counter(why.partition(":")[0] for why in plan.left_out.values())
     lost = [why for why in plan.context_reasons.values() if why.startswith(LESION_LOST)]
-    return {
+    unread = {"columns that are not read": list(source.unread)} if source.unread else {}
+    return unread | {
         "films in the tables": len(source.films),
         "films examined": len(plan.examined),
         "films examined without a lesion": sum(

@@ -148,7 +148,8 @@ def number(where: str, row: Mapping[str, str], key: str) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{where}: {key} is {cell!r}, expected a number")
+        hint = " (with a decimal point)" if "," in cell else ""
+        raise ValueError(f"{where}: {key} is {cell!r}, expected a number{hint}")
     return value
 
 

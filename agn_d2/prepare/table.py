@@ -12,9 +12,10 @@ Columns, in any order and case:
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..dicom.acceptance import Wishes
@@ -24,14 +25,24 @@ from .core_tables import Row, number, optional, read_rows, required, split_of, w
 from .table_boxes import BOX_FORMATS, BoxColumns
 from .table_place import NotUsed, Place, check_patients, place_of
 
+logger = logging.getLogger(__name__)
+
+# Names of the columns; "_" is left out, so that PatientID, patient_id and "patient id" are one.
 _ALIASES = {
-    "file": ("file", "file_name", "filename", "image", "path"),
-    "patient": ("patient", "patient_id"),
-    "side": ("side", "laterality", "breast"),
-    "view": ("view", "view_position"),
-    "case": ("case", "case_id", "study", "examination"),
-    "lesion": ("lesion", "lesion_id"),
-    "density": ("density", "breast_density"),
+    "file": ("file", "filename", "filepath", "image", "imagefile", "imagepath", "path"),
+    "patient": ("patient", "patientid"),
+    "side": ("side", "laterality", "imagelaterality", "breast"),
+    "view": ("view", "viewposition"),
+    "case": (
+        *("case", "caseid", "study", "studyid", "studyinstanceuid"),
+        *("exam", "examid", "examination", "examinationid"),
+    ),
+    "lesion": ("lesion", "lesionid"),
+    "density": ("density", "breastdensity"),
+    "split": ("split",),
+    "bits": ("bits",),
+    "mm_per_pixel": ("mmperpixel",),
+    "examined": ("examined",),
 }
 
 
@@ -58,16 +69,27 @@ def read_table(
     """
     if box_format not in BOX_FORMATS:
         raise ValueError(f"the box format must be {' or '.join(BOX_FORMATS)}, not {box_format!r}")
-    rows = [(where, _plain(row)) for where, row in read_rows(table, ())]
-    columns = set(rows[0][1])
-    if "file" not in columns:
-        raise ValueError(f"{table}: no column file; it names the image of each row")
-    boxes = BoxColumns(table, columns, box_format)
+    read = read_rows(table, ())
+    names = _column_names(read[0][1])
+    if "file" not in names.values():
+        raise ValueError(
+            f"{table}: no column file (or {', '.join(_ALIASES['file'][1:])}); it names the image of "
+            f"each row. The columns are: {', '.join(read[0][1])}"
+        )
+    boxes = BoxColumns(table, read[0][1], box_format)
+    unread = tuple(c for c in read[0][1] if c not in names and c not in boxes.columns)
+    if unread:
+        logger.warning(
+            "%s: columns that are not read: %s. Read are file, box, %s, by these and some further "
+            "names (datasets/README.md); each row with a box is a lesion of the one class",
+            *(table, ", ".join(unread), ", ".join(list(_ALIASES)[1:])),
+        )
+    rows = [(where, {names.get(c, c): cell for c, cell in row.items()}) for where, row in read]
     grouped: dict[str, list[tuple[str, Row]]] = {}
     for where, row in rows:
         file = _as_on_disk(required(where, row, "file"), images)
         grouped.setdefault(file, []).append((where, row))
-    names = _film_names([images / file for file in grouped])
+    film_names = _film_names([images / file for file in grouped])
     films, places, left_out = [], [], []
     for file, of_film in grouped.items():
         _check_alike(of_film)
@@ -77,9 +99,9 @@ def read_table(
             left_out.append((file, str(error)))
             continue
         places.append((file, place))
-        films.append(_film(names[images / file], images, file, of_film, boxes, place))
+        films.append(_film(film_names[images / file], images, file, of_film, boxes, place))
     check_patients(table, places)
-    return Source(name, images, tuple(films), left_out=tuple(left_out))
+    return Source(name, images, tuple(films), left_out=tuple(left_out), unread=unread)
 
 
 def _as_on_disk(file: str, images: Path) -> str:
@@ -105,14 +127,14 @@ def _film_names(files: Sequence[Path]) -> dict[Path, str]:
     }
 
 
-def _plain(row: Mapping[str, str]) -> Row:
-    """The row under the names of this module."""
-    plain = dict(row)
-    for column, aliases in _ALIASES.items():
-        for alias in aliases:
-            if alias in row and column not in plain:
-                plain[column] = row[alias]
-    return plain
+def _column_names(columns: Iterable[str]) -> dict[str, str]:
+    """Column of a table -> its name here, of those that are read; of several the first alias."""
+    plain = {column.replace("_", ""): column for column in reversed(tuple(columns))}
+    found = {
+        name: next((plain[alias] for alias in aliases if alias in plain), None)
+        for name, aliases in _ALIASES.items()
+    }
+    return {column: name for name, column in found.items() if column is not None}
 
 
 def _film(
@@ -130,11 +152,16 @@ def _film(
         raise ValueError(f"{spaced}: mm_per_pixel is {spacing:g}, expected a number above 0")
     density = optional(_first_with("density", rows)[1], "density")
     facts = {"density": density, "mm_per_pixel": spacing}
-    lesions = []
+    lesions: list[SourceLesion] = []
+    notes = []
     for line, row in rows:
-        box = boxes.of(line, row)
-        if box is not None:
-            lesions.append(SourceLesion(str(len(lesions) + 1), box, (), optional(row, "lesion")))
+        box, lesion_id = boxes.of(line, row), optional(row, "lesion")
+        if box is None:
+            continue
+        if any((lesion.box, lesion.lesion_id) == (box, lesion_id) for lesion in lesions):
+            notes.append(("repeated row", f"{line.rpartition(', ')[2]}: the box is there already"))
+            continue
+        lesions.append(SourceLesion(str(len(lesions) + 1), box, (), lesion_id))
     stated = {key: value for key, value in facts.items() if value is not None}
     return SourceFilm(
         stem,
@@ -148,6 +175,7 @@ def _film(
         examined=yes_or_no(where, first, "examined") is not False,
         facts=stated,
         lesions=tuple(lesions),
+        notes=tuple(notes),
     )
 
 

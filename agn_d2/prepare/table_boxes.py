@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from .core_tables import Row, number, optional
 
 BOX_FORMATS = ("xyxy", "xywh")
+_CELLS = ("box", "bbox")
 _CORNERS = (("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"))
 _SIZES = (("x", "y", "w", "h"), ("x", "y", "width", "height"))
 
@@ -15,17 +17,40 @@ Box = tuple[float, float, float, float]
 
 
 class BoxColumns:
-    """Where the boxes of a table stand."""
+    """Where the boxes of a table stand.
 
-    def __init__(self, table: Path, columns: set[str], box_format: str) -> None:
-        self.corners = next((c for c in _CORNERS if columns.issuperset(c)), None)
-        self.sizes = next((c for c in _SIZES if columns.issuperset(c)), None)
-        of_box = box_format == "xywh" if "box" in columns else True
-        self.xywh = self.corners is None and of_box
-        if self.corners is None and self.sizes is None and "box" not in columns:
+    Attributes:
+        columns: the names of these columns.
+
+    Args:
+        table: for messages.
+        names: of the table's columns, without capitals and blanks.
+        box_format: what a column ``box`` holds, "xyxy" or "xywh".
+
+    Raises:
+        ValueError: no such columns, or boxes in two places.
+    """
+
+    def __init__(self, table: Path, names: Iterable[str], box_format: str) -> None:
+        there = set(names)
+        places = [c for c in _CORNERS if there.issuperset(c)]
+        # Beside x, y, w and h, width and height are those of the image.
+        places += [c for c in _SIZES if there.issuperset(c)][:1]
+        places += [(name,) for name in _CELLS if name in there]
+        if not places:
             raise ValueError(
-                f"{table}: no boxes; expected a column box, or x0, y0, x1, y1, or x, y, w, h"
+                f"{table}: no boxes; expected a column box (or bbox), or x0, y0, x1, y1, or xmin, "
+                f"ymin, xmax, ymax, or x, y, w, h. The columns are: {', '.join(names)}"
             )
+        if len(places) > 1:
+            raise ValueError(
+                f"{table}: boxes in {' and in '.join(', '.join(place) for place in places)}; "
+                "which ones count? Rename the others"
+            )
+        self.columns = places[0]
+        self.xywh = self.columns in _SIZES or (
+            self.columns not in _CORNERS and box_format == "xywh"
+        )
 
     def of(self, where: str, row: Row) -> Box | None:
         """x0, y0, x1, y1 of a row; None where it has no box.
@@ -40,7 +65,8 @@ class BoxColumns:
         if self.xywh:
             x1, y1 = x0 + x1, y0 + y1
         if x1 <= x0 or y1 <= y0:
-            hint = "" if self.xywh or self.corners else " (or give --box-format xywh)"
+            one_cell = len(self.columns) == 1
+            hint = " (or give --box-format xywh)" if one_cell and not self.xywh else ""
             raise ValueError(
                 f"{where}: the box {values} has no width or height; expected x0 < x1 and "
                 f"y0 < y1{hint}"
@@ -53,16 +79,18 @@ class BoxColumns:
         return x0, y0, x1, y1
 
     def _values(self, where: str, row: Row) -> Box | None:
-        columns = self.corners or (None if "box" in row else self.sizes)
-        if columns is None:
-            cell = optional(row, "box")
-            if cell is None:
+        columns = self.columns
+        if len(columns) == 1:
+            cell = optional(row, columns[0])
+            texts = re.split(r"[\s,;]+", (cell or "").strip("[](){} "))
+            if texts == [""]:
                 return None
-            texts = re.split(r"[\s,;]+", cell.strip("[]() "))
-            given = {str(n): text for n, text in enumerate(texts)}
             if len(texts) != 4:
-                raise ValueError(f"{where}: box is {cell!r}, expected four numbers")
-            columns, row = tuple(given), given
+                raise ValueError(
+                    f"{where}: {columns[0]} is {cell!r}, expected four numbers with decimal points"
+                )
+            row = {str(n): text for n, text in enumerate(texts)}
+            columns = tuple(row)
         found = [number(where, row, column) for column in columns]
         if all(value is None for value in found):
             return None

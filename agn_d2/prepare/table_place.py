@@ -81,7 +81,8 @@ def place_of(where: str, row: Row, path: Path, wishes: Wishes) -> Place:
     for what, value in (("patient", patient), ("side", side), ("view", view)):
         cell = optional(row, what)
         if value is None and cell is not None:
-            raise ValueError(f"{where}: {what} is {cell!r}, which names none")
+            known = {"side": "L or R, or LEFT, RIGHT", "view": "CC or MLO"}.get(what, "a name")
+            raise ValueError(f"{where}: {what} is {cell!r}, which names none; expected {known}")
         if value is None:
             raise NotUsed(f"no {what}: neither the table nor the file tells it")
     if view not in VIEWS:

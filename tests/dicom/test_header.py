@@ -3,7 +3,7 @@
 import pytest
 
 from agn_d2.dicom.acceptance import UnknownView, Wishes, reason_to_leave_out, view_of
-from agn_d2.dicom.faults import UnreadableDicom
+from agn_d2.dicom.faults import NoPicture, UnreadableDicom
 from agn_d2.dicom.header import header_of, read_header
 from agn_d2.dicom.reader import read_dicom
 from agn_d2.dicom.report_sr import ReportedImage, structured_report
@@ -161,6 +161,18 @@ def test_the_header_of_a_file(tmp_path):
         4,
     )
     no_image = mammogram(Rows=None, Columns=None, PixelData=None)
-    path = write(tmp_path / "report.dcm", no_image)
-    with pytest.raises(UnreadableDicom, match=r"report\.dcm: no pixels \(Digital Mammography"):
+    path = write(tmp_path / "cut.dcm", no_image)
+    with pytest.raises(UnreadableDicom, match=r"cut\.dcm: .* cut off \(Digital Mammography") as error:
         read_header(path)
+    assert not isinstance(error.value, NoPicture)
+
+
+def test_a_file_cut_off_in_its_header_is_damaged(tmp_path):
+    whole = write(tmp_path / "a.dcm", mammogram()).read_bytes()
+    rows = whole.index(b"\x28\x00\x10\x00US")
+    for length in (132, 200, rows // 2, rows):
+        path = tmp_path / f"{length}.dcm"
+        path.write_bytes(whole[:length])
+        with pytest.raises(UnreadableDicom) as error:
+            read_header(path)
+        assert not isinstance(error.value, NoPicture), error.value

@@ -47,6 +47,21 @@ def test_maps_cover_the_image_and_missing_views_have_none(toy_datasets, model):
     assert lonely.correspondence is None and lonely.auxiliary is None and lonely.level == "p2"
 
 
+def test_views_that_serve_others_are_looked_into_too(context_file, model):
+    (case,) = [c for c in load_cases(["context_test"]) if c.case_id == "P1"]
+    assert (len(case), len(case.examined)) == (4, 2)
+    mapper = CaseMapper(make_cfg(*SIZE), is_train=False)
+    insides = inspect_case(model, mapper, case)
+    whole = inspect_case(model, mapper, cases()["P1"])
+    whole = {inside.record["file_name"].rpartition("/")[2]: inside for inside in whole}
+    assert len(insides) == len(whole) == 4
+    for inside in insides:
+        other = whole[inside.record["file_name"].rpartition("/")[2]]
+        for name, values in inside.maps.items():
+            np.testing.assert_allclose(values, other.maps[name], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(inside.correspondence, other.correspondence, atol=1e-6)
+
+
 def test_the_map_is_the_root_mean_square_of_the_channels(toy_datasets, model):
     mapper = CaseMapper(make_cfg(*SIZE), is_train=False)
     case = cases()["P2"]

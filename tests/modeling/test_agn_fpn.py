@@ -7,10 +7,11 @@ import pytest
 import torch
 from detectron2.config import get_cfg
 from detectron2.layers import ShapeSpec
-from detectron2.modeling import BACKBONE_REGISTRY, build_backbone
+from detectron2.modeling import BACKBONE_REGISTRY, build_backbone, build_model
 from detectron2.modeling.backbone import FPN
 
 import agn_d2.modeling
+from agn_d2.engine.checkpoint import AGNCheckpointer
 from agn_d2.graph.prior import CorrespondencePrior, uniform_prior, write_prior
 
 from .tiny_model import (
@@ -126,6 +127,32 @@ def test_top_levels_of_retinanet_are_made_from_the_fused_p5():
 
 
 @torch.no_grad()
+def test_top_levels_of_detectron2_s_retinanet_are_made_from_res5():
+    options = ("MODEL.FPN.TOP_BLOCK", "p6p7_res5")
+    model = randomize_graph(make_model(*options, kind=RETINA)).eval()
+    batch = batch_of(model, make_case())
+    fused, deepest = model.backbone(batch), model.backbone.bottom_up(batch.views)["res5"]
+    p6, p7 = model.backbone.top_block(batch.take_examined(deepest))
+    torch.testing.assert_close(fused["p6"], p6)
+    torch.testing.assert_close(fused["p7"], p7)
+
+
+def test_weights_of_detectron2_s_retinanet_load(tmp_path):
+    cfg = make_cfg("MODEL.AGN.ENABLED", "False", kind=RETINA)
+    cfg.MODEL.META_ARCHITECTURE = "RetinaNet"
+    cfg.MODEL.BACKBONE.NAME = "build_retinanet_resnet_fpn_backbone"
+    theirs = build_model(cfg)
+    torch.save({"model": theirs.state_dict()}, tmp_path / "theirs.pth")
+    ours = make_model(*("MODEL.FPN.TOP_BLOCK", "p6p7_res5"), kind=RETINA)
+    AGNCheckpointer(ours).load(str(tmp_path / "theirs.pth"))
+    state = ours.state_dict()
+    for name, value in theirs.state_dict().items():
+        assert torch.equal(state[name], value), name
+    with pytest.raises(ValueError, match=r"top_block\.p6\.weight .* p6p7_res5 from res5 as Detect"):
+        AGNCheckpointer(make_model(kind=RETINA)).load(str(tmp_path / "theirs.pth"))
+
+
+@torch.no_grad()
 def test_without_a_graph_the_context_is_ignored(model):
     backbone = build("MODEL.AGN.ENABLED", "False").eval()
     assert backbone.agn is None and not backbone.reads_context
@@ -197,7 +224,7 @@ def test_a_prior_that_does_not_fit_is_refused(prior_file, tmp_path):
             r"has \['p6'\]; the FPN makes \['p2', .*'p5'\] from MODEL.FPN.IN_FEATURES \['res2', ",
         ),
         (("MODEL.AGN.FUSION", "gate"), "fusion must be one of .*'gate'"),
-        (("MODEL.FPN.TOP_BLOCK", "p8"), "TOP_BLOCK must be maxpool, p6p7 or none, got 'p8'"),
+        (("MODEL.FPN.TOP_BLOCK", "p8"), "TOP_BLOCK must be maxpool, p6p7, p6p7_res5 or none, got 'p8'"),
         (
             ("MODEL.AGN.BGN.ENABLED", "False", "MODEL.AGN.IGN.ENABLED", "False"),
             "set MODEL.AGN.ENABLED False",

@@ -70,6 +70,36 @@ def test_weights_of_a_whole_model_from_a_file(name, tmp_path):
     torch.testing.assert_close(deepest, expected[-1], rtol=1e-4, atol=1e-5)
 
 
+def test_counts_of_batches_that_older_files_lack_stay_zero(rgb_model):
+    state = {n: t for n, t in rgb_model.state_dict().items() if "num_batches" not in n}
+    assert len(state) < len(rgb_model.state_dict())
+    net = TimmBottomUp(NAME, 1).net
+    load_timm_weights(net, state, stem_to_gray="sum")
+    assert torch.equal(net.bn1.weight, state["bn1.weight"]) and net.bn1.num_batches_tracked == 0
+
+
+def test_a_network_for_other_sizes_is_one_line():
+    bottom_up = TimmBottomUp("maxvit_pico_rw_256", 1)
+    before = {n: t.clone() for n, t in bottom_up.state_dict().items()}
+    message = r"MODEL\.TIMM\.NAME maxvit_pico_rw_256 does not take images of 96 x 64 px .*window"
+    with pytest.raises(ValueError, match=message):
+        bottom_up(torch.zeros(1, 1, 96, 64))
+    # Trying it out leaves the network as it was.
+    assert all(torch.equal(t, before[n]) for n, t in bottom_up.state_dict().items())
+
+
+def test_a_fault_within_a_network_is_not_taken_for_a_wrong_size():
+    bottom_up = TimmBottomUp(NAME, 1)
+
+    def fail(x):
+        if x.device.type == "cpu":
+            raise RuntimeError("out of memory")
+
+    bottom_up.net.forward = fail
+    with pytest.raises(RuntimeError, match="^out of memory$"):
+        bottom_up(torch.zeros(1, 1, 64, 64))
+
+
 def test_an_extractor_may_hold_the_whole_model():
     net = torch.nn.ModuleDict({"model": torch.nn.Conv2d(1, 2, 1)})
     state = torch.nn.Conv2d(3, 2, 1).state_dict()

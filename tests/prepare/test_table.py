@@ -343,6 +343,9 @@ def test_splits_are_drawn_by_patient(tmp_path, caplog):
         # Named corners stay corners, whatever a column box would hold.
         ("x0,y0,x1,y1", "30,60,50,90", "xywh"),
         ("x,y,width,height", "30,60,20,30", "xyxy"),
+        # Beside w and h these are the size of the image.
+        ("x,y,w,h,width,height", "30,60,20,30,300,400", "xyxy"),
+        ("bbox", '"[30, 60, 20, 30]"', "xywh"),
     ],
 )
 def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
@@ -352,11 +355,64 @@ def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
     assert [lesion.box for lesion in found.lesions] == [(30, 60, 50, 90)]
 
 
+@pytest.mark.parametrize("cell", ["", "[]", "()"])
+def test_a_film_without_a_box_however_it_is_written(tmp_path, cell):
+    table = tmp_path / "mine.csv"
+    table.write_text(f"file,box\nP1_LEFT_CC.png,{cell}\n")
+    (found,) = read_table(table, tmp_path).films
+    assert found.lesions == ()
+
+
+def test_columns_by_their_usual_names(tmp_path, caplog):
+    table = tmp_path / "mine.csv"
+    table.write_text(
+        "ImagePath,Box,PatientID,ImageLaterality,View Position,study_id,LesionID,Breast Density\n"
+        "P1_LEFT_CC.png,1 2 3 4,P2,R,MLO,S7,m1,3\n"
+    )
+    source = read_table(table, tmp_path)
+    (found,) = source.films
+    assert (found.patient_id, found.laterality, found.view) == ("P2", "R", "MLO")
+    assert (found.case_id, found.facts) == ("S7", {"density": "3"})
+    assert found.lesions[0].lesion_id == "m1"
+    assert source.unread == () and not caplog.messages
+
+
+def test_columns_that_are_not_read_are_named(source, tmp_path, caplog):
+    table, images = source
+    text = table.read_text().replace("Split;", "Subset;")
+    table.write_text(text)
+    out = tmp_path / "mine"
+    assert prepare("table", "--table", table, "--images", images, "--out", out) == 0
+    assert "columns that are not read: subset. Read are file, box, patient, side" in caplog.text
+    assert summary_of(out)["columns that are not read"] == ["subset"]
+
+
+def test_a_repeated_row_is_one_lesion(source, tmp_path):
+    table, images = source
+    table.write_text(table.read_text() + FIRST + "\n" + FIRST + "\n")
+    first = read_table(table, images).films[0]
+    assert [(x.box, x.lesion_id) for x in first.lesions] == [
+        ((40, 70, 60, 100), "m1"),
+        ((20, 90, 30, 110), None),
+    ]
+    out = tmp_path / "mine"
+    assert prepare("table", "--table", table, "--images", images, "--out", out) == 0
+    assert summary_of(out)["decisions"]["repeated row"] == 2
+    details = [row["detail"] for row in decisions_of(out) if row["decision"] == "repeated row"]
+    assert details == [f"line {n}: the box is there already" for n in (12, 13)]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("File;", "Picture;", "no column file; it names the image of each row"),
-        (";Box;", ";Where;", "no boxes; expected a column box, or x0, y0, x1, y1"),
+        ("File;", "Picture;", "names the image of each row. The columns are: picture, box, patient, side"),
+        (";Box;", ";Where;", "no boxes; expected a column box (or bbox), or x0, y0, x1, y1"),
+        (
+            ";Box;Patient;Side",
+            ";Box;x;y;w;h;Patient;Side",
+            "boxes in x, y, w, h and in box; which ones count? Rename the others",
+        ),
+        ("40 70 60 100", '"40,5 70,5 60,5 100,5"', "expected four numbers with decimal points"),
         ("40 70 60 100", "40 70 60", "line 2: box is '40 70 60', expected four numbers"),
         ("40 70 60 100", "40 70 20 10", "has no width or height; expected x0 < x1"),
         (
@@ -367,13 +423,18 @@ def test_boxes_in_the_usual_forms(tmp_path, header, cells, box_format):
         ("40 70 60 100", "40 70 6o 100", "line 2: 2 is '6o', expected a number"),
         ("left;CC;training;m1", "up;CC;training;m1", "lines 2, 3: side of one/a.png is"),
         ("A;;L MLO", "A;R;LMLO", "line 4: side is 'R', but view is 'LMLO', of the other breast"),
-        ("A;;L MLO", "A;up;MLO", "line 4: side is 'up', which names none"),
+        ("A;;L MLO", "A;up;MLO", "line 4: side is 'up', which names none; expected L or R, or LEFT"),
         ("cc;training", "cc;learning", "split is 'learning', expected train, val or test"),
         (";Bits\n", ";Examined\n", "line 5: examined is '12', expected 1 or 0, yes or no"),
         (
             f"Bits\n{FIRST}",
             f"mm per pixel\n{FIRST}-1",
             "line 2: mm_per_pixel is -1, expected a number above 0",
+        ),
+        (
+            f"Bits\n{FIRST}",
+            f"mm per pixel\n{FIRST}0,05",
+            "line 2: mm_per_pixel is '0,05', expected a number (with a decimal point)",
         ),
         (
             "60 90;;;;test",

@@ -27,8 +27,8 @@ class AGNFPN(FPN):
     """FPN with an Anatomy-aware Graph Network on its levels.
 
     Parameters bear the names of Detectron2's ``FPN``, so that a checkpoint of a trained
-    detector loads as it is; those of the graph lie below ``agn``. Given a plain tensor, or
-    built without ``agn``, it is Detectron2's FPN.
+    detector loads as it is (RetinaNet's with ``MODEL.FPN.TOP_BLOCK p6p7_res5``); those of the
+    graph lie below ``agn``. Given a plain tensor, or built without ``agn``, it is Detectron2's FPN.
 
     Args:
         bottom_up, in_features, out_channels, norm, top_block, fuse_type: see ``FPN``.
@@ -130,7 +130,7 @@ class AGNFPN(FPN):
             "in_features": fpn.IN_FEATURES,
             "out_channels": fpn.OUT_CHANNELS,
             "norm": fpn.NORM,
-            "top_block": build_top_block(cfg),
+            "top_block": build_top_block(cfg, bottom_up.output_shape()),
             "fuse_type": fpn.FUSE_TYPE,
             "agn": build_agn(cfg, fpn.OUT_CHANNELS, strides),
         }
@@ -154,20 +154,27 @@ class AGNTimmFPN(AGNFPN):
         return build_timm_bottom_up(cfg, input_shape)
 
 
-def build_top_block(cfg: CfgNode) -> nn.Module | None:
+def build_top_block(cfg: CfgNode, bottom_up: dict[str, ShapeSpec]) -> nn.Module | None:
     """The extra levels on top of the pyramid (``MODEL.FPN.TOP_BLOCK``).
 
+    Args:
+        bottom_up: the output shapes of the network below the pyramid.
+
     Raises:
-        ValueError: unknown name.
+        ValueError: unknown name, or the network does not give res5.
     """
     kind, channels = cfg.MODEL.FPN.TOP_BLOCK, cfg.MODEL.FPN.OUT_CHANNELS
     if kind == "maxpool":
         return LastLevelMaxPool()
     if kind == "p6p7":
         return LastLevelP6P7(channels, channels, in_feature="p5")
+    if kind == "p6p7_res5":
+        if "res5" not in bottom_up:
+            raise ValueError(f"MODEL.FPN.TOP_BLOCK p6p7_res5 needs res5 among {list(bottom_up)}")
+        return LastLevelP6P7(bottom_up["res5"].channels, channels)
     if kind == "none":
         return None
-    raise ValueError(f"MODEL.FPN.TOP_BLOCK must be maxpool, p6p7 or none, got {kind!r}")
+    raise ValueError(f"MODEL.FPN.TOP_BLOCK must be maxpool, p6p7, p6p7_res5 or none, got {kind!r}")
 
 
 def build_agn(cfg: CfgNode, channels: int, strides: dict[str, int]) -> AnatomyGraphNetwork | None:

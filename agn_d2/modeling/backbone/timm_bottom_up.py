@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import logging
@@ -61,6 +62,7 @@ class TimmBottomUp(Backbone):
                 f"{model_name} gives its features as {net.output_fmt}; an FPN needs NCHW"
             )
         _work_out_of_place(net)
+        self.model_name = model_name
         self.net = net
         self._out_features = list(self._positions)
         self._out_feature_strides = {n: reductions[i] for n, i in self._positions.items()}
@@ -71,8 +73,20 @@ class TimmBottomUp(Backbone):
         return 32
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """(B, C, H, W) -> name -> (B, C_s, H / stride, W / stride)."""
-        outputs = self.net(x)
+        """(B, C, H, W) -> name -> (B, C_s, H / stride, W / stride).
+
+        Raises:
+            ValueError: the network does not take images of this size.
+        """
+        try:
+            outputs = self.net(x)
+        except (AssertionError, RuntimeError) as error:
+            if _takes(self.net, x.shape):
+                raise
+            raise ValueError(
+                f"MODEL.TIMM.NAME {self.model_name} does not take images of {x.shape[-2]} x "
+                f"{x.shape[-1]} px (INPUT.SIZE, padded to multiples of 32): {error}"
+            ) from error
         return {name: outputs[position] for name, position in self._positions.items()}
 
 
@@ -96,6 +110,17 @@ def _create_extractor(model_name: str, in_channels: int, drop_path_rate: float) 
                 "stochastic depth: set it 0"
             ) from error
         return create()
+
+
+@torch.no_grad()
+def _takes(net: nn.Module, shape: torch.Size) -> bool:
+    """Whether a network takes inputs of a shape, tried without memory."""
+    without_memory = {id(t): t.to("meta") for t in (*net.parameters(), *net.buffers())}
+    try:
+        copy.deepcopy(net, without_memory).eval()(torch.empty(shape, device="meta"))
+    except (AssertionError, RuntimeError):
+        return False
+    return True
 
 
 def _work_out_of_place(net: nn.Module) -> None:
@@ -158,6 +183,8 @@ def load_timm_weights(net: nn.Module, state: dict[str, Tensor], *, stem_to_gray:
     loaded = {}
     for name, parameter in net.state_dict().items():
         tensor = state.get(name.removeprefix("model."), joined.get(_join(name)))
+        if tensor is None and name.endswith("num_batches_tracked"):
+            tensor = parameter  # a count that older files lack, as for PyTorch
         if tensor is None:
             raise ValueError(f"The checkpoint lacks {name}, {tuple(parameter.shape)}")
         if tensor.dim() == 4 and tensor.shape[1] == 3 and parameter.shape[1] == 1:

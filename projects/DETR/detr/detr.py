@@ -144,7 +144,10 @@ class DETR(nn.Module):
         """The surest (query, class) pairs of each image, in pixels of the model's input."""
         shares = output.logits.softmax(-1)[..., :-1]
         classes = shares.shape[-1]
-        scores, index = shares.flatten(1).topk(min(self.max_detections, shares[0].numel()), dim=1)
+        limit = shares[0].numel()
+        if self.max_detections >= 0:  # negative: no limit, as in Detectron2
+            limit = min(self.max_detections, limit)
+        scores, index = shares.flatten(1).topk(limit, dim=1)
         results = []
         for boxes, score, chosen, (height, width) in zip(
             output.pred_boxes, scores, index, sizes, strict=True

@@ -51,6 +51,14 @@ def test_labels_are_centers_and_sizes_in_shares(model):
     assert labels[1]["boxes"].shape == (0, 4)
 
 
+@pytest.mark.parametrize(("limit", "kept"), [(1, 1), (7, 2), (-1, 2)])
+def test_a_negative_number_of_detections_is_no_limit(model, monkeypatch, limit, kept):
+    monkeypatch.setattr(model, "max_detections", limit)
+    output = SimpleNamespace(logits=torch.zeros(1, 2, 2), pred_boxes=torch.full((1, 2, 4), 0.5))
+    (found,) = model._instances(output, [(64, 96)])
+    assert len(found) == kept
+
+
 def test_outputs_become_boxes_in_pixels(model):
     # Two queries; the last class means "nothing". One image of 64 x 96.
     logits = torch.log(torch.tensor([[[0.3, 0.7], [0.9, 0.1]]]))
