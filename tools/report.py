@@ -34,6 +34,7 @@ from agn_d2.evaluation.runs import (
     with_rescored,
 )
 from agn_d2.landmarks.record import read_landmarks
+from agn_d2.visualization import screen_pictures
 from agn_d2.visualization.detection_report import ReportOptions, build_report
 
 
@@ -140,7 +141,9 @@ def run(args: argparse.Namespace) -> int:
 @command_line_tool
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    # Its warnings are the problems that ``run`` prints.
+    logging.getLogger(screen_pictures.__name__).setLevel(logging.ERROR)
     return run(args)
 
 

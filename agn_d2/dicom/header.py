@@ -126,7 +126,7 @@ def header_of(data: Dataset) -> Header:
     if "Rows" not in data or "Columns" not in data:
         kind = _class_name(data)
         if not kind or "Image Storage" in kind:
-            raise UnreadableDicom(f"no size of the image in the header: cut off ({kind or 'early'})")
+            raise UnreadableDicom(f"cut off before the size of the image ({kind or 'no kind'})")
         raise NoPicture(f"no pixels ({kind})")
     stated = stated_view(data)
     spacing = read_spacing(data)

@@ -51,6 +51,16 @@ def output_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
             file.close()
 
 
+def is_training(folder: str | os.PathLike[str]) -> bool:
+    """Whether another process trains in a folder, such as one whose starter was killed."""
+    if not (Path(folder) / LOCK).is_file():
+        return False
+    file, owner = lock_file(Path(folder) / LOCK)
+    if file is not None:
+        file.close()
+    return owner is not None
+
+
 def _lock(folder: Path) -> tuple[IO[str] | None, str | None]:
     """The locked file, and what stands against it."""
     file, owner = lock_file(folder / LOCK)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 
 import torch
 from detectron2.config import CfgNode
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from torch import nn
+
+logger = logging.getLogger(__name__)
 
 # Each gradient, the norm of each parameter's gradients, or the norm of all of them together.
 CLIP_TYPES = ("value", "norm", "full_model")
@@ -42,6 +45,27 @@ def check_solver(cfg: CfgNode) -> None:
             f"SOLVER.CLIP_GRADIENTS.CLIP_VALUE must be above 0, got {clip.CLIP_VALUE}; for no "
             "clipping: SOLVER.CLIP_GRADIENTS.ENABLED False"
         )
+
+
+def with_room_after_warmup(cfg: CfgNode) -> CfgNode:
+    """A config whose warm-up is half of the training at most, which a warning says.
+
+    Detectron2 warms up towards the rate that the schedule has when the warm-up ends: one as long
+    as the training leads to the end of the schedule, and hardly anything would be learned.
+    """
+    longest = cfg.SOLVER.MAX_ITER // 2
+    if longest >= cfg.SOLVER.WARMUP_ITERS:
+        return cfg
+    logger.warning(
+        "SOLVER.WARMUP_ITERS %d is more than half of the %d steps of SOLVER.MAX_ITER: the warm-up "
+        "is %d steps",
+        *(cfg.SOLVER.WARMUP_ITERS, cfg.SOLVER.MAX_ITER, longest),
+    )
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.SOLVER.WARMUP_ITERS = longest
+    cfg.freeze()
+    return cfg
 
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:

@@ -32,7 +32,7 @@ from .output_folder import output_lock, set_aside
 from .parallel import parallel, share_buffers
 from .progress import Progress
 from .resume import rates_of_config, resolve_state
-from .solver import check_solver
+from .solver import check_solver, with_room_after_warmup
 from .stage_hook import StageCheckpointer, StageHook
 from .stages import Stage, freeze_all_but, plan_stages, stage_at, stage_cfg, trained_parameters
 from .validation import ValidationHook, validation_losses
@@ -95,7 +95,7 @@ class AGNTrainer(CaseTrainer):
             stage: one of ``stages``; None where there are none: everything trains.
         """
         self.stage = stage
-        cfg = self.cfg
+        cfg = with_room_after_warmup(self.cfg) if stage is None else self.cfg
         if stage is not None:
             cfg = stage_cfg(cfg, stage)
             freeze_all_but(self.net, self._trained[stage])

@@ -20,6 +20,7 @@ import yaml
 from fvcore.common.config import BASE_KEY
 
 from ..coco.reading import read_json
+from ..evaluation.runs import RESCORED
 from ..utils.command_line import run_program
 from ..utils.files import write_json
 from .run_inputs import DIGESTS, digest_inputs, flatten_keys
@@ -217,11 +218,13 @@ def _read_own(run: Run, name: str) -> dict[str, Any] | None:
 
 
 def _reports(run: Run) -> dict[str, dict[str, Any]]:
-    """Data set -> its FROC report, without the curve."""
+    """Data set -> its FROC report, without the curve; "DATA SET + relation": after re-scoring."""
     reports = {}
-    for file in sorted(run.folder.glob("inference/*/froc_*.json")):
-        report = json.loads(file.read_text())
-        reports[report.pop("dataset")] = {k: v for k, v in report.items() if k != "curve"}
+    for place, name in (("", "{}"), (f"{RESCORED}/", f"{{}} + {RESCORED}")):
+        for file in sorted(run.folder.glob(f"inference/*/{place}froc_*.json")):
+            report = json.loads(file.read_text())
+            dataset = name.format(report.pop("dataset"))
+            reports[dataset] = {k: v for k, v in report.items() if k != "curve"}
     if not reports:
         raise ValueError(f"{run.folder}: the trainer ended well but left no FROC result")
     return reports

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from ..engine.output_folder import is_training
 from ..utils.locks import lock_file
 from .ablation import execute
 from .fold_plan import FoldRun
@@ -75,7 +76,9 @@ def _take_first(
         if run.needs is not None and not run.needs.finished:
             continue
         lock, owner = lock_file(run.folder / LOCK)
-        if owner is None:
+        if owner is None and not is_training(run.folder):
             return run, lock, taken
+        if lock is not None:
+            lock.close()
         taken.append(run)
     return None, None, taken

@@ -21,10 +21,10 @@ from ..engine.renamed_keys import RENAMED_KEYS
 from ..engine.setup import read_config_file
 from ..utils.paths import resolve_data_path
 
-# Config, annotations of the training and test sets; and where they take part, initial weights,
-# annotations of the validation set, landmarks, and the prior of BGN.
+# Config, annotations of the training and test sets; and where they take part, initial weights, the
+# relation of candidates, annotations of the validation set, landmarks, and the prior of BGN.
 DIGESTS = (
-    *("config_digest", "data_digest", "weights_digest"),
+    *("config_digest", "data_digest", "weights_digest", "relation_digest"),
     *("validation_digest", "landmarks_digest", "prior_digest"),
 )
 
@@ -77,9 +77,15 @@ def _input_files(keys: Mapping[str, str]) -> dict[str, list[Path]]:
 
     sets = ["DATASETS.TRAIN", "DATASETS.TEST"]
     inputs = {"data_digest": files_of("json_file", *sets)}
-    weights = Path(str(_value(keys, "MODEL.WEIGHTS"))).expanduser()
-    if weights.is_file():
-        inputs["weights_digest"] = [weights]
+    given = {
+        "weights_digest": ("MODEL.WEIGHTS", "MODEL.TIMM.WEIGHTS"),
+        "relation_digest": ("MODEL.CROSS_VIEW.RELATION",),
+    }
+    for digest, names in given.items():
+        paths = (Path(str(_value(keys, name))).expanduser() for name in names)
+        files = [path for path in paths if path.is_file()]
+        if files:
+            inputs[digest] = files
     if _value(keys, "TEST.VALIDATION.EPOCHS"):
         sets.append("TEST.VALIDATION.DATASET")
         inputs["validation_digest"] = files_of("json_file", sets[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from .files import get_checkpoint_url, get_config_file
@@ -10,6 +11,8 @@ from .files import get_checkpoint_url, get_config_file
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
     from torch import nn
+
+logger = logging.getLogger(__name__)
 
 
 def get_config(name: str, trained: bool = True) -> CfgNode:
@@ -31,7 +34,9 @@ def get_config(name: str, trained: bool = True) -> CfgNode:
 def get(name: str, trained: bool = True, device: str | None = None) -> nn.Module:
     """A model, in training mode as Detectron2's ``model_zoo.get`` gives it.
 
-    Most will want ``agn_d2.Predictor.from_pretrained(name)``, which takes images.
+    Most will want ``agn_d2.Predictor.from_pretrained(name)``, which takes images. What comes before
+    and after the network, such as mirrored readings and the relation of candidates, is done there
+    and in evaluations, not by the network; a warning says so where the model has any.
 
     Args:
         name: one of ``list_models()``.
@@ -51,6 +56,17 @@ def get(name: str, trained: bool = True, device: str | None = None) -> nn.Module
     if device is not None:
         cfg.MODEL.DEVICE = device
     resolve_device(cfg)
+    around = {
+        "mirrored readings": cfg.TEST.AUG.ENABLED,
+        "the relation": cfg.MODEL.CROSS_VIEW.RELATION,
+    }
+    missing = [what for what, there in around.items() if there]
+    if missing:
+        logger.warning(
+            "%s: this is its network alone, without %s; agn_d2.Predictor.from_pretrained(%r) has "
+            "all of it",
+            *(name, " and ".join(missing), name),
+        )
     if not trained:
         return build_model(cfg)
     configure_for_inference(cfg)

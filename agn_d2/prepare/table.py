@@ -73,8 +73,8 @@ def read_table(
     names = _column_names(read[0][1])
     if "file" not in names.values():
         raise ValueError(
-            f"{table}: no column file (or {', '.join(_ALIASES['file'][1:])}); it names the image of "
-            f"each row. The columns are: {', '.join(read[0][1])}"
+            f"{table}: no column file (or {', '.join(_ALIASES['file'][1:])}); it names the image "
+            f"of each row. The columns are: {', '.join(read[0][1])}"
         )
     boxes = BoxColumns(table, read[0][1], box_format)
     unread = tuple(c for c in read[0][1] if c not in names and c not in boxes.columns)

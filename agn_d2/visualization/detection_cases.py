@@ -83,7 +83,7 @@ def _entry(
         "w": image.size[1],
         "h": image.size[0],
         "slot": slot if slot in SLOTS else "",
-        "mirror": chest_walls.get(image.file_name, wanted) != wanted,
+        "mirror": wanted is not None and chest_walls.get(image.file_name, wanted) != wanted,
         "truth": [],
         "ignored": [],
         "found": [],

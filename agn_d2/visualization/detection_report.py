@@ -122,11 +122,12 @@ def build_report(
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise ValueError(f"{name!r}: file names must lie below the folder of the images")
     problems = write_pictures(sizes, images, output, options.workers)
+    examined = set(truth.image_ids)
     for case in cases:
         for entry in case["images"]:
             entry["problem"] = problems.get(entry["name"])
             known = (options.explained or {}).get(entry["id"], ())
-            entry["explained"] = [page_explanation(one) for one in known]
+            entry["explained"] = [page_explanation(one, examined) for one in known]
             entry["attention"] = [
                 _write_attention(options.attention.get(name), k, entry, output)
                 for k, name in enumerate(models)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -90,11 +91,16 @@ def explained_models(
     return known
 
 
-def page_explanation(explanation: Explanation) -> dict[str, Any]:
+def page_explanation(explanation: Explanation, examined: Container[Any]) -> dict[str, Any]:
     """An explanation as the page reads it: ``before``, ``after``, ``missing``, ``read``.
 
     ``read`` has for each kind of partner view that is there ``kind``, ``image`` (id), ``change``,
-    ``share``, ``boxes`` (x, y, w, h, score, weight), ``others`` and ``none``.
+    ``share``, ``boxes`` (x, y, w, h, score, weight), ``others`` and ``none``; of a view that only
+    serves others ``file`` (its name without folders) in place of ``image``.
+
+    Args:
+        explanation: of one detection.
+        examined: ids of the images of the ground truth.
     """
     kinds = {
         "auxiliary": explanation.auxiliary,
@@ -104,14 +110,20 @@ def page_explanation(explanation: Explanation) -> dict[str, Any]:
         "before": round(explanation.before, 4),
         "after": round(explanation.after, 4),
         "missing": round(explanation.missing, 3),
-        "read": [_page_evidence(kind, one) for kind, one in kinds.items() if one is not None],
+        "read": [
+            _page_evidence(kind, one, examined) for kind, one in kinds.items() if one is not None
+        ],
     }
 
 
-def _page_evidence(kind: str, evidence: PartnerEvidence) -> dict[str, Any]:
+def _page_evidence(
+    kind: str, evidence: PartnerEvidence, examined: Container[Any]
+) -> dict[str, Any]:
+    partner = evidence.image_id
+    known = partner in examined
     return {
         "kind": kind,
-        "image": evidence.image_id,
+        **({"image": partner} if known else {"file": PurePath(str(partner)).name}),
         "change": round(evidence.change, 3),
         "share": round(evidence.share, 4),
         "boxes": [

@@ -8,7 +8,9 @@ import torch
 from detectron2.utils.events import EventStorage, get_event_storage
 
 from agn_d2.data.build import load_cases
+from agn_d2.data.cases import group_cases
 from agn_d2.data.mapper import CaseMapper
+from agn_d2.data.multi_view_coco import load_multi_view_coco
 from agn_d2.engine.hooks import GraphPictures
 from agn_d2.engine.inference import predict_case
 from agn_d2.engine.inside import check_level, inspect_case, map_of_image
@@ -47,12 +49,20 @@ def test_maps_cover_the_image_and_missing_views_have_none(toy_datasets, model):
     assert lonely.correspondence is None and lonely.auxiliary is None and lonely.level == "p2"
 
 
-def test_views_that_serve_others_are_looked_into_too(context_file, model):
+def test_views_that_serve_others_are_looked_into_too(context_file, toy_root, model):
     (case,) = [c for c in load_cases(["context_test"]) if c.case_id == "P1"]
     assert (len(case), len(case.examined)) == (4, 2)
     mapper = CaseMapper(make_cfg(*SIZE), is_train=False)
     insides = inspect_case(model, mapper, case)
-    whole = inspect_case(model, mapper, cases()["P1"])
+    annotations = toy_root / "phantom/annotations"
+    records = load_multi_view_coco(
+        annotations / "test.json",
+        toy_root / "phantom/images",
+        landmarks_file=annotations / "landmarks.json",
+    )
+    same = group_cases([record for record in records if record["patient_id"] == "P1"])[0]
+    assert len(same.examined) == 4
+    whole = inspect_case(model, mapper, same)
     whole = {inside.record["file_name"].rpartition("/")[2]: inside for inside in whole}
     assert len(insides) == len(whole) == 4
     for inside in insides:

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from detectron2.solver import build_lr_scheduler
 from torch import nn
 
 from agn_d2.engine.setup import load_cfg
-from agn_d2.engine.solver import build_optimizer, check_solver
+from agn_d2.engine.solver import build_optimizer, check_solver, with_room_after_warmup
 
 FULL_MODEL = (
     *("SOLVER.CLIP_GRADIENTS.ENABLED", "True"),
@@ -138,6 +139,26 @@ def test_a_training_that_could_not_learn_is_refused_by_the_key(key, value):
     cfg.SOLVER[key] = value
     with pytest.raises(ValueError, match=rf"SOLVER\.{key} must be .*, got {value}"):
         check_solver(cfg)
+
+
+@pytest.mark.parametrize(("warmup", "steps", "used"), [(200, 140, 70), (70, 140, 70), (5, 1, 0)])
+def test_a_warmup_leaves_half_of_the_training(warmup, steps, used, caplog):
+    cfg = load_cfg(None)
+    cfg.SOLVER.LR_SCHEDULER_NAME = "WarmupCosineLR"
+    cfg.SOLVER.WARMUP_ITERS, cfg.SOLVER.MAX_ITER, cfg.SOLVER.STEPS = warmup, steps, ()
+    found = with_room_after_warmup(cfg)
+    assert used == found.SOLVER.WARMUP_ITERS and warmup == cfg.SOLVER.WARMUP_ITERS
+    said = f"WARMUP_ITERS {warmup} is more than half of the {steps} steps of SOLVER.MAX_ITER"
+    assert (said in caplog.text) == (used != warmup)
+    # What it is for: the rate is reached.
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=cfg.SOLVER.BASE_LR)
+    scheduler = build_lr_scheduler(found, optimizer)
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert max(rates) >= cfg.SOLVER.BASE_LR / 2
 
 
 def test_stages_have_lengths_and_rates_of_their_own():

@@ -79,6 +79,20 @@ def test_the_table_by_hand(ablation, capsys):
     assert "IoU >= 0.2" in markdown and markdown in capsys.readouterr().out
 
 
+def test_rows_with_a_relation_show_both(ablation, tmp_path):
+    rescored = """
+report["recall"] = [0.95, 0.97]
+(folder / "inference/toy_test/relation").mkdir(exist_ok=True)
+(folder / "inference/toy_test/relation/froc_toy_test.json").write_text(json.dumps(report))
+"""
+    (tmp_path / "trainer.py").write_text(FAKE_TRAINER + rescored)
+    assert ablation(seeds=["1"]) == 0
+    summary = json.loads((ablation.output / "table.json").read_text())["summary"]
+    means = {name: rows[0]["mean"] for name, rows in summary.items()}
+    assert means == {"toy_test": [0.6, 0.9], "toy_test + relation": [0.95, 0.97]}
+    assert "toy_test + relation" in (ablation.output / "table.md").read_text()
+
+
 def test_goes_on_after_an_interruption(ablation, caplog):
     (ablation.output / "die_second").touch()
     assert ablation(seeds=["1"]) == 1
@@ -178,14 +192,16 @@ def test_runs_with_a_graph_are_refused_on_other_landmarks(ablation, tmp_path, ca
     assert ablation.calls.read_text() == calls
 
 
-def test_other_weights_make_another_run(ablation, tmp_path, capsys):
+@pytest.mark.parametrize("key", ["WEIGHTS", "TIMM.WEIGHTS", "CROSS_VIEW.RELATION"])
+def test_other_weights_make_another_run(ablation, tmp_path, capsys, key):
     weights = tmp_path / "detector.pth"
     weights.write_bytes(b"one")
-    options = ("MODEL.WEIGHTS", str(weights))
+    options = (f"MODEL.{key}", str(weights))
     assert ablation(*options, seeds=["1"]) == ablation(*options, seeds=["1"]) == 0
     weights.write_bytes(b"two")
     assert ablation(*options, seeds=["1"]) == 2
-    assert "(weights_digest was " in capsys.readouterr().err
+    said = "relation" if key == "CROSS_VIEW.RELATION" else "weights"
+    assert f"({said}_digest was " in capsys.readouterr().err
     # Weights may be cleared away once all is done.
     weights.unlink()
     assert ablation(*options, seeds=["1"]) == 0

@@ -16,6 +16,7 @@ from detectron2.engine import default_argument_parser
 
 from agn_d2.cross_view.training import fit_relation
 from agn_d2.data.builtin import register_builtin_datasets
+from agn_d2.engine import output_folder
 from agn_d2.engine.setup import load_cfg, setup_cfg
 from agn_d2.experiments.ablation import RESULT_FILE, Row, read_row
 from agn_d2.experiments.cross_validation import LOCK, execute_runs
@@ -408,12 +409,14 @@ sys.stdin.read()
 """
 
 
-def test_what_another_process_has_taken_is_left_and_waited_for(toy_folds, tmp_path, caplog):
+# A process that was killed may leave its trainer at work, which has a lock of its own.
+@pytest.mark.parametrize("name", [LOCK, output_folder.LOCK])
+def test_what_another_process_has_taken_is_left_and_waited_for(toy_folds, tmp_path, caplog, name):
     write_folds(toy_folds, "toy", 2)
     trainer = tmp_path / "trainer.py"
     trainer.write_text(FAKE_TRAINER)
     runs = toy_plan(tmp_path, ["baseline"])
-    lock = runs[0].folder / LOCK
+    lock = runs[0].folder / name
     other = subprocess.Popen(
         [sys.executable, "-c", HOLDER, locks.__file__, str(lock)],
         stdin=subprocess.PIPE,

@@ -35,6 +35,13 @@ def test_the_model_has_the_weights_of_the_file_and_no_others(name):
         assert torch.equal(value, stored[key].to(value.dtype)), key
 
 
+def test_what_goes_on_around_the_network_is_told(caplog):
+    model_zoo.get(SINGLE, device="cpu")
+    assert "network alone" not in caplog.text
+    model_zoo.get("cross_view_EffLite2_FPN_cbis_ddsm", device="cpu")
+    assert "this is its network alone, without mirrored readings and the relation" in caplog.text
+
+
 def test_config_with_and_without_trained_weights():
     cfg = model_zoo.get_config(SINGLE)
     assert cfg.MODEL.WEIGHTS == "zoo://faster_rcnn_EffLite0_FPN_cbis_ddsm"

@@ -224,7 +224,10 @@ def test_a_prior_that_does_not_fit_is_refused(prior_file, tmp_path):
             r"has \['p6'\]; the FPN makes \['p2', .*'p5'\] from MODEL.FPN.IN_FEATURES \['res2', ",
         ),
         (("MODEL.AGN.FUSION", "gate"), "fusion must be one of .*'gate'"),
-        (("MODEL.FPN.TOP_BLOCK", "p8"), "TOP_BLOCK must be maxpool, p6p7, p6p7_res5 or none, got 'p8'"),
+        (
+            ("MODEL.FPN.TOP_BLOCK", "p8"),
+            "TOP_BLOCK must be maxpool, p6p7, p6p7_res5 or none, got 'p8'",
+        ),
         (
             ("MODEL.AGN.BGN.ENABLED", "False", "MODEL.AGN.IGN.ENABLED", "False"),
             "set MODEL.AGN.ENABLED False",

@@ -405,7 +405,11 @@ def test_a_repeated_row_is_one_lesion(source, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("File;", "Picture;", "names the image of each row. The columns are: picture, box, patient, side"),
+        (
+            "File;",
+            "Picture;",
+            "names the image of each row. The columns are: picture, box, patient, side",
+        ),
         (";Box;", ";Where;", "no boxes; expected a column box (or bbox), or x0, y0, x1, y1"),
         (
             ";Box;Patient;Side",
@@ -423,7 +427,11 @@ def test_a_repeated_row_is_one_lesion(source, tmp_path):
         ("40 70 60 100", "40 70 6o 100", "line 2: 2 is '6o', expected a number"),
         ("left;CC;training;m1", "up;CC;training;m1", "lines 2, 3: side of one/a.png is"),
         ("A;;L MLO", "A;R;LMLO", "line 4: side is 'R', but view is 'LMLO', of the other breast"),
-        ("A;;L MLO", "A;up;MLO", "line 4: side is 'up', which names none; expected L or R, or LEFT"),
+        (
+            "A;;L MLO",
+            "A;up;MLO",
+            "line 4: side is 'up', which names none; expected L or R, or LEFT",
+        ),
         ("cc;training", "cc;learning", "split is 'learning', expected train, val or test"),
         (";Bits\n", ";Examined\n", "line 5: examined is '12', expected 1 or 0, yes or no"),
         (

@@ -1,7 +1,10 @@
 """The page of a comparison: what it holds, and what a browser makes of it."""
 
+import dataclasses
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -377,6 +380,49 @@ def test_explanations_belong_to_boxes(data_set):
     }  # fmt: skip
     assert data["cases"][1]["images"][0]["explained"] == []
     assert 'id="reading"' not in build(data_set).page.read_text(encoding="utf-8")
+
+
+def test_a_view_that_serves_others_is_named_without_its_folder(data_set):
+    explained = explained_runs(data_set)
+    (first, second), file = explained[1], "/archive/SECRET/p1_LCC.png"
+    read = dataclasses.replace(second.auxiliary or first.auxiliary, image_id=file)
+    explained[1] = (dataclasses.replace(first, auxiliary=read), second)
+    truth = read_ground_truth(data_set / "gt.json")
+    models = {"after": read_detections(data_set / "after.json", truth)}
+    report = build_report(
+        models, truth, compare({"after": [models["after"]]}, truth, draws=0),
+        data_set / "images", data_set / "page",
+        rule=FrocRule(), options=ReportOptions(explained=explained),
+    )  # fmt: skip
+    (evidence,) = embedded(report)["cases"][0]["images"][3]["explained"][0]["read"]
+    assert evidence["file"] == "p1_LCC.png" and "image" not in evidence
+    assert "SECRET" not in report.page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("laterality", "wall", "mirrored"),
+    [("R", "left", True), ("R", "right", False), ("L", "right", True), (None, "left", False)],
+)
+def test_only_what_hangs_the_wrong_way_round_is_mirrored(data_set, laterality, wall, mirrored):
+    content = truth_content()
+    for image in content["images"]:
+        image["laterality"] = laterality
+        if laterality is None:
+            del image["laterality"]
+    (data_set / "gt.json").write_text(json.dumps(content))
+    walls = {image["file_name"]: wall for image in content["images"]}
+    data = embedded(build(data_set, chest_walls=walls))
+    assert {i["mirror"] for case in data["cases"] for i in case["images"]} == {mirrored}
+
+
+def test_boxes_beside_their_images_are_told_on_the_screen(data_set, capfd):
+    """As those of another data set are, whose recall is 0."""
+    entries = [found(1, 9000, 0.9)]
+    (data_set / "far.json").write_text(json.dumps(entries))
+    tool = [sys.executable, str(ROOT / "tools" / "report.py"), f"--run=A={data_set / 'far.json'}"]
+    data = ["--gt", str(data_set / "gt.json"), "--images", str(data_set / "images")]
+    subprocess.run([*tool, *data, "--draws", "0", "--output", str(data_set / "out")], check=True)
+    assert "1 of 1 boxes lie outside of their image" in capfd.readouterr().err
 
 
 def test_tool_with_explanations(data_set, capsys):

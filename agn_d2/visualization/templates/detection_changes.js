@@ -72,7 +72,8 @@ function describe(focus, images) {
   const known = explanation(focus);
   const parts = known.read.map((one) => {
     const partner = images.find((image) => image.id === one.image);
-    const where = partner ? partner.slot || partner.name : `image ${one.image} of another case`;
+    const elsewhere = one.file ? `${one.file}, not examined` : `image ${one.image} of another case`;
+    const where = partner ? partner.slot || partner.name : elsewhere;
     return `${one.kind} view (${where}) ${signed(one.change)}`;
   });
   if (known.missing) parts.push(`for the view that is missing ${signed(known.missing)}`);
