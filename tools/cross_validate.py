@@ -56,7 +56,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--dataset", required=True, help="folder below DETECTRON2_DATASETS")
     parser.add_argument("--folds", type=int, default=3)
-    parser.add_argument("--detector", type=Path, required=True, help="config of the detector")
+    parser.add_argument("--detector", required=True, help="config of the detector")
     parser.add_argument(
         "--detector-weights",
         type=Path,
@@ -65,8 +65,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="trained detectors, one for each fold in order, which are tested only",
     )
-    parser.add_argument("--rows", type=Path, nargs="*", default=[], help="a YAML per row")
-    parser.add_argument("--base", type=Path, help="put the rows on top of this config")
+    parser.add_argument("--rows", nargs="*", default=[], help="a YAML per row")
+    parser.add_argument("--base", help="put the rows on top of this config")
     for stage in ("detector", "row"):
         parser.add_argument(
             f"--{stage}-opts",

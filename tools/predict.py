@@ -38,7 +38,13 @@ from agn_d2.data.examination_files import find_examinations
 from agn_d2.dicom.acceptance import Wishes
 from agn_d2.dicom.report_sr import ReportedImage, check_highdicom, structured_report
 from agn_d2.engine.examination_results import examination_record, write_results
-from agn_d2.engine.setup import add_model_arguments, image_source, load_model_cfg, score
+from agn_d2.engine.setup import (
+    add_model_arguments,
+    image_source,
+    load_model_cfg,
+    number_of_classes,
+    score,
+)
 from agn_d2.utils.files import clear_parts, write_atomically
 from agn_d2.utils.read_ahead import read_ahead
 from agn_d2.visualization.examination_figure import examination_figure
@@ -97,6 +103,12 @@ class Run:
         self.predictor = agn_d2.Predictor(load_model_cfg(args))
         if args.explain:
             self.predictor.check_explains()
+        _, self.num_classes = number_of_classes(self.predictor.cfg)
+        if args.sr and self.num_classes > 1:
+            raise ValueError(
+                f"--sr: a structured report calls every finding a mass, but the model has "
+                f"{self.num_classes} classes"
+            )
         self.settings = _settings(args, self.predictor)
         self.complete = True
 
@@ -146,6 +158,7 @@ class Run:
             roots=[path for path in args.images if path.is_dir()],
             reads_others=self.predictor.reads_other_views,
             identity=args.identity,
+            num_classes=self.num_classes,
         )
         self.complete &= not any(one.bad for one in examination.left_out)
         # What an earlier run has left is of other settings or files. The JSON file goes first:

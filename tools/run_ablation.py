@@ -43,8 +43,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=Path, nargs="+", required=True, help="a YAML per row")
-    parser.add_argument("--base", type=Path, help="put the rows on top of this config")
+    parser.add_argument("--rows", nargs="+", required=True, help="a YAML per row")
+    parser.add_argument("--base", help="put the rows on top of this config")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--output", type=Path, required=True, help="folder of all runs")
     parser.add_argument("--num-gpus", type=int, default=1, help="GPUs of each run (0 on a CPU)")

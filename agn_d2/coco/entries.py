@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from .segmentation import check_segmentation
+from .segmentation import box_agreement, check_segmentation
 from .values import box, flag, get, is_id, is_number, text, whole
 
 Entry = dict[str, Any]
@@ -90,6 +90,11 @@ def check_annotation(entry: Any, images: Mapping[Id, Entry], categories: Collect
         checked["lesion_id"] = text(entry["lesion_id"], "lesion_id")
     if "segmentation" in entry:
         checked["segmentation"] = check_segmentation(entry["segmentation"], size)
+        if checked["segmentation"] and not box_agreement(checked["segmentation"], checked["bbox"]):
+            raise ValueError(
+                f"the segmentation lies beside its bbox {entry['bbox']} (XYWH): is one of them "
+                "that of another size of the image?"
+            )
     return checked
 
 

@@ -19,6 +19,7 @@ from .entries import (
     leaves,
 )
 from .reading import once, read_json
+from .segmentation import box_agreement
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ def read_coco(path: Path) -> CocoFile:
     context = _each(path, content, "context_images", check_context_image)
     _report_boxes(path, annotations, by_id)
     _report_polygons(path, content["annotations"], annotations)
+    _report_disagreement(path, annotations)
     return CocoFile(path, images, annotations, categories, context)
 
 
@@ -171,4 +173,16 @@ def _report_polygons(path: Path, written: Sequence[Entry], checked: Sequence[Ent
     if cut:
         logger.warning(
             "%s: %d masks have polygons of fewer than three points; those are left out", path, cut
+        )
+
+
+def _report_disagreement(path: Path, annotations: Sequence[Entry]) -> None:
+    """Training takes the box of a mask that is rotated or scaled, evaluation the one stated."""
+    masks = [a for a in annotations if a.get("segmentation")]
+    other = [a for a in masks if box_agreement(a["segmentation"], a["bbox"]) < 0.5]
+    if other:
+        logger.warning(
+            "%s: %d of %d masks have another box than the one stated (IoU below 0.5), the first is "
+            "annotation %s: %s",
+            *(path, len(other), len(masks), other[0].get("id"), other[0]["bbox"]),
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from pycocotools import mask as mask_util
 
 from .values import is_number, whole
@@ -24,7 +26,8 @@ def check_segmentation(value: Any, size: tuple[int, int] | None) -> Any:
 
     Raises:
         ValueError: another kind, RLE of another size than its image or of another length than
-            its size, no polygon of at least three points, or an empty mask.
+            its size, no polygon of at least three points that do not lie on a line, or an empty
+            mask.
     """
     if value is None or value == []:
         return None
@@ -46,7 +49,32 @@ def check_segmentation(value: Any, size: tuple[int, int] | None) -> Any:
             f"a polygon needs at least three points, got {value!r:.60}; leave the segmentation "
             "out where there is only a box"
         )
+    if all(map(_is_flat, polygons)):
+        raise ValueError(
+            f"a polygon must have an area, got {value!r:.60}; leave the segmentation out where "
+            "there is only a box"
+        )
     return polygons
+
+
+def mask_box(segmentation: Any) -> tuple[float, float, float, float]:
+    """The smallest box around a checked mask, XYWH."""
+    if isinstance(segmentation, dict):
+        return tuple(mask_util.toBbox(segmentation).tolist())
+    points = np.concatenate([np.reshape(part, (-1, 2)) for part in segmentation])
+    low, high = points.min(0), points.max(0)
+    return (*low.tolist(), *(high - low).tolist())
+
+
+def box_agreement(segmentation: Any, bbox: Sequence[float]) -> float:
+    """IoU of the box around a checked mask and a box, both XYWH."""
+    boxes = (np.array([one], dtype=np.float64) for one in (mask_box(segmentation), bbox))
+    return float(mask_util.iou(*boxes, [0])[0, 0])
+
+
+def _is_flat(polygon: Sequence[float]) -> bool:
+    points = np.reshape(polygon, (-1, 2))
+    return np.linalg.matrix_rank(points - points[0]) < 2
 
 
 def _rle(value: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:

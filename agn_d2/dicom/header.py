@@ -124,9 +124,10 @@ def header_of(data: Dataset) -> Header:
         UnreadableDicom: the header ends before the size of the image.
     """
     if "Rows" not in data or "Columns" not in data:
-        kind = _class_name(data)
-        if not kind or "Image Storage" in kind:
-            raise UnreadableDicom(f"cut off before the size of the image ({kind or 'no kind'})")
+        kinds = _class_names(data)
+        kind = ", ".join(kinds) or "of no kind"
+        if not kinds or any("Image Storage" in one for one in kinds):
+            raise UnreadableDicom(f"no Rows and Columns: cut off, or no image ({kind})")
         raise NoPicture(f"no pixels ({kind})")
     stated = stated_view(data)
     spacing = read_spacing(data)
@@ -158,11 +159,12 @@ def _yes(data: Dataset, keyword: str) -> bool:
     return str(data.get(keyword) or "").strip().upper() == "YES"
 
 
-def _class_name(data: Dataset) -> str:
-    """What kind of object it is by its SOP class; "" where the file does not tell."""
+def _class_names(data: Dataset) -> list[str]:
+    """What kind of object it is by its SOP class; none where the file does not tell."""
     meta = getattr(data, "file_meta", None) or {}
-    # Of the file's own header first: a file may end within the other.
-    return UID(meta.get("MediaStorageSOPClassUID") or data.get("SOPClassUID") or "").name
+    # Of the file's own header too: a file may end within the other.
+    uids = (meta.get("MediaStorageSOPClassUID"), data.get("SOPClassUID"))
+    return list(dict.fromkeys(UID(uid).name for uid in uids if uid))
 
 
 def _identity(data: Dataset) -> Identity:

@@ -37,6 +37,7 @@ def examination_record(
     roots: Sequence[Path] = (),
     reads_others: bool = True,
     identity: bool = False,
+    num_classes: int = 1,
 ) -> dict[str, Any]:
     """What was found in an examination, ready for JSON.
 
@@ -48,6 +49,7 @@ def examination_record(
         roots: folders that file names are given relative to.
         reads_others: the model reads the other views of a case.
         identity: add the patient's ID and the UIDs of study and series.
+        num_classes: of the model; from two on each detection has a ``class``, counted from 0.
 
     Returns:
         ``images``, each with ``detections``, the surest first, and ``left_out``. A ``box`` is
@@ -66,7 +68,7 @@ def examination_record(
                 "study_uid": who.study_uid,
                 "series_uid": who.series_uid,
             }
-        entry["detections"] = _detections(found[key], image, min_score)
+        entry["detections"] = _detections(found[key], image, min_score, num_classes > 1)
         images.append(entry)
     left_out = [
         {
@@ -80,6 +82,7 @@ def examination_record(
     return {
         "format": FORMAT,
         "examination": examination.name,
+        **({"classes": num_classes} if num_classes > 1 else {}),
         "images": images,
         "left_out": left_out,
     }
@@ -127,14 +130,15 @@ def _image_entry(image: ExaminationImage, roots: Sequence[Path]) -> dict[str, An
 
 
 def _detections(
-    found: Instances, image: ExaminationImage, min_score: float
+    found: Instances, image: ExaminationImage, min_score: float, with_class: bool
 ) -> list[dict[str, Any]]:
     spacing = None if image.header is None else image.header.spacing.mm
     boxes, scores = found.pred_boxes.tensor.tolist(), found.scores.tolist()
+    classes = found.pred_classes.tolist()
     reasons = found.explanations if found.has("explanations") else [None] * len(scores)
     entries = []
-    for box, score, reason in sorted(
-        zip(boxes, scores, reasons, strict=True), key=lambda one: -one[1]
+    for box, score, kind, reason in sorted(
+        zip(boxes, scores, classes, reasons, strict=True), key=lambda one: -one[1]
     ):
         if score < min_score:
             continue
@@ -145,6 +149,8 @@ def _detections(
                 round(v * s, 3) for v, s in zip(box, (across, down, across, down), strict=True)
             ]
         entry = {"score": round(score, 5), "box": _rounded(box), "box_mm": in_mm}
+        if with_class:
+            entry["class"] = kind
         if reason is not None:
             entry["explanation"] = _explanation(reason)
         entries.append(entry)
@@ -186,7 +192,8 @@ def _evidence(read: PartnerEvidence) -> dict[str, Any]:
 def _csv(record: Mapping[str, Any]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(CSV_COLUMNS)
+    own = ("class",) if "classes" in record else ()
+    rows.writerow((*CSV_COLUMNS, *own))
     for image in record["images"]:
         for one in image["detections"]:
             rows.writerow(
@@ -198,6 +205,7 @@ def _csv(record: Mapping[str, Any]) -> str:
                     *one["box"],
                     *(one["box_mm"] or [""] * 4),
                     " ".join(image["read_with"]),
+                    *(one[key] for key in own),
                 ]
             )
     return text.getvalue()

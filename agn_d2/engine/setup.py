@@ -8,7 +8,7 @@ import functools
 import logging
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -256,33 +256,54 @@ def check_ignored_keys(cfg: CfgNode) -> None:
             )
 
 
+def number_of_classes(cfg: CfgNode) -> tuple[str, int]:
+    """The node of the config that tells the detector's number of classes, and the number."""
+    # FCOS shares the head of RetinaNet, and its keys.
+    dense = any(kind in cfg.MODEL.META_ARCHITECTURE for kind in ("RetinaNet", "FCOS"))
+    if dense:
+        return "MODEL.RETINANET", cfg.MODEL.RETINANET.NUM_CLASSES
+    return "MODEL.ROI_HEADS", cfg.MODEL.ROI_HEADS.NUM_CLASSES
+
+
 def check_classes(cfg: CfgNode, names: Iterable[str]) -> None:
     """Compare the classes of data sets with those of the detector.
 
     Raises:
         ValueError: a data set has more or fewer; names it and the key.
     """
-    # FCOS shares the head of RetinaNet, and its keys.
-    dense = any(kind in cfg.MODEL.META_ARCHITECTURE for kind in ("RetinaNet", "FCOS"))
-    key = "MODEL.RETINANET" if dense else "MODEL.ROI_HEADS"
-    classes = (cfg.MODEL.RETINANET if dense else cfg.MODEL.ROI_HEADS).NUM_CLASSES
+    key, classes = number_of_classes(cfg)
+    names = tuple(names)
     for name in names:
         found = {
             annotation["category_id"]
             for image in DatasetCatalog.get(name)
             for annotation in image.get("annotations", ())
         }
+        known = MetadataCatalog.get(name).get("thing_classes")
         if found and max(found) >= classes:
             raise ValueError(
                 f"{name} has annotations of class {max(found)} (counted from 0), but "
-                f"{key}.NUM_CLASSES is {classes}"
+                f"{key}.NUM_CLASSES is {classes}{_class_remedy(names, known)}"
             )
-        known = MetadataCatalog.get(name).get("thing_classes")
         if known is not None and len(known) < classes:
             raise ValueError(
-                f"{name} has the classes {', '.join(known)}, but {key}.NUM_CLASSES is {classes}: "
-                f"set it to {len(known)}"
+                f"{name} has the classes {', '.join(known)}, but {key}.NUM_CLASSES is {classes}"
+                f"{_class_remedy(names, known)}"
             )
+
+
+def _class_remedy(names: Sequence[str], known: Sequence[str] | None) -> str:
+    """What to do about a number of classes; no number suits data sets of different ones."""
+    stated = {name: MetadataCatalog.get(name).get("thing_classes") for name in names}
+    if len({len(classes) for classes in stated.values() if classes is not None}) > 1:
+        listed = "; ".join(
+            f"{n} has {', '.join(classes)}" for n, classes in stated.items() if classes
+        )
+        return (
+            f"; give the files of all data sets the same list of categories, also of those without "
+            f"annotations ({listed})"
+        )
+    return "" if known is None else f": set it to {len(known)} ({', '.join(known)})"
 
 
 def _value(cfg: CfgNode, key: str) -> Any:

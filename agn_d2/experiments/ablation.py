@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from detectron2.utils.file_io import PathManager
 from fvcore.common.config import BASE_KEY
 
 from ..coco.reading import read_json
+from ..engine.output_folder import is_training
 from ..evaluation.runs import RESCORED
 from ..utils.command_line import run_program
 from ..utils.files import write_json
+from .ablation_table import AFTER_RELATION
 from .run_inputs import DIGESTS, digest_inputs, flatten_keys
 
 logger = logging.getLogger(__name__)
@@ -102,7 +105,7 @@ def read_row(path: str | Path, base: str | Path | None = None) -> Row:
     """A row from its YAML.
 
     Args:
-        path: a config; its name is the row's.
+        path: a config; its name is the row's, of ``zoo://NAME/config.yaml`` NAME.
         base: put what the YAML itself says (without its ``_BASE_``) on top of this config, so
             that one set of rows serves every base.
 
@@ -110,20 +113,24 @@ def read_row(path: str | Path, base: str | Path | None = None) -> Row:
         FileNotFoundError: no such file.
         ValueError: with a base: no YAML, or it is empty or no mapping.
     """
-    path = Path(path)
-    for file in filter(None, (path, base)):
-        if not Path(file).is_file():
+    config_file = str(path)
+    for file in filter(None, (config_file, str(base or ""))):
+        if not PathManager.isfile(file):
             raise FileNotFoundError(f"No config file {file}")
+    name = Path(config_file).stem
+    if "://" in config_file and name == "config":
+        name = Path(config_file).parent.name
     if base is None:
-        return Row(path.stem, str(path))
+        return Row(name, config_file)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with PathManager.open(config_file, encoding="utf-8") as opened:
+            content = yaml.safe_load(opened)
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: no plain YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: not a config: {content!r}")
     own = {key: value for key, value in content.items() if key not in (BASE_KEY, "OUTPUT_DIR")}
-    return Row(path.stem, str(base), tuple(itertools.chain.from_iterable(flatten_keys(own))))
+    return Row(name, str(base), tuple(itertools.chain.from_iterable(flatten_keys(own))))
 
 
 def plan_runs(
@@ -155,7 +162,8 @@ def execute(run: Run, command: Sequence[str], commit: str | None = None) -> dict
         commit: version of the code, for the record.
 
     Returns:
-        The result, or None if the trainer failed; its output is in the run's log file.
+        The result, or None if the trainer failed (its output is in the run's log file), or another
+        process trains in the folder.
 
     Raises:
         ValueError: the folder holds the result or a part of another run.
@@ -164,6 +172,11 @@ def execute(run: Run, command: Sequence[str], commit: str | None = None) -> dict
     if done is not None:
         logger.info("%s: finished before", run)
         return done
+    if is_training(run.folder):
+        logger.error(
+            "%s: another process trains in %s; start again when it has ended", run, run.folder
+        )
+        return None
     run.folder.mkdir(parents=True, exist_ok=True)
     resume = run.can_resume
     described = run.describe()
@@ -220,11 +233,12 @@ def _read_own(run: Run, name: str) -> dict[str, Any] | None:
 def _reports(run: Run) -> dict[str, dict[str, Any]]:
     """Data set -> its FROC report, without the curve; "DATA SET + relation": after re-scoring."""
     reports = {}
-    for place, name in (("", "{}"), (f"{RESCORED}/", f"{{}} + {RESCORED}")):
+    for place, added in (("", ""), (f"{RESCORED}/", AFTER_RELATION)):
         for file in sorted(run.folder.glob(f"inference/*/{place}froc_*.json")):
             report = json.loads(file.read_text())
-            dataset = name.format(report.pop("dataset"))
-            reports[dataset] = {k: v for k, v in report.items() if k != "curve"}
+            reports[report.pop("dataset") + added] = {
+                k: v for k, v in report.items() if k != "curve"
+            }
     if not reports:
         raise ValueError(f"{run.folder}: the trainer ended well but left no FROC result")
     return reports

@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..evaluation.report import describe_rule
+from ..evaluation.runs import RESCORED
 
 Result = Mapping[str, Any]
+
+# Ends the name of a data set whose results were re-scored.
+AFTER_RELATION = f" + {RESCORED}"
 
 
 def summarize(results: Sequence[Result], rows: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -16,7 +20,8 @@ def summarize(results: Sequence[Result], rows: Sequence[str]) -> dict[str, list[
 
     Args:
         results: each with ``row``, ``seed``, ``commit``, and ``datasets``: name -> FROC report.
-        rows: names of the rows in the order of the table; those without a result stay in it.
+        rows: names of the rows in the order of the table; those without a result stay in it, but
+            for the tables "DATA SET + relation", which have the rows that were re-scored.
 
     Returns:
         data set -> one entry per row: ``row``, ``seeds``, ``commits``, ``fppi``, ``mean`` and
@@ -40,6 +45,9 @@ def _summarize_dataset(
     if len(rules) > 1:
         raise ValueError(f"{name}: the runs were evaluated differently: {sorted(map(str, rules))}")
     report = of_dataset[0]["datasets"][name]
+    if name.endswith(AFTER_RELATION):
+        rescored = {result["row"] for result in of_dataset}
+        rows = [row for row in rows if row in rescored]
     return [
         {
             **_summarize_row([r for r in of_dataset if r["row"] == row], name, report["fppi"]),

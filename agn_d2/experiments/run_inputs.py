@@ -21,12 +21,18 @@ from ..engine.renamed_keys import RENAMED_KEYS
 from ..engine.setup import read_config_file
 from ..utils.paths import resolve_data_path
 
-# Config, annotations of the training and test sets; and where they take part, initial weights, the
-# relation of candidates, annotations of the validation set, landmarks, and the prior of BGN.
+# Config, annotations of the training and test sets; and where they take part, initial weights,
+# those of a timm network, the relation of candidates, annotations of the validation set, landmarks,
+# and the prior of BGN.
 DIGESTS = (
-    *("config_digest", "data_digest", "weights_digest", "relation_digest"),
+    *("config_digest", "data_digest", "weights_digest", "timm_weights_digest", "relation_digest"),
     *("validation_digest", "landmarks_digest", "prior_digest"),
 )
+_FILES = {
+    "weights_digest": "MODEL.WEIGHTS",
+    "timm_weights_digest": "MODEL.TIMM.WEIGHTS",
+    "relation_digest": "MODEL.CROSS_VIEW.RELATION",
+}
 
 
 def digest_inputs(config_file: str, options: Sequence[str]) -> dict[str, str]:
@@ -77,15 +83,10 @@ def _input_files(keys: Mapping[str, str]) -> dict[str, list[Path]]:
 
     sets = ["DATASETS.TRAIN", "DATASETS.TEST"]
     inputs = {"data_digest": files_of("json_file", *sets)}
-    given = {
-        "weights_digest": ("MODEL.WEIGHTS", "MODEL.TIMM.WEIGHTS"),
-        "relation_digest": ("MODEL.CROSS_VIEW.RELATION",),
-    }
-    for digest, names in given.items():
-        paths = (Path(str(_value(keys, name))).expanduser() for name in names)
-        files = [path for path in paths if path.is_file()]
-        if files:
-            inputs[digest] = files
+    for digest, key in _FILES.items():
+        file = Path(str(_value(keys, key))).expanduser()
+        if file.is_file():
+            inputs[digest] = [file]
     if _value(keys, "TEST.VALIDATION.EPOCHS"):
         sets.append("TEST.VALIDATION.DATASET")
         inputs["validation_digest"] = files_of("json_file", sets[-1])

@@ -15,7 +15,8 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..dicom.acceptance import Wishes
@@ -70,21 +71,23 @@ def read_table(
     if box_format not in BOX_FORMATS:
         raise ValueError(f"the box format must be {' or '.join(BOX_FORMATS)}, not {box_format!r}")
     read = read_rows(table, ())
-    names = _column_names(read[0][1])
+    columns = tuple(filter(None, read[0][1]))  # pandas writes its index without a name
+    names = _column_names(columns)
     if "file" not in names.values():
         raise ValueError(
             f"{table}: no column file (or {', '.join(_ALIASES['file'][1:])}); it names the image "
-            f"of each row. The columns are: {', '.join(read[0][1])}"
+            f"of each row. The columns are: {', '.join(columns)}"
         )
-    boxes = BoxColumns(table, read[0][1], box_format)
-    unread = tuple(c for c in read[0][1] if c not in names and c not in boxes.columns)
+    boxes = BoxColumns(table, columns, box_format)
+    unread = tuple(c for c in columns if c not in names and c not in boxes.columns)
     if unread:
         logger.warning(
             "%s: columns that are not read: %s. Read are file, box, %s, by these and some further "
             "names (datasets/README.md); each row with a box is a lesion of the one class",
             *(table, ", ".join(unread), ", ".join(list(_ALIASES)[1:])),
         )
-    rows = [(where, {names.get(c, c): cell for c, cell in row.items()}) for where, row in read]
+    used = {column: names.get(column, column) for column in columns if column not in unread}
+    rows = [(where, {name: row[column] for column, name in used.items()}) for where, row in read]
     grouped: dict[str, list[tuple[str, Row]]] = {}
     for where, row in rows:
         file = _as_on_disk(required(where, row, "file"), images)
@@ -127,9 +130,11 @@ def _film_names(files: Sequence[Path]) -> dict[Path, str]:
     }
 
 
-def _column_names(columns: Iterable[str]) -> dict[str, str]:
+def _column_names(columns: Sequence[str]) -> dict[str, str]:
     """Column of a table -> its name here, of those that are read; of several the first alias."""
-    plain = {column.replace("_", ""): column for column in reversed(tuple(columns))}
+    # An exact name goes before others that are one with it.
+    ordered = sorted(columns, key=lambda column: column in _ALIASES)
+    plain = {column.replace("_", ""): column for column in ordered}
     found = {
         name: next((plain[alias] for alias in aliases if alias in plain), None)
         for name, aliases in _ALIASES.items()
@@ -158,10 +163,15 @@ def _film(
         box, lesion_id = boxes.of(line, row), optional(row, "lesion")
         if box is None:
             continue
-        if any((lesion.box, lesion.lesion_id) == (box, lesion_id) for lesion in lesions):
-            notes.append(("repeated row", f"{line.rpartition(', ')[2]}: the box is there already"))
+        same = next((n for n, lesion in enumerate(lesions) if lesion.box == box), None)
+        if same is None:
+            lesions.append(SourceLesion(str(len(lesions) + 1), box, (), lesion_id))
             continue
-        lesions.append(SourceLesion(str(len(lesions) + 1), box, (), lesion_id))
+        notes.append(("repeated row", f"{line.rpartition(', ')[2]}: the box is there already"))
+        known = lesions[same].lesion_id
+        if None not in (known, lesion_id) and known != lesion_id:
+            raise ValueError(f"{line}: the box of lesion {lesion_id!r} is that of {known!r} too")
+        lesions[same] = replace(lesions[same], lesion_id=known or lesion_id)
     stated = {key: value for key, value in facts.items() if value is not None}
     return SourceFilm(
         stem,

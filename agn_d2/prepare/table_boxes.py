@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from .core_tables import Row, number, optional
@@ -31,7 +31,7 @@ class BoxColumns:
         ValueError: no such columns, or boxes in two places.
     """
 
-    def __init__(self, table: Path, names: Iterable[str], box_format: str) -> None:
+    def __init__(self, table: Path, names: Sequence[str], box_format: str) -> None:
         there = set(names)
         places = [c for c in _CORNERS if there.issuperset(c)]
         # Beside x, y, w and h, width and height are those of the image.

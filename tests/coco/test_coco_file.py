@@ -1,9 +1,11 @@
 """A COCO annotation file: what is read as what, and what is refused with which message."""
 
 import gzip
+import itertools
 import json
 import logging
 
+import numpy as np
 import pytest
 
 from agn_d2.coco.file import read_coco, require_keys
@@ -35,6 +37,24 @@ def test_byte_order_mark_and_gzip(content, tmp_path):
     (tmp_path / "a.json.gz").write_bytes(gzip.compress(plain))
     for name in ("bom.json", "a.json.gz"):
         assert [image["id"] for image in read_coco(tmp_path / name).images] == [1, 2]
+
+
+def test_masks_that_are_not_those_of_their_boxes(content, write, caplog):
+    """As where an image was scaled with its boxes, but without its masks."""
+    first, second = content["annotations"]
+    first["segmentation"] = [[10, 20, 20, 20, 20, 40, 10, 40]]
+    second["segmentation"] = [[5, 10, 10.5, 10, 10.5, 20.5, 5, 20.5]]
+    with caplog.at_level(logging.WARNING):
+        read_coco(write(content))
+    assert "1 of 2 masks have another box than the one stated" in caplog.text
+    assert "the first is annotation 2: [10" in caplog.text
+    mask = np.zeros((100, 200), np.uint8)
+    mask[10:20, 5:10] = 1  # touches the box at a corner
+    counts = [len(list(run)) for _, run in itertools.groupby(mask.T.ravel())]
+    for other in ([[5, 10, 10, 10, 10, 20, 5, 20]], {"size": [100, 200], "counts": counts}):
+        second["segmentation"] = other
+        with pytest.raises(ValueError, match=r"entry 1 .*segmentation lies beside its bbox \[10"):
+            read_coco(write(content))
 
 
 def image(**values):
@@ -123,9 +143,9 @@ def test_boxes_that_leave_their_image_are_counted(content, write, caplog):
 
 
 def test_polygons_that_are_left_out_are_counted(content, write, caplog):
-    content["annotations"][0]["segmentation"] = [[1, 2, 3, 4], [0, 0, 9, 0, 9, 9]]
-    content["annotations"][1]["segmentation"] = [[0, 0, 9, 0, 9, 9]]
+    content["annotations"][0]["segmentation"] = [[1, 2, 3, 4], [10, 20, 20, 20, 20, 40]]
+    content["annotations"][1]["segmentation"] = [[10, 20, 20, 20, 20, 40]]
     with caplog.at_level(logging.WARNING):
         coco = read_coco(write(content))
-    assert coco.annotations[0]["segmentation"] == [[0, 0, 9, 0, 9, 9]]
+    assert coco.annotations[0]["segmentation"] == [[10, 20, 20, 20, 20, 40]]
     assert "1 masks have polygons of fewer than three points" in caplog.text

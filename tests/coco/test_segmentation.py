@@ -34,6 +34,8 @@ def test_rle_is_compressed_and_kept():
     ("value", "message"),
     [
         ([[1, 2, 3, 4]], "a polygon needs at least three points"),
+        ([[1, 1, 2, 2, 3, 3]], "a polygon must have an area"),
+        ([[1, 1, 5, 1, 9, 1]], "a polygon must have an area"),
         ([1, 2, 30, 4, 5, 60], "must be a list of polygons"),
         ([[1, 2, 3, 4, 5]], "an even number of finite numbers"),
         ([[1, 2, 3, 4, 5, float("nan")]], "an even number of finite numbers"),

@@ -43,6 +43,11 @@ def keep(content, patient):
     content["annotations"] = [a for a in content["annotations"] if a["image_id"] in ids]
 
 
+def name_classes(*names):
+    categories = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+    return lambda content: content.update(categories=categories)
+
+
 def config(train=("mine_train",), test=("mine_test",), *options):
     sets = ["DATASETS.TRAIN", str(train), "DATASETS.TEST", str(test)]
     return load_cfg(None, [*sets, "MODEL.ROI_HEADS.NUM_CLASSES", "1", *options])
@@ -99,16 +104,27 @@ def test_classes_landmarks_and_images_of_the_test_set(root):
         check_datasets(config())
 
 
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_no_number_of_classes_suits_sets_of_different_ones(root, number):
+    edit(root / "mine", "train", name_classes("mass", "calcification"))
+    edit(root / "mine", "train", lambda c: c["annotations"][0].update(category_id=2))
+    message = (
+        rf"NUM_CLASSES is {number}; give the files of all data sets the same list of categories, "
+        r".* \(mine_train has mass, calcification; mine_test has mass\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_datasets(
+            config(("mine_train",), ("mine_test",), "MODEL.ROI_HEADS.NUM_CLASSES", number)
+        )
+    with pytest.raises(ValueError, match=r"NUM_CLASSES is 1: set it to 2 \(mass, calcification\)"):
+        check_datasets(config(("mine_train",), ()))
+
+
 def test_an_evaluation_does_not_need_the_training_set(root):
     (root / "mine/annotations/train.json").unlink()
     check_datasets(config(), training=False)
     with pytest.raises(FileNotFoundError, match="mine_train: no file"):
         check_datasets(config())
-
-
-def name_classes(*names):
-    categories = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
-    return lambda content: content.update(categories=categories)
 
 
 def test_training_sets_whose_classes_differ_are_refused(root):

@@ -112,6 +112,30 @@ def test_the_boxes_are_those_of_the_predictor(predict, folder, tmp_path, weights
     assert not list((tmp_path / "out").glob("*.png"))
 
 
+def test_detections_of_several_classes_have_their_class(tool, folder, tmp_path, capsys):
+    two = ("MODEL.ROI_HEADS.NUM_CLASSES", "2")
+    torch.save({"model": randomize_graph(make_model(*two)).state_dict()}, tmp_path / "two.pth")
+    command = [
+        "--config-file",
+        str(BASE),
+        "--images",
+        str(folder),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    options = ["MODEL.WEIGHTS", str(tmp_path / "two.pth"), *OPTIONS, *two]
+    assert tool.main([*command, "--min-score", "0", *options]) == 0
+    classes = [d["class"] for r in results(tmp_path / "out").values() for i in r["images"]
+               for d in i["detections"]]  # fmt: skip
+    assert set(classes) == {0, 1}
+    for stem, record in results(tmp_path / "out").items():
+        header, *rows = csv.reader((tmp_path / "out" / f"{stem}.csv").read_text().splitlines())
+        of_record = [d["class"] for image in record["images"] for d in image["detections"]]
+        assert header[-1] == "class" and [int(row[-1]) for row in rows] == of_record
+    assert tool.main([*command, "--sr", *options]) == 2
+    assert "calls every finding a mass, but the model has 2 classes" in capsys.readouterr().err
+
+
 def test_nothing_of_the_patient_is_written_unless_asked(predict, folder, tmp_path, capsys):
     output = tmp_path / "out"
     assert predict(folder / "one", output) == 0

@@ -117,6 +117,22 @@ class HeadAlone(torch.nn.Module):
         self.body = torch.nn.Linear(2, 2)
 
 
+def test_a_training_without_stages_leaves_room_after_its_warmup(toy_datasets, tmp_path, caplog):
+    options = ("MODEL.META_ARCHITECTURE", "HeadAlone", "MODEL.AGN.ENABLED", "False")
+    steps = ("SOLVER.MAX_ITER", "40", "SOLVER.WARMUP_ITERS", "1000", "SOLVER.STEPS", "(30,)")
+    steps += ("SOLVER.LR_SCHEDULER_NAME", "WarmupMultiStepLR")
+    trainer = AGNTrainer(small_cfg(tmp_path, *options, *steps, stages=[]))
+    rates = []
+    for _ in range(40):
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+        trainer.optimizer.step()
+        trainer.scheduler.step()
+    rate = trainer.cfg.SOLVER.BASE_LR
+    assert rates[19] < rate and rates[20:30] == [pytest.approx(rate)] * 10
+    assert rates[30] == pytest.approx(0.1 * rate)
+    assert "SOLVER.WARMUP_ITERS 1000 is more than half of the 40 steps" in caplog.text
+
+
 def test_a_detector_without_a_backbone_has_stages_too(toy_datasets, tmp_path):
     options = ("MODEL.META_ARCHITECTURE", "HeadAlone", "MODEL.AGN.ENABLED", "False")
     stages = [{"NAME": "heads", "EPOCHS": 1, "LR": 0.001, "TRAIN": ["heads"]}]

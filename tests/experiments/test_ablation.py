@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from agn_d2.engine.output_folder import LOCK
 from agn_d2.engine.setup import load_cfg
 from agn_d2.experiments.ablation import Row, plan_runs, read_row, source_version
 
 from ..programs import load_program
+from .lock_holder import hold_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "run_ablation.py"
@@ -85,12 +87,17 @@ report["recall"] = [0.95, 0.97]
 (folder / "inference/toy_test/relation").mkdir(exist_ok=True)
 (folder / "inference/toy_test/relation/froc_toy_test.json").write_text(json.dumps(report))
 """
-    (tmp_path / "trainer.py").write_text(FAKE_TRAINER + rescored)
+    (tmp_path / "trainer.py").write_text(
+        FAKE_TRAINER + 'if folder.parent.name == "second": sys.exit()\n' + rescored
+    )
     assert ablation(seeds=["1"]) == 0
     summary = json.loads((ablation.output / "table.json").read_text())["summary"]
     means = {name: rows[0]["mean"] for name, rows in summary.items()}
     assert means == {"toy_test": [0.6, 0.9], "toy_test + relation": [0.95, 0.97]}
-    assert "toy_test + relation" in (ablation.output / "table.md").read_text()
+    # The row without a relation is not in its table.
+    assert [row["row"] for row in summary["toy_test + relation"]] == ["first"]
+    markdown = (ablation.output / "table.md").read_text()
+    assert "toy_test + relation" in markdown and "not run" not in markdown
 
 
 def test_goes_on_after_an_interruption(ablation, caplog):
@@ -200,11 +207,38 @@ def test_other_weights_make_another_run(ablation, tmp_path, capsys, key):
     assert ablation(*options, seeds=["1"]) == ablation(*options, seeds=["1"]) == 0
     weights.write_bytes(b"two")
     assert ablation(*options, seeds=["1"]) == 2
-    said = "relation" if key == "CROSS_VIEW.RELATION" else "weights"
+    said = {"WEIGHTS": "weights", "TIMM.WEIGHTS": "timm_weights"}.get(key, "relation")
     assert f"({said}_digest was " in capsys.readouterr().err
-    # Weights may be cleared away once all is done.
+    # Weights may be cleared away once all is done, in whatever order.
     weights.unlink()
     assert ablation(*options, seeds=["1"]) == 0
+
+
+def test_a_result_of_a_former_version_lacks_the_digest_of_timm_weights(ablation, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.pth").write_bytes(name.encode())
+    options = ("MODEL.WEIGHTS", str(tmp_path / "one.pth"))
+    options += ("MODEL.TIMM.WEIGHTS", str(tmp_path / "two.pth"))
+    assert ablation(*options, seeds=["1"]) == 0
+    for row in ("first", "second"):
+        file = ablation.output / row / "seed_1/result.json"
+        content = json.loads(file.read_text())
+        assert len(content.pop("timm_weights_digest")) == len(content["weights_digest"]) == 6
+        file.write_text(json.dumps(content))
+    assert ablation(*options, seeds=["1"]) == 0
+    (tmp_path / "two.pth").unlink()
+    assert ablation(*options, seeds=["1"]) == 0
+
+
+def test_a_training_that_its_killed_starter_left_is_told(ablation, caplog):
+    lock = ablation.output / "first/seed_1" / LOCK
+    other = hold_lock(lock)
+    assert ablation(seeds=["1"]) == 1
+    assert "first, seed 1: another process trains in" in caplog.text
+    assert ablation.calls.read_text().splitlines() == ["second 1 False"]
+    other.kill()
+    other.communicate()
+    assert ablation(seeds=["1"]) == 0
 
 
 @pytest.mark.parametrize(("changed", "said"), [("val", "validation"), ("prior_22_26", "prior")])

@@ -5,7 +5,6 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,11 +17,12 @@ from agn_d2.cross_view.training import fit_relation
 from agn_d2.data.builtin import register_builtin_datasets
 from agn_d2.engine import output_folder
 from agn_d2.engine.setup import load_cfg, setup_cfg
-from agn_d2.experiments.ablation import RESULT_FILE, Row, read_row
+from agn_d2.experiments.ablation import RESULT_FILE, Row, Run, read_row
 from agn_d2.experiments.cross_validation import LOCK, execute_runs
 from agn_d2.experiments.fold_plan import Folds, check_plan, plan_folds
 from agn_d2.prepare.folds import write_folds
-from agn_d2.utils import locks
+
+from .lock_holder import hold_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
@@ -372,6 +372,17 @@ def test_a_data_set_with_an_apostrophe_in_its_name(tmp_path):
     assert datasets.TEST == ("st john's_fold1of2_test",)
 
 
+def test_a_config_of_the_zoo_is_a_row():
+    name = "faster_rcnn_EffLite0_FPN_cbis_ddsm"
+    row = read_row(f"zoo://{name}/config.yaml")
+    assert (row.name, row.config_file) == (name, f"zoo://{name}/config.yaml")
+    assert len(Run(row, 1, Path("out")).describe()["config_digest"]) == 12
+    row = read_row(ROOT / "configs/ablation/baseline.yaml", f"zoo://{name}/config.yaml")
+    assert row.name == "baseline" and row.options
+    with pytest.raises(ValueError, match="no model 'none' in the model zoo"):
+        read_row("zoo://none/config.yaml")
+
+
 def test_a_control_needs_no_control_of_its_own(tmp_path):
     runs = toy_plan(tmp_path, ["shuffled_partners"])
     assert not any(run.shuffled for run in runs)
@@ -399,16 +410,6 @@ def test_a_moved_folder_is_taken_up_and_other_options_are_not(tmp_path):
         check_plan(runs)
 
 
-# Takes the lock of a file, says so, and waits.
-HOLDER = """
-import runpy, sys
-from pathlib import Path
-held = runpy.run_path(sys.argv[1])["lock_file"](Path(sys.argv[2]))
-print("locked", flush=True)
-sys.stdin.read()
-"""
-
-
 # A process that was killed may leave its trainer at work, which has a lock of its own.
 @pytest.mark.parametrize("name", [LOCK, output_folder.LOCK])
 def test_what_another_process_has_taken_is_left_and_waited_for(toy_folds, tmp_path, caplog, name):
@@ -417,13 +418,7 @@ def test_what_another_process_has_taken_is_left_and_waited_for(toy_folds, tmp_pa
     trainer.write_text(FAKE_TRAINER)
     runs = toy_plan(tmp_path, ["baseline"])
     lock = runs[0].folder / name
-    other = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, locks.__file__, str(lock)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert other.stdout.readline() == "locked\n"
+    other = hold_lock(lock)
     caplog.set_level("INFO")
     ended = execute_runs(runs, [sys.executable, str(trainer)], patience=0.05)
     # Its detector is being trained elsewhere: fold 1 has to wait.

@@ -100,6 +100,17 @@ def test_a_fault_within_a_network_is_not_taken_for_a_wrong_size():
         bottom_up(torch.zeros(1, 1, 64, 64))
 
 
+def test_a_network_that_cannot_be_tried_keeps_its_own_error():
+    bottom_up = TimmBottomUp(NAME, 1)
+
+    def fail(x):
+        raise RuntimeError("its own")
+
+    bottom_up.net.forward = fail
+    with pytest.raises(RuntimeError, match="^its own$"):
+        bottom_up(torch.zeros(1, 1, 64, 64))
+
+
 def test_an_extractor_may_hold_the_whole_model():
     net = torch.nn.ModuleDict({"model": torch.nn.Conv2d(1, 2, 1)})
     state = torch.nn.Conv2d(3, 2, 1).state_dict()

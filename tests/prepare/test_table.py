@@ -387,6 +387,28 @@ def test_columns_that_are_not_read_are_named(source, tmp_path, caplog):
     assert summary_of(out)["columns that are not read"] == ["subset"]
 
 
+def test_a_column_without_a_name_and_two_of_one_name(tmp_path, caplog):
+    table = tmp_path / "mine.csv"
+    table.write_text(",file,box,mmperpixel,mm_per_pixel\n0,P1_LEFT_CC.png,1 2 3 4,0.05,0.07\n")
+    source = read_table(table, tmp_path)
+    assert source.unread == ("mmperpixel",) and source.films[0].facts == {"mm_per_pixel": 0.07}
+    assert "columns that are not read: mmperpixel. Read" in caplog.text
+    table.write_text(",picture,box\n0,P1_LEFT_CC.png,1 2 3 4\n")
+    with pytest.raises(ValueError, match=r"The columns are: picture, box$"):
+        read_table(table, tmp_path)
+
+
+def test_a_repeated_box_has_the_lesion_that_is_stated(tmp_path):
+    table = tmp_path / "mine.csv"
+    rows = ["file,box,lesion", *(f"P1_LEFT_CC.png,1 2 3 4,{lesion}" for lesion in ("", "m1", ""))]
+    table.write_text("\n".join(rows))
+    (lesion,) = read_table(table, tmp_path).films[0].lesions
+    assert (lesion.name, lesion.lesion_id) == ("1", "m1")
+    table.write_text("\n".join([*rows, "P1_LEFT_CC.png,1 2 3 4,m2"]))
+    with pytest.raises(ValueError, match="line 5: the box of lesion 'm2' is that of 'm1' too"):
+        read_table(table, tmp_path)
+
+
 def test_a_repeated_row_is_one_lesion(source, tmp_path):
     table, images = source
     table.write_text(table.read_text() + FIRST + "\n" + FIRST + "\n")

@@ -81,13 +81,20 @@ class TimmBottomUp(Backbone):
         try:
             outputs = self.net(x)
         except (AssertionError, RuntimeError) as error:
-            if _takes(self.net, x.shape):
+            if not self._minds_the_size(x):
                 raise
             raise ValueError(
                 f"MODEL.TIMM.NAME {self.model_name} does not take images of {x.shape[-2]} x "
                 f"{x.shape[-1]} px (INPUT.SIZE, padded to multiples of 32): {error}"
             ) from error
         return {name: outputs[position] for name, position in self._positions.items()}
+
+    def _minds_the_size(self, x: Tensor) -> bool:
+        """Whether the network fails on images of this size, but not on those it was made for."""
+        usual = getattr(_import_timm().get_pretrained_cfg(self.model_name), "input_size", None)
+        if usual is None or _takes(self.net, x.shape, x.dtype):
+            return False
+        return _takes(self.net, (1, x.shape[1], *usual[1:]), x.dtype)
 
 
 def _create_extractor(model_name: str, in_channels: int, drop_path_rate: float) -> nn.Module:
@@ -113,11 +120,12 @@ def _create_extractor(model_name: str, in_channels: int, drop_path_rate: float) 
 
 
 @torch.no_grad()
-def _takes(net: nn.Module, shape: torch.Size) -> bool:
+def _takes(net: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
     """Whether a network takes inputs of a shape, tried without memory."""
     without_memory = {id(t): t.to("meta") for t in (*net.parameters(), *net.buffers())}
     try:
-        copy.deepcopy(net, without_memory).eval()(torch.empty(shape, device="meta"))
+        with torch.device("meta"):
+            copy.deepcopy(net, without_memory).eval()(torch.empty(shape, dtype=dtype))
     except (AssertionError, RuntimeError):
         return False
     return True
