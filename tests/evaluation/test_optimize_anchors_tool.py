@@ -25,6 +25,7 @@ def boxes(toy_root, tmp_path, monkeypatch):
     content = json.loads((toy_root / "phantom/annotations/train.json").read_text())
     for number, annotation in enumerate(content["annotations"]):
         annotation["bbox"] = [10, 20, 16, (8, 16, 32)[number % 3]]
+        del annotation["segmentation"]  # of another box
     folder = tmp_path / "boxes/annotations"
     folder.mkdir(parents=True)
     for split in ("train", "val"):
