@@ -86,8 +86,7 @@ def read_table(
             "names (datasets/README.md); each row with a box is a lesion of the one class",
             *(table, ", ".join(unread), ", ".join(list(_ALIASES)[1:])),
         )
-    used = {column: names.get(column, column) for column in columns if column not in unread}
-    rows = [(where, {name: row[column] for column, name in used.items()}) for where, row in read]
+    rows = [(where, {names.get(c, c): cell for c, cell in row.items()}) for where, row in read]
     grouped: dict[str, list[tuple[str, Row]]] = {}
     for where, row in rows:
         file = _as_on_disk(required(where, row, "file"), images)
